@@ -1,0 +1,28 @@
+"""The few kinds of error that a user of Undertone can meet, each one clear line."""
+
+
+class UndertoneError(Exception):
+    """Base of every error raised on purpose; its text is one line fit for a person.
+
+    The text says what was found, what was expected and what to do.
+    """
+
+
+class AudioError(UndertoneError):
+    """A recording could not be read or decoded."""
+
+
+class ModelError(UndertoneError):
+    """A model file was refused, or no model has the name asked for."""
+
+
+class RecipeError(UndertoneError):
+    """A recipe (TOML) is not valid; the text names the key and the allowed values."""
+
+
+class CorpusError(UndertoneError):
+    """A corpus folder, a protocol or a split cannot be used as asked."""
+
+
+class MissingExtraError(UndertoneError):
+    """An optional dependency is needed; the text gives the exact install line."""
