@@ -8,6 +8,6 @@ say() { # name, voice, words a minute, pitch 0-99, amplitude, text
 }
 say calm-voice en-gb 130 30 60 "The kettle is on, and there is no hurry at all."
 say lively-voice en-us+f3 210 80 120 "They said yes! We are going tomorrow, all of us!"
-say stern-voice en-us+m3 180 10 200 "I asked you twice to leave that door closed."
+say stern-voice en-us+m3 180 10 150 "I asked you twice to leave that door closed."
 sox -n -r 16000 -b 16 -c 1 silence.wav trim 0 3
 sox -n -r 16000 -b 16 -c 1 -R noise.wav synth 3 brownnoise gain -20
