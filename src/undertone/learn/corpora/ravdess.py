@@ -1,0 +1,2 @@
+"""RAVDESS: 24 actors, eight emotions."""
+NAME = "ravdess"

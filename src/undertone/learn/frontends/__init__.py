@@ -1,0 +1,35 @@
+"""Front ends: waveform to features, as torch modules that are exported with the network."""
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from undertone.learn import registry
+
+
+class FrontEnd(nn.Module):
+    """Turns a batch of waveforms into a batch of feature sequences.
+
+    A front end is one file in this package: a subclass with a `name`, which recipes use, and an
+    `Options` model, which documents and checks its keys in the table `[frontend]`. It must survive
+    export to ONNX, for any batch size and any length.
+
+    Attributes:
+        features: number of values per frame that `forward` gives.
+    """
+
+    name: ClassVar[str]
+    Options: ClassVar[type[registry.Options]]
+    features: int
+
+    def __init__(self, options: registry.Options, sample_rate: int) -> None:
+        """Keep the sample rate (Hz) of the waveforms; `options` is an instance of `Options`."""
+        super().__init__()
+        self.options = options
+        self.sample_rate = sample_rate
+
+    @abstractmethod
+    def forward(self, waveform: torch.Tensor) -> torch.Tensor:
+        """waveform: (batch, samples), -1..1 -> (batch, features, time)."""

@@ -1,0 +1,32 @@
+"""Networks: feature sequences of any length to one logit for each emotion, as torch modules."""
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from undertone.learn import registry
+
+
+class Network(nn.Module):
+    """Turns a batch of feature sequences into logits.
+
+    A network is one file in this package: a subclass with a `name`, which recipes use, and an
+    `Options` model, which documents and checks its keys in the table `[network]`. It must survive
+    export to ONNX, for any batch size and any number of frames.
+    """
+
+    name: ClassVar[str]
+    Options: ClassVar[type[registry.Options]]
+
+    def __init__(self, options: registry.Options, features: int, classes: int) -> None:
+        """Keep the sizes of what comes and goes; `options` is an instance of `Options`."""
+        super().__init__()
+        self.options = options
+        self.features = features
+        self.classes = classes
+
+    @abstractmethod
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        """frames: (batch, features, time) -> logits: (batch, classes)."""
