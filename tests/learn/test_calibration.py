@@ -108,3 +108,16 @@ def test_a_reliability_table_agrees_with_scikit_learn_and_with_the_ece() -> None
     ece = (gaps * table.count[filled]).sum() / table.count.sum()
     assert ece == pytest.approx(metrics(predictions)["ece"])
     assert table.edges[[0, -1]].tolist() == [0, 1]
+
+
+def test_a_reliability_table_of_several_runs_pools_their_clips() -> None:
+    logits, truth = calibrated(count=200)
+    names = np.array([str(i) for i in range(len(truth))])
+    soft, sharp = (
+        Predictions(truth, apply_temperature(logits, t), names, names, tuple("abcdef"))
+        for t in (2.0, 0.5)
+    )
+    both, alone = reliability(soft, sharp), (reliability(soft), reliability(sharp))
+    assert both.count.tolist() == (alone[0].count + alone[1].count).tolist()
+    right = [np.nan_to_num(table.accuracy * table.count) for table in (both, *alone)]
+    assert right[0] == pytest.approx(right[1] + right[2])

@@ -1,5 +1,6 @@
 """What a metric says agrees with scikit-learn, and predictions that make no sense are refused."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -101,8 +102,8 @@ def test_a_csv_gives_the_same_figures_back(tmp_path: Path) -> None:
     assert first.startswith(f"clip0000,c/00,{LABELS[predictions.truth[0]]},")
 
 
-def test_a_clip_name_with_commas_quotes_and_newlines_survives_a_csv(tmp_path: Path) -> None:
-    name = 'a, "b"\nc'
+@pytest.mark.parametrize("name", ['a, "b"\nc', os.fsdecode(b"not-utf8-\xff"), "größer"])
+def test_any_file_name_survives_a_csv(tmp_path: Path, name: str) -> None:
     predictions = Predictions.from_probabilities(
         [[0.5, 0.5]], truth=[0], speakers=["s"], clips=[name], labels=("p", "q")
     )

@@ -72,7 +72,22 @@ def test_the_value_is_the_mean_over_runs_on_all_clips() -> None:
     measured = intervals(runs, draws=100)
     for name, interval in measured.items():
         assert interval.value == pytest.approx(np.mean([metrics(run)[name] for run in runs]))
-        assert interval.low <= interval.value <= interval.high or name == "ece"  # biased upwards
+        assert interval.low <= interval.value <= interval.high
+
+
+def test_an_interval_holds_its_value_even_where_every_draw_lies_above() -> None:
+    """Right exactly as often as sure, in three bins: an ECE of 0, that any draw raises."""
+    sure = np.repeat([0.55, 0.75, 0.95], 40)
+    predictions = Predictions.from_probabilities(
+        np.stack([sure, 1 - sure], axis=1),
+        truth=np.concatenate([np.arange(40) >= round(40 * c) for c in (0.55, 0.75, 0.95)]),
+        speakers=[f"{i:03d}" for i in range(120)],
+        clips=[f"{i:03d}" for i in range(120)],
+        labels=("p", "q"),
+    )
+    ece = intervals(predictions, draws=1000)["ece"]
+    assert ece.low == ece.value == pytest.approx(0, abs=1e-9)
+    assert ece.high > 0.05
 
 
 def test_the_order_of_clips_does_not_matter() -> None:

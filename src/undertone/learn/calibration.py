@@ -83,12 +83,13 @@ class Reliability:
     accuracy: NDArray[np.float64]
 
 
-def reliability(predictions: Predictions) -> Reliability:
-    """Compare confidence with the fraction right, in the bins of the expected calibration error."""
-    bins, confidence = confidence_bins(predictions)
-    right = predictions.truth == predictions.predicted
-    count = np.bincount(bins, minlength=BINS)
-    mean = np.full((2, BINS), np.nan)
-    for row, values in enumerate((confidence, right)):
-        np.divide(np.bincount(bins, values, BINS), count, out=mean[row], where=count > 0)
-    return Reliability(np.linspace(0, 1, BINS + 1), count, mean[0], mean[1])
+def reliability(*runs: Predictions) -> Reliability:
+    """Compare confidence with the fraction right, over all clips of one or more runs."""
+    count, confident, right = np.zeros(BINS, dtype=np.int64), np.zeros(BINS), np.zeros(BINS)
+    for run in runs:
+        bins, confidence = confidence_bins(run)
+        count += np.bincount(bins, minlength=BINS)
+        confident += np.bincount(bins, confidence, BINS)
+        right += np.bincount(bins, run.truth == run.predicted, BINS)
+    empty = np.where(count > 0, count, np.nan)
+    return Reliability(np.linspace(0, 1, BINS + 1), count, confident / empty, right / empty)

@@ -126,7 +126,7 @@ class Predictions:
 
         Six significant digits: the metrics of what is read back agree to about 1e-6.
         """
-        with path.open("w", newline="", encoding="utf-8") as file:
+        with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow((*_COLUMNS, *self.labels))
             for clip, speaker, truth, predicted, row in zip(
@@ -148,7 +148,7 @@ class Predictions:
             UndertoneError: the file is not there or is not such a table; says at which line.
         """
         try:
-            with path.open(newline="", encoding="utf-8") as file:
+            with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
                 header, *rows = csv.reader(file)
         except (OSError, ValueError, csv.Error) as error:
             raise UndertoneError(f"{path}: not a table of predictions ({error})") from error

@@ -32,7 +32,8 @@ def intervals(
     is the mean over the runs of the metric on all clips, never the best run.
 
     A draw may lack a class: it then counts for uar and macro_f1 over the classes it has, and not at
-    all for the missing class's recall.
+    all for the missing class's recall. Where all but a few draws lie on one side of the value, as
+    the ECE's may, since it grows with noise, the interval is stretched to hold the value.
 
     Args:
         runs: one run, or several (seeds) over the same clips, in any order.
@@ -62,7 +63,7 @@ def intervals(
         value, known = figures[0], figures[~np.isnan(figures)]
         if not np.isnan(value):
             low, high = np.percentile(known[1:], (2.5, 97.5))
-            result[name] = Interval(float(value), float(low), float(high))
+            result[name] = Interval(float(value), float(min(low, value)), float(max(high, value)))
     return result
 
 

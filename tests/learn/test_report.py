@@ -1,0 +1,159 @@
+"""A report holds every figure of its run, says when it is optimistic, and is the same each time."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from undertone.errors import UndertoneError
+from undertone.learn import pictures, report
+from undertone.learn.evaluation import Predictions, metrics
+from undertone.learn.intervals import Interval, intervals
+from undertone.learn.pictures import Curve
+from undertone.learn.report import OPTIMISTIC, Run, SeedRun, describe, table, write_report
+
+LABELS = ("neutral", "happy", "sad")
+
+
+def simulated(seed: int) -> SeedRun:
+    rng = np.random.default_rng(seed)
+    truth = np.arange(60) % 3
+    probabilities = rng.dirichlet(np.ones(3), size=60)
+    probabilities[np.arange(60), truth] += 0.5
+    predictions = Predictions.from_probabilities(
+        probabilities / 1.5,
+        truth=truth,
+        speakers=[f"made/{i // 10}" for i in range(60)],
+        clips=[f"clip{i:02d}" for i in range(60)],
+        labels=LABELS,
+    )
+    curves = tuple(
+        Curve(seed, fold, (1.1, 0.9, 0.8), (1.1, 1.0, 0.9), (0.3, 0.5, 0.6)) for fold in "12"
+    )
+    return SeedRun(seed, predictions, {"1": range(30), "2": range(30, 60)}, curves)
+
+
+def simulated_run(optimistic: bool = False, note: str = "") -> Run:
+    protocol = "random" if optimistic else "speakers"
+    return Run("made3-tiny", protocol, optimistic, (simulated(0), simulated(4)), note)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_a_report_holds_every_file_and_is_the_same_each_time(tmp_path: Path) -> None:
+    write_report(tmp_path / "a", simulated_run(), draws=100)
+    write_report(tmp_path / "b", simulated_run(), draws=100)
+    first = files(tmp_path / "a")
+    assert set(first) == {
+        "metrics.json",
+        "summary.md",
+        "seed0/predictions.csv",
+        "seed4/predictions.csv",
+        "confusion.png",
+        "curves.png",
+        "reliability.png",
+        "recall.png",
+    }
+    assert first == files(tmp_path / "b")
+    for name in ("confusion", "curves", "reliability", "recall"):
+        with Image.open(tmp_path / "a" / f"{name}.png") as picture:
+            assert 400 < picture.width < 1400
+
+
+def test_metrics_json_holds_the_figures_their_intervals_and_where_they_come_from(
+    tmp_path: Path,
+) -> None:
+    run = simulated_run(note="Fold 3 is missing.")
+    given = write_report(tmp_path, run, draws=100)
+    record = json.loads((tmp_path / "metrics.json").read_text())
+    runs = [each.predictions for each in run.seeds]
+    assert given == intervals(runs, draws=100)
+    assert record["protocol"] == "speakers"
+    assert record["optimistic"] is False
+    assert record["note"] == "Fold 3 is missing."
+    assert (record["seeds"], record["clips"], record["speakers"]) == ([0, 4], 60, 6)
+    assert record["labels"] == list(LABELS)
+    for name, interval in given.items():
+        entry = record["metrics"][name]
+        expected = (interval.value, interval.low, interval.high)
+        assert (entry["value"], entry["low"], entry["high"]) == pytest.approx(expected, abs=1e-6)
+        assert entry["seeds"] == pytest.approx([metrics(p)[name] for p in runs], abs=1e-6)
+    last = record["folds"][-1]
+    assert (last["seed"], last["fold"], last["clips"]) == (4, "2", 30)
+    assert last["uar"] == pytest.approx(metrics(runs[1].take(range(30, 60)))["uar"], abs=1e-6)
+
+
+def test_the_csv_of_a_seed_gives_its_figures_again(tmp_path: Path) -> None:
+    run = simulated_run()
+    write_report(tmp_path, run, draws=100)
+    again = metrics(Predictions.from_csv(tmp_path / "seed4" / "predictions.csv"))
+    assert again == pytest.approx(metrics(run.seeds[1].predictions), abs=1e-5)
+
+
+@pytest.mark.parametrize("optimistic", [False, True])
+def test_an_optimistic_run_says_so_in_the_summary_and_in_every_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimistic: bool
+) -> None:
+    titles = []
+    plain = pictures._figure
+
+    def listening(title: str, *sizes: object, **more: object) -> object:
+        titles.append(title)
+        return plain(title, *sizes, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(pictures, "_figure", listening)
+    write_report(tmp_path, simulated_run(optimistic), draws=100)
+    assert [OPTIMISTIC in title for title in titles] == [optimistic] * 4
+    summary = (tmp_path / "summary.md").read_text()
+    assert (OPTIMISTIC in summary.lower()) is optimistic
+    assert json.loads((tmp_path / "metrics.json").read_text())["optimistic"] is optimistic
+
+
+def test_the_summary_shows_mean_interval_and_each_seed(tmp_path: Path) -> None:
+    run = simulated_run(note="Fold 3 is missing.")
+    measured = write_report(tmp_path, run, draws=100)
+    summary = (tmp_path / "summary.md").read_text()
+    seeds = [f"{100 * metrics(each.predictions)['uar']:.1f} %" for each in run.seeds]
+    assert f"| UAR | {describe('uar', measured['uar'])} | {seeds[0]} | {seeds[1]} |" in summary
+    assert "| recall, happy |" in summary
+    assert "Fold 3 is missing." in summary
+    assert "60 clips of 6 speakers" in summary
+    assert "![confusion](confusion.png)" in summary
+
+
+def test_a_run_without_training_has_no_curves(tmp_path: Path) -> None:
+    full = simulated(0)
+    bare = SeedRun(0, full.predictions, {"all": range(60)})
+    write_report(tmp_path, Run("made", "none", False, (bare,)), draws=100)
+    assert not (tmp_path / "curves.png").exists()
+    assert "curves" not in (tmp_path / "summary.md").read_text()
+
+
+def test_folds_that_miss_or_repeat_a_clip_are_refused() -> None:
+    predictions = simulated(0).predictions
+    for rows in (range(59), [*range(60), 3]):
+        with pytest.raises(UndertoneError, match="expected each row in one fold"):
+            SeedRun(0, predictions, {"1": rows})
+
+
+def test_a_figure_is_written_for_people() -> None:
+    assert describe("uar", Interval(0.6412, 0.6, 0.68)) == "64.1 % (60.0 to 68.0)"
+    assert describe("nll", Interval(1.021, 0.95, 1.104)) == "1.02 (0.95 to 1.10)"
+    assert table(["a", "b"], [["x", "1"]]) == "| a | b |\n| --- | ---: |\n| x | 1 |\n"
+    assert set(report.TITLES) == {m for m in metrics(simulated(0).predictions) if "recall" not in m}
+
+
+def test_a_class_without_clips_is_drawn_and_left_out_of_the_recalls(tmp_path: Path) -> None:
+    predictions = simulated(0).predictions
+    some = predictions.take(np.flatnonzero(predictions.truth != 1))
+    run = Run("made", "none", False, (SeedRun(0, some, {"all": range(40)}),))
+    assert "recall_happy" not in write_report(tmp_path, run, draws=100)
+    assert (tmp_path / "recall.png").exists()
