@@ -1,2 +1,115 @@
-"""RAVDESS: 24 actors, eight emotions."""
+"""RAVDESS: 24 actors speak two sentences in eight emotions (Livingstone and Russo, 2018).
+
+A name is modality-channel-emotion-intensity-statement-repetition-actor, such as
+03-01-06-01-02-01-12. Only speech (channel 01) recorded as sound (modality 03) is read: 60 clips
+of each actor. The folders may be nested (Actor_NN) or flat; the names say everything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import KeysView
+from itertools import product
+from pathlib import Path
+
+from undertone.emotions import CORPUS_EMOTIONS
+from undertone.learn.corpora import Clip, Listing, Problem
+from undertone.learn.corpora._files import AUDIO, files
+
 NAME = "ravdess"
+LICENCE = "CC-BY-NC-SA-4.0"
+
+MODALITIES = {"01": "audio-video", "02": "video only", "03": "audio only"}
+CHANNELS = {"01": "speech", "02": "song"}
+EMOTIONS = CORPUS_EMOTIONS[NAME]
+INTENSITIES = {"01": "normal", "02": "strong"}
+STATEMENTS = {"01": "Kids are talking by the door", "02": "Dogs are sitting by the door"}
+REPETITIONS = {"01": "first", "02": "second"}
+ACTORS = {f"{number:02}": "male" if number % 2 else "female" for number in range(1, 25)}
+PARTS = {
+    "modality": MODALITIES,
+    "channel": CHANNELS,
+    "emotion": EMOTIONS,
+    "intensity": INTENSITIES,
+    "statement": STATEMENTS,
+    "repetition": REPETITIONS,
+    "actor": ACTORS,
+}
+
+
+def read(folder: Path) -> Listing:
+    """List the speech clips under `folder`, and what is odd, left out or missing.
+
+    Raises:
+        CorpusError: the folder is not there, or there is no audio in it.
+    """
+    clips: dict[str, Clip] = {}
+    problems: list[Problem] = []
+    left_out: Counter[str] = Counter()
+    repeated: list[Path] = []
+    for path in files(folder):
+        wrong = _what_is_wrong(path)
+        if wrong:
+            problems.append(Problem(path, "odd name", f"left out: {wrong}"))
+            continue
+        modality, channel, emotion, intensity, statement, _, actor = path.stem.split("-")
+        if (modality, channel) != ("03", "01"):
+            left_out[f"{MODALITIES[modality]} {CHANNELS[channel]}"] += 1
+        elif path.stem in clips:
+            repeated.append(path)
+        else:
+            clips[path.stem] = Clip(
+                path=path,
+                corpus=NAME,
+                speaker=f"{NAME}/{actor}",
+                sex=ACTORS[actor],
+                emotion=EMOTIONS[emotion],
+                intensity=INTENSITIES[intensity],
+                text=STATEMENTS[statement],
+                language="en",
+            )
+    for what, count in left_out.items():
+        text = f"{count} clips of {what} left out: only speech, audio only, is read"
+        problems.append(Problem(None, "left out", text))
+    if repeated:
+        text = f"{len(repeated)} clips are here again, by the same name; the first of each is used"
+        problems.append(Problem(repeated[0], "repeated", text))
+    return Listing(tuple(clips.values()), (*problems, *_missing(clips.keys())))
+
+
+def _what_is_wrong(path: Path) -> str:
+    """Why a file is no clip of RAVDESS; empty when it is one."""
+    if path.suffix.lower() not in AUDIO:
+        return "not an audio file"
+    if not re.fullmatch(r"\d\d(-\d\d){6}", path.stem):
+        return "not seven two-digit numbers, like 03-01-06-01-02-01-12"
+    for value, (part, allowed) in zip(path.stem.split("-"), PARTS.items(), strict=True):
+        if value not in allowed:
+            return f"{part} {value} does not exist; it goes from 01 to {max(allowed)}"
+    if path.stem.split("-")[2:4] == ["01", "02"]:
+        return "neutral (01) has no strong intensity (02)"
+    return ""
+
+
+def _missing(stems: KeysView[str]) -> list[Problem]:
+    """Name the actors, and the clips of the others, that a whole copy would have."""
+    absent: list[str] = []
+    problems: list[Problem] = []
+    for actor in ACTORS:
+        whole = [
+            "-".join(("03", "01", *parts, actor))
+            for parts in product(EMOTIONS, INTENSITIES, STATEMENTS, REPETITIONS)
+            if parts[:2] != ("01", "02")
+        ]
+        lost = [stem for stem in whole if stem not in stems]
+        if len(lost) == len(whole):
+            absent.append(f"Actor_{actor}")
+        elif lost:
+            more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
+            text = f"Actor_{actor} has {len(whole) - len(lost)} of {len(whole)} clips: missing "
+            problems.append(Problem(None, "missing", text + ", ".join(lost[:5]) + more))
+    if absent:
+        text = f"{', '.join(absent)} missing: {len(ACTORS) - len(absent)} of {len(ACTORS)} actors"
+        problems.insert(0, Problem(None, "missing", text))
+    return problems
