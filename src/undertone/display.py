@@ -1,0 +1,35 @@
+"""Names and messages as one printable line, whatever bytes they hold."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+
+def display_path(path: str | bytes | os.PathLike[Any]) -> str:
+    r"""Write a path on one line that any terminal or log can take.
+
+    >>> display_path("two\nlines.wav")
+    'two\\nlines.wav'
+    """
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii")
+        for c in os.fsdecode(path)
+    )
+
+
+def one_line(thing: object) -> str:
+    """Write anything, such as another library's message, as one printable line."""
+    return display_path(" ".join(str(thing).split()))
+
+
+def describe(source: Any) -> str:
+    """Name a source in a message: its path where it has one, else what it is."""
+    if isinstance(source, (str, os.PathLike)):
+        return display_path(source) or "an empty path"
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return "the bytes given"
+    if not hasattr(source, "read") or hasattr(source, "sample_rate"):
+        return "the array given"
+    name = getattr(source, "name", None)
+    return display_path(name) if isinstance(name, (str, bytes)) else "the file object given"
