@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from undertone.display import display_path
 from undertone.errors import CorpusError
 from undertone.learn.corpora import Clip
 
@@ -81,15 +82,15 @@ def check_leaks(split: Split, clips: Sequence[Clip]) -> None:
         for (one, first), (other, second) in itertools.combinations(sides.items(), 2):
             where = f"fold {fold.name} of {split.protocol}: %s both in {one} and in {other}"
             for index in sorted(set(first) & set(second)):
-                raise CorpusError(where % f"{clips[index].path} is")
+                raise CorpusError(where % f"{display_path(clips[index].path)} is")
             contents = {clips[i].digest: clips[i] for i in first if clips[i].digest}
             speakers = {clips[i].speaker for i in first}
             for clip in (clips[i] for i in second):
                 if clip.speaker in speakers and not split.optimistic:
                     raise CorpusError(where % f"speaker {clip.speaker} is")
                 if clip.digest in contents:
-                    copy = contents[clip.digest].path
-                    text = where % f"the same audio is ({copy} and {clip.path})"
+                    copies = (contents[clip.digest].path, clip.path)
+                    text = where % f"the same audio is ({' and '.join(map(display_path, copies))})"
                     raise CorpusError(f"{text}; remove one of the two")
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -20,9 +19,11 @@ from pydantic import (
 )
 
 from undertone.card import Window
+from undertone.display import display_path
 from undertone.emotions import EMOTIONS, LABEL_SETS
 from undertone.errors import RecipeError
 from undertone.learn import corpora
+from undertone.learn.mistakes import Mistake, listed, mistakes_in, shown
 from undertone.learn.registry import Options, frontends, networks
 
 # TOML has types: 40 is a number, "40" and true are not.
@@ -215,14 +216,15 @@ class Recipe(Options):
         Raises:
             RecipeError: it cannot be read, is not TOML, or a key or a value is wrong.
         """
+        origin = display_path(path)
         try:
             text = Path(path).read_text(encoding="utf-8")
         except OSError as error:
             reason = error.strerror or error
-            raise RecipeError(f"{path}: cannot read this recipe: {reason}") from error
+            raise RecipeError(f"{origin}: cannot read this recipe: {reason}") from error
         except UnicodeDecodeError as error:
-            raise RecipeError(f"{path}: not a recipe: it is not UTF-8 text") from error
-        return cls.parse(text, os.fspath(path))
+            raise RecipeError(f"{origin}: not a recipe: it is not UTF-8 text") from error
+        return cls.parse(text, origin)
 
     @classmethod
     def parse(cls, text: str, origin: str = "recipe") -> Self:
@@ -245,7 +247,7 @@ class Recipe(Options):
         try:
             recipe = cls.model_validate(tables)
         except ValidationError as error:
-            mistakes += _mistakes(error, cls)
+            mistakes += mistakes_in(error, cls)
         if recipe is None or mistakes:
             more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
             raise RecipeError(f"{origin}: {mistakes[0].key}: {mistakes[0].message}{more}")
@@ -258,10 +260,10 @@ class Recipe(Options):
         if isinstance(labels, str) and labels in LABEL_SETS:
             return labels
         if not isinstance(labels, list | tuple):
-            raise ValueError(f"should be a list of emotions, or one of {_list(LABEL_SETS)}")
+            raise ValueError(f"should be a list of emotions, or one of {listed(LABEL_SETS)}")
         unknown = [label for label in labels if label not in EMOTIONS]
         if unknown:
-            raise ValueError(f"{_show(unknown[0])} is not one of {_list(EMOTIONS)}")
+            raise ValueError(f"{shown(unknown[0])} is not one of {listed(EMOTIONS)}")
         if len(set(labels)) != len(labels) or len(labels) < 2:
             raise ValueError("should be two or more emotions, each once")
         return labels
@@ -271,7 +273,7 @@ class Recipe(Options):
     def _known_corpora(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         unknown = [name for name in names if name not in corpora.known()]
         if unknown:
-            raise ValueError(f"{_show(unknown[0])} is not one of {_list(corpora.known())}")
+            raise ValueError(f"{shown(unknown[0])} is not one of {listed(corpora.known())}")
         if len(set(names)) != len(names):
             raise ValueError("should name each corpus once")
         return names
@@ -294,76 +296,24 @@ class Recipe(Options):
         return self
 
 
-class Mistake(NamedTuple):
-    """One thing wrong in a recipe: the dotted key, and what is the matter with it."""
-
-    key: str
-    message: str
-
-
 def _component(
     key: str, table: object, classes: Mapping[str, type[Any]]
 ) -> tuple[object, list[Mistake]]:
     """Check the table of a front end or a network against the class that it names."""
     if not isinstance(table, dict):
-        return _ANY, [Mistake(key, f"found {_show(table)}; should be a table, [{key}]")]
+        return _ANY, [Mistake(key, f"found {shown(table)}; should be a table, [{key}]")]
     options = dict(table)
     name = options.pop("name", None)
     if name is None:
-        return _ANY, [Mistake(f"{key}.name", f"missing; allowed: {_list(classes)}")]
+        return _ANY, [Mistake(f"{key}.name", f"missing; allowed: {listed(classes)}")]
     if not isinstance(name, str) or name not in classes:
-        return _ANY, [Mistake(f"{key}.name", f"found {_show(name)}; allowed: {_list(classes)}")]
+        return _ANY, [Mistake(f"{key}.name", f"found {shown(name)}; allowed: {listed(classes)}")]
     model = classes[name].Options
     try:
         return Component(name=name, options=model.model_validate(options)), []
     except ValidationError as error:
-        return _ANY, _mistakes(error, model, key)
+        return _ANY, mistakes_in(error, model, key)
 
 
 # Stands for a component that was refused, so that the rest of the recipe is still checked.
 _ANY = Component(name="", options=Options())
-
-
-def _mistakes(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[Mistake]:
-    """Put each of pydantic's findings into words: the key, what was found, what is allowed."""
-    found = []
-    for detail in error.errors(include_url=False):
-        where = [str(part) for part in detail["loc"]]
-        key = ".".join([prefix, *where] if prefix else where)
-        expected = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
-        expected = expected[0].lower() + expected[1:]
-        if detail["type"] == "extra_forbidden":
-            allowed = _allowed(model, where[:-1])
-            near = difflib.get_close_matches(where[-1], allowed, n=1)
-            hint = f" (did you mean {near[0]}?)" if near else ""
-            found.append(Mistake(key, f"unknown key{hint}; allowed: {_list(sorted(allowed))}"))
-        elif detail["type"] == "missing":
-            found.append(Mistake(key, "missing"))
-        elif not where:  # a rule over several tables names its key itself
-            key, _, message = expected.partition(": ")
-            found.append(Mistake(key, message))
-        elif isinstance(detail["input"], dict):  # a rule over several keys of one table
-            found.append(Mistake(key, expected))
-        else:
-            found.append(Mistake(key, f"found {_show(detail['input'])}; {expected}"))
-    return list({mistake.key: mistake for mistake in reversed(found)}.values())[::-1]
-
-
-def _allowed(model: type[BaseModel], where: list[str]) -> list[str]:
-    """The keys of the table at `where` inside `model`."""
-    for part in where:
-        inner = model.model_fields[part].annotation
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return []
-        model = inner
-    return list(model.model_fields)
-
-
-def _list(names: Mapping[str, object] | tuple[str, ...] | list[str]) -> str:
-    return ", ".join(names)
-
-
-def _show(value: object) -> str:
-    """A value as a reader of TOML would write it, cut to fit in a line."""
-    text = str(value).lower() if isinstance(value, bool) else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
+from undertone.display import display_path
 from undertone.errors import CorpusError
 
 SILENT = 1e-4
@@ -131,7 +132,10 @@ def scan(
             problems.append(Problem(clip.path, "stereo", text))
         clips.append(replace(clip, duration=content.duration, digest=content.digest))
     if not clips:
-        raise CorpusError(f"{folder}: no clip of {corpus} in it can be used; {problems[0].message}")
+        first = problems[0]
+        name = f"{display_path(first.path.name)}: " if first.path else ""
+        where = f"{display_path(folder)}: no clip of {corpus} in it can be used"
+        raise CorpusError(f"{where}; {name}{first.message}")
     return CorpusScan(corpus, folder, tuple(clips), (*problems, *_duplicates(clips)))
 
 
@@ -149,7 +153,7 @@ def _duplicates(clips: list[Clip]) -> list[Problem]:
     problems = []
     for first, *copies in same.values():
         for copy in copies:
-            text = f"the same audio as {first.path.name}"
+            text = f"the same audio as {display_path(first.path.name)}"
             if (copy.speaker, copy.emotion) != (first.speaker, first.emotion):
                 text += f", but {copy.speaker} {copy.emotion}, not {first.speaker} {first.emotion}"
             problems.append(Problem(copy.path, "duplicate", text))

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from undertone.display import display_path
 from undertone.errors import CorpusError
 
 AUDIO = frozenset(
@@ -19,9 +20,13 @@ def files(folder: Path) -> list[Path]:
         CorpusError: `folder` is not there, is not a folder, or has no audio file under it.
     """
     if not folder.exists():
-        raise CorpusError(f"{folder}: no such folder; give the folder in which the corpus lies")
+        raise CorpusError(
+            f"{display_path(folder)}: no such folder; give the folder in which the corpus lies"
+        )
     if not folder.is_dir():
-        raise CorpusError(f"{folder}: not a folder; give the folder in which the corpus lies")
+        raise CorpusError(
+            f"{display_path(folder)}: not a folder; give the folder in which the corpus lies"
+        )
     found: list[Path] = []
     seen: set[str] = set()
     for parent, folders, names in os.walk(folder, followlinks=True):
@@ -33,5 +38,5 @@ def files(folder: Path) -> list[Path]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(parent, name) for name in names if not name.startswith(".")]
     if not any(path.suffix.lower() in AUDIO for path in found):
-        raise CorpusError(f"{folder}: no audio file in this folder or below it")
+        raise CorpusError(f"{display_path(folder)}: no audio file in this folder or below it")
     return sorted(found)

@@ -1,0 +1,61 @@
+"""Puts into words what pydantic finds wrong in a recipe: the key, the value, what is allowed."""
+
+import difflib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from pydantic import BaseModel, ValidationError
+
+
+class Mistake(NamedTuple):
+    """One thing wrong in a recipe: the dotted key, and what is the matter with it."""
+
+    key: str
+    message: str
+
+
+def mistakes_in(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[Mistake]:
+    """Put each of pydantic's findings into words: the key, what was found, what is allowed."""
+    found = []
+    prefixed = [prefix] if prefix else []
+    for detail in error.errors(include_url=False):
+        where = [str(part) for part in detail["loc"]]
+        key = ".".join(part if part.isprintable() else repr(part) for part in (*prefixed, *where))
+        expected = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        expected = expected[0].lower() + expected[1:]
+        if detail["type"] == "extra_forbidden":
+            allowed = _allowed(model, where[:-1])
+            near = difflib.get_close_matches(where[-1], allowed, n=1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            found.append(Mistake(key, f"unknown key{hint}; allowed: {listed(sorted(allowed))}"))
+        elif detail["type"] == "missing":
+            found.append(Mistake(key, "missing"))
+        elif not where and ": " in expected:  # a rule over several keys names its key itself
+            name, _, message = expected.partition(": ")
+            found.append(Mistake(".".join((*prefixed, name)), message))
+        elif isinstance(detail["input"], dict):  # a rule over several keys of one table
+            found.append(Mistake(key, expected))
+        else:
+            found.append(Mistake(key, f"found {shown(detail['input'])}; {expected}"))
+    return list({mistake.key: mistake for mistake in reversed(found)}.values())[::-1]
+
+
+def _allowed(model: type[BaseModel], where: list[str]) -> list[str]:
+    """The keys of the table at `where` inside `model`."""
+    for part in where:
+        inner = model.model_fields[part].annotation
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return list(model.model_fields)
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names, as a sentence lists them."""
+    return ", ".join(names)
+
+
+def shown(value: object) -> str:
+    """A value as a reader of TOML would write it, cut to fit in a line."""
+    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
