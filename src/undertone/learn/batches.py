@@ -1,0 +1,197 @@
+"""Batches: random crops of training clips, and whole clips of equal length for judging."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset, Sampler
+
+from undertone.card import Window
+from undertone.learn import augment
+from undertone.learn.clips import ClipStore
+from undertone.learn.recipe import AugmentSpec, TrainingSpec
+from undertone.window import pieces
+
+EDGE = 0.15
+"""s of a clip's quieter end that fill up a crop which is longer than the recording."""
+
+
+class Crops(NamedTuple):
+    """A training batch.
+
+    Attributes:
+        waveform: (batch, samples); what follows an example's `lengths` samples is to be ignored.
+        lengths: (batch,) samples that are to be brought to the crop's length.
+        targets: (batch,) index of the emotion.
+    """
+
+    waveform: torch.Tensor
+    lengths: torch.Tensor
+    targets: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Some clips of a store and their emotions; `rows` are indices into the store."""
+
+    store: ClipStore
+    rows: tuple[int, ...]
+    targets: tuple[int, ...]
+
+
+class TrainingBatches(Dataset[Crops]):
+    """Augmented random crops; batch `(epoch, step)` is the same whenever it is asked for."""
+
+    def __init__(
+        self,
+        examples: Examples,
+        window: Window,
+        training: TrainingSpec,
+        spec: AugmentSpec,
+        seed: int,
+        noise: ClipStore | None = None,
+    ) -> None:
+        """`noise`: recordings for `spec.noise`; without it there is none."""
+        self.examples = examples
+        self.window = window
+        self.spec = spec
+        self.noise = noise
+        self.batch = min(training.batch, len(examples.rows))
+        self.steps = len(examples.rows) // self.batch
+        self.seed = seed
+        self.samples = round(training.crop * examples.store.sample_rate)
+
+    def __getitem__(self, key: tuple[int, int]) -> Crops:
+        """Give the batch of an (epoch, step)."""
+        epoch, step = key
+        count = len(self.examples.rows)
+        order = torch.randperm(count, generator=generator_for(self.seed, epoch))
+        chosen = order[step * self.batch : (step + 1) * self.batch].tolist()
+        generator = generator_for(self.seed, epoch, step)
+        speed = augment.uniform(-self.spec.speed, self.spec.speed, (len(chosen),), generator)
+        lengths = (self.samples * (1 + speed)).round().long()
+        waveform = torch.zeros(len(chosen), round(self.samples * (1 + self.spec.speed)) + 1)
+        for row, (index, length) in enumerate(zip(chosen, lengths.tolist(), strict=True)):
+            crop = self._crop(self.examples.rows[index], length, generator)
+            waveform[row, :length] = torch.from_numpy(crop)
+        if self.noise is not None and self.spec.noise:
+            waveform = augment.add_noise(waveform, lengths, self.noise, self.spec, generator)
+        if self.spec.equaliser:
+            rate = self.examples.store.sample_rate
+            waveform = augment.equalise(waveform, rate, self.spec.equaliser, generator)
+        if self.spec.gain:
+            waveform = augment.scale(waveform, self.spec.gain, generator)
+        targets = torch.tensor([self.examples.targets[index] for index in chosen])
+        return Crops(waveform, lengths, targets)
+
+    def _crop(self, row: int, length: int, generator: torch.Generator) -> NDArray[np.float32]:
+        """Cut `length` samples at random from the speech of a clip and the window's margin.
+
+        Where that is shorter it lies somewhere inside, with the recording's own pauses around it,
+        and beyond these the mirrored audio of its quieter end.
+        """
+        store = self.examples.store
+        clip, extent, rate = store[row], store.speech(row), store.sample_rate
+        start, end = 0, len(clip)
+        if self.window.trim == "speech" and extent is not None:
+            start = max(0, int((extent[0] - self.window.margin) * rate))
+            end = min(len(clip), int((extent[1] + self.window.margin) * rate))
+        spare = end - start - length  # below 0: so many samples are missing
+        offset = int(torch.randint(abs(spare) + 1, (), generator=generator))
+        first = start + offset if spare >= 0 else start - offset
+        inside = clip[max(0, first) : max(0, first + length)]
+        before = max(0, -first)
+        if len(inside) == length:
+            return inside
+        filler = _quiet_end(clip, max(1, round(EDGE * rate)))
+        return np.concatenate(
+            [
+                np.resize(filler, before),
+                inside,
+                np.resize(filler, length - before - len(inside)),
+            ]
+        )
+
+
+class EpochSteps(Sampler[tuple[int, int]]):
+    """Names the batches of an epoch, (epoch, step); Lightning says which epoch it is."""
+
+    def __init__(self, steps: int) -> None:
+        """`steps`: batches in an epoch."""
+        self.steps = steps
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Name the batches of this epoch from now on."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        for step in range(self.steps):
+            yield self.epoch, step
+
+
+class Whole(NamedTuple):
+    """A batch of pieces of equal length, exactly as the listening half cuts them.
+
+    Attributes:
+        waveform: (batch, samples).
+        owners: (batch,) position of the piece's clip among the examples.
+        targets: (batch,) index of the emotion.
+    """
+
+    waveform: torch.Tensor
+    owners: torch.Tensor
+    targets: torch.Tensor
+
+
+class WholeClips(Dataset[Whole]):
+    """Whole clips in batches of equal length, never changed at random; longest first."""
+
+    def __init__(self, examples: Examples, window: Window, batch: int = 16) -> None:
+        """`batch`: most pieces in a batch."""
+        self.examples = examples
+        self.window = window
+        by_length: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for position in range(len(examples.rows)):
+            for number, piece in enumerate(self._pieces(position)):
+                by_length[len(piece)].append((position, number))
+        self._batches: list[list[tuple[int, int]]] = [
+            group[i : i + batch]
+            for _, group in sorted(by_length.items(), reverse=True)
+            for i in range(0, len(group), batch)
+        ]
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __getitem__(self, index: int) -> Whole:
+        """Give one batch."""
+        members = self._batches[index]
+        waveform = np.stack([self._pieces(position)[number] for position, number in members])
+        owners = torch.tensor([position for position, _ in members])
+        targets = torch.tensor([self.examples.targets[position] for position, _ in members])
+        return Whole(torch.from_numpy(waveform), owners, targets)
+
+    def _pieces(self, position: int) -> Sequence[NDArray[np.float32]]:
+        store, row = self.examples.store, self.examples.rows[position]
+        return pieces(store.audio(row), self.window, store.speech(row))
+
+
+def generator_for(*seed: int) -> torch.Generator:
+    """Make a generator for a seed of several parts, each 0 or more."""
+    state = np.random.SeedSequence(seed).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state[0] >> np.uint64(1)))
+
+
+def _quiet_end(clip: NDArray[np.float32], samples: int) -> NDArray[np.float32]:
+    """The quieter of a clip's ends, there and back, so that repeats of it join up."""
+    ends = (clip[:samples], clip[-samples:])
+    edge = min(ends, key=lambda end: float(np.square(end).sum()))
+    return np.concatenate([edge, edge[::-1]])

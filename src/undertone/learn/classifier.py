@@ -1,0 +1,80 @@
+"""A front end and a network as one module, and what it says of whole clips."""
+
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from undertone.errors import UndertoneError
+from undertone.learn.batches import WholeClips
+from undertone.learn.frontends import FrontEnd
+from undertone.learn.networks import Network
+from undertone.learn.recipe import Recipe
+from undertone.learn.registry import frontends, networks
+
+SAMPLE_RATE = 16_000
+"""Hz, of every model's waveform."""
+
+
+class Classifier(nn.Module):
+    """Waveform to logits, without any randomness of augmentation."""
+
+    def __init__(self, frontend: FrontEnd, network: Network) -> None:
+        """The network takes what the front end gives."""
+        super().__init__()
+        self.frontend = frontend
+        self.network = network
+
+    @classmethod
+    def build(cls, recipe: Recipe) -> Self:
+        """Make an untrained one as a recipe says, from torch's global generator."""
+        frontend_class = frontends()[recipe.frontend.name]
+        frontend = frontend_class(recipe.frontend.options, SAMPLE_RATE)  # type: ignore[arg-type]
+        network_class = networks()[recipe.network.name]
+        network = network_class(
+            recipe.network.options,  # type: ignore[arg-type]
+            frontend.features,
+            len(recipe.emotions),
+        )
+        return cls(frontend, network)
+
+    def forward(self, waveform: torch.Tensor) -> torch.Tensor:
+        """waveform: (batch, samples), -1..1 -> logits: (batch, classes)."""
+        logits: torch.Tensor = self.network(self.frontend(waveform))
+        return logits
+
+
+def judge(classifier: Classifier, clips: WholeClips, device: torch.device) -> NDArray[np.float64]:
+    """Give log probabilities of whole clips, in the order of the examples: (clips, classes).
+
+    They are as the network has them, before any temperature: the logits of a clip in one piece, up
+    to a constant; of a clip in several, the logarithm of their mean probabilities.
+    """
+    classifier = classifier.to(device).eval()
+    count = len(clips.examples.rows)
+    sums = torch.zeros(count, classifier.network.classes, dtype=torch.float64)
+    parts = torch.zeros(count)
+    with torch.inference_mode():
+        for number in range(len(clips)):
+            batch = clips[number]
+            logits = classifier(batch.waveform.to(device)).double().cpu()
+            sums.index_add_(0, batch.owners, logits.softmax(dim=1))
+            parts.index_add_(0, batch.owners, torch.ones(len(logits)))
+    return np.asarray((sums / parts[:, None]).clamp_min(1e-30).log())
+
+
+def find_device(name: str) -> torch.device:
+    """Give the device that "auto", "cpu" or "cuda" stands for here.
+
+    Raises:
+        UndertoneError: another name, or CUDA where there is none.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UndertoneError("device cuda: torch finds no CUDA here; use --device cpu, or auto")
+    if name not in ("cpu", "cuda"):
+        raise UndertoneError(f"device {name!r}; expected auto, cpu or cuda")
+    return torch.device(name)
