@@ -134,7 +134,10 @@ def test_a_run_without_training_has_no_curves(tmp_path: Path) -> None:
     bare = SeedRun(0, full.predictions, {"all": range(60)})
     write_report(tmp_path, Run("made", "none", False, (bare,)), draws=100)
     assert not (tmp_path / "curves.png").exists()
-    assert "curves" not in (tmp_path / "summary.md").read_text()
+    summary = (tmp_path / "summary.md").read_text()
+    assert "curves" not in summary
+    assert "seed" not in summary.replace("seed0", "")  # one of each: nothing to set side by side
+    assert "fold" not in summary
 
 
 def test_folds_that_miss_or_repeat_a_clip_are_refused() -> None:

@@ -160,12 +160,17 @@ def _fold_uars(run: SeedRun) -> list[tuple[str, Sequence[int], float]]:
 
 
 def _summary(run: Run, measured: Mapping[str, Interval], curves: bool) -> str:
-    """Write the summary: every figure with its interval and each seed's value, then each fold's."""
+    """Write the summary: every figure with its interval, and beside it each seed's and fold's."""
     first = run.seeds[0].predictions
-    by_seed = [metrics(each.predictions) for each in run.seeds]
+    several = len(run.seeds) > 1
+    by_seed = [metrics(each.predictions) for each in run.seeds if several]
     names = [f"seed {each.seed}" for each in run.seeds]
     values = table(
-        ["", "mean over seeds (95 % interval)", *names],
+        [
+            "",
+            f"{'mean over seeds' if several else 'value'} (95 % interval)",
+            *names[: len(by_seed)],
+        ],
         [
             [
                 TITLES.get(name, name.replace("recall_", "recall, ")),
@@ -176,11 +181,12 @@ def _summary(run: Run, measured: Mapping[str, Interval], curves: bool) -> str:
         ],
     )
     folds = [{fold: uar for fold, _, uar in _fold_uars(each)} for each in run.seeds]
+    fold_names = dict.fromkeys(fold for each in folds for fold in each)
     fold_table = table(
-        ["fold", *names],
+        ["UAR by fold", *names],
         [
             [fold, *(_figure("uar", each[fold]) if fold in each else "" for each in folds)]
-            for fold in dict.fromkeys(fold for each in folds for fold in each)
+            for fold in fold_names
         ],
     )
     paragraphs = [
@@ -192,7 +198,7 @@ def _summary(run: Run, measured: Mapping[str, Interval], curves: bool) -> str:
         f"speakers; 95 % intervals from resampling speakers.",
         run.note,
         values,
-        f"UAR by fold:\n\n{fold_table}",
+        fold_table if len(fold_names) > 1 else "",
         *(
             f"![{name}]({name}.png)"
             for name in ("confusion", "recall", "reliability", *(["curves"] if curves else []))

@@ -1,0 +1,158 @@
+"""Works out every accuracy figure of docs/results.md again, from the predictions kept beside it.
+
+Each recipe's out-of-fold predictions lie in docs/results/<recipe>/seed<k>.csv: a run's
+seed<k>/predictions.csv, copied. Nothing is trained here; `--train` says how they were made.
+"""
+
+import argparse
+import re
+import sys
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from undertone.errors import UndertoneError
+from undertone.learn.evaluation import Predictions, metrics
+from undertone.learn.intervals import Interval, intervals
+from undertone.learn.report import OPTIMISTIC, TITLES, describe, table
+
+ROOT = Path(__file__).resolve().parents[1]
+BEGIN, END = "<!-- accuracy.py: begin -->", "<!-- accuracy.py: end -->"
+
+
+@dataclass(frozen=True)
+class Result:
+    """A recipe, and what its models said of the clips that they did not train on, by seed."""
+
+    recipe: Mapping[str, Any]
+    runs: Mapping[int, Predictions]
+    measured: Mapping[str, Interval]
+
+    @property
+    def name(self) -> str:
+        """The recipe's name."""
+        return str(self.recipe["name"])
+
+    @property
+    def protocol(self) -> str:
+        """Who tested whom; says so where it is optimistic."""
+        name = self.recipe["protocol"]["name"]
+        return f"{name} ({OPTIMISTIC})" if name == "random" else str(name)
+
+    @property
+    def size(self) -> tuple[str, str]:
+        """Number of speakers, number of clips."""
+        run = next(iter(self.runs.values()))
+        return str(len(set(run.speakers))), str(len(run.clips))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line: 0 done, 1 the document differs, 2 something is missing."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("recipes", nargs="*", help="names of recipes; all with results if none")
+    parser.add_argument("--root", type=Path, default=ROOT, help="the checkout")
+    parser.add_argument("--draws", type=int, default=10_000, help="draws of speakers")
+    todo = parser.add_mutually_exclusive_group()
+    todo.add_argument("--write", action="store_true", help="put the tables into docs/results.md")
+    todo.add_argument("--check", action="store_true", help="fail if docs/results.md differs")
+    todo.add_argument("--train", action="store_true", help="print the commands that made them")
+    options = parser.parse_args(arguments)
+    try:
+        return run(options)
+    except UndertoneError as error:
+        print(f"accuracy.py: {error}", file=sys.stderr)
+        return 2
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the options ask, and give the exit status."""
+    if options.recipes and (options.write or options.check):
+        raise UndertoneError(
+            "docs/results.md holds every recipe: name none with --write or --check"
+        )
+    folders = sorted({path.parent for path in options.root.glob("docs/results/*/seed*.csv")})
+    folders = [each for each in folders if each.name in (options.recipes or [each.name])]
+    if not folders or len(folders) < len(options.recipes):
+        raise UndertoneError(
+            f"found results of {[each.name for each in folders]} in {options.root}/docs/results; "
+            f"expected <recipe>/seed<k>.csv for {options.recipes or 'one recipe or more'}"
+        )
+    results = [read_result(folder, options) for folder in folders]
+    if options.train:
+        for result in results:
+            print(train_command(result))
+        return 0
+    tables = render(results)
+    document = options.root / "docs" / "results.md"
+    if not (options.write or options.check):
+        print(tables)
+        return 0
+    before = document.read_text(encoding="utf-8") if document.exists() else ""
+    if before.count(BEGIN) != 1 or before.count(END) != 1:
+        raise UndertoneError(f"{document}: expected the lines {BEGIN} and {END}, once each")
+    pattern = f"{re.escape(BEGIN)}.*?{re.escape(END)}"
+    after = re.sub(pattern, lambda _: f"{BEGIN}\n\n{tables}\n{END}", before, flags=re.DOTALL)
+    if options.write:
+        document.write_text(after, encoding="utf-8")
+    elif after != before:
+        print(f"{document} differs from the predictions; run {Path(__file__).name} --write")
+        return 1
+    return 0
+
+
+def read_result(folder: Path, options: argparse.Namespace) -> Result:
+    """Read one recipe and the predictions of its seeds, and measure them."""
+    path = options.root / "recipes" / f"{folder.name}.toml"
+    if not path.exists():
+        raise UndertoneError(f"{folder}: no {path} to say how these predictions were made")
+    recipe = tomllib.loads(path.read_text(encoding="utf-8"))
+    seeds = {int(each.stem.removeprefix("seed")): each for each in folder.glob("seed*.csv")}
+    runs = {seed: Predictions.from_csv(seeds[seed]) for seed in sorted(seeds)}
+    return Result(recipe, runs, intervals(list(runs.values()), draws=options.draws))
+
+
+def train_command(result: Result) -> str:
+    """Give the command whose run leaves these predictions."""
+    noisy = result.recipe.get("augment", {}).get("noise", 0) > 0
+    folders = [*result.recipe["corpora"], *(["noise"] if noisy else [])]
+    data = " ".join(f"--data {name}=DIR" for name in folders)
+    return f"undertone train recipes/{result.name}.toml {data}"
+
+
+def render(results: list[Result]) -> str:
+    """Write the tables: all recipes side by side, then each one's seeds and classes."""
+    heads = [*TITLES.values()]
+    overview = table(
+        ["recipe", "protocol", "speakers", "clips", "seeds", *heads],
+        [
+            [
+                result.name,
+                result.protocol,
+                *result.size,
+                str(len(result.runs)),
+                *(describe(name, result.measured[name]) for name in TITLES),
+            ]
+            for result in results
+        ],
+    )
+    return "\n".join([overview, *(detail(result) for result in results)])
+
+
+def detail(result: Result) -> str:
+    """Write one recipe's command, UAR by seed and recall by class."""
+    uars = ", ".join(f"{100 * metrics(run)['uar']:.1f} %" for run in result.runs.values())
+    recalls = [
+        [name.removeprefix("recall_"), describe(name, interval)]
+        for name, interval in result.measured.items()
+        if name.startswith("recall_")
+    ]
+    return (
+        f"### {result.name}\n\n```\n{train_command(result)}\n```\n\n"
+        f"UAR of each seed: {uars}.\n\n{table(['class', 'recall'], recalls)}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
