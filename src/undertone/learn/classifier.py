@@ -1,5 +1,6 @@
-"""A front end and a network as one module, and what it says of whole clips."""
+"""A front end and its networks as one module, and what it says of whole clips."""
 
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
@@ -19,13 +20,20 @@ SAMPLE_RATE = 16_000
 
 
 class Classifier(nn.Module):
-    """Waveform to logits, without any randomness of augmentation."""
+    """Waveform to logits, without any randomness of augmentation.
 
-    def __init__(self, frontend: FrontEnd, network: Network) -> None:
-        """The network takes what the front end gives."""
+    Attributes:
+        members: networks of the same kind, trained side by side from different first weights; the
+            answer is the mean of their probabilities (an ensemble, Hansen and Salamon 1990).
+        classes: number of logits.
+    """
+
+    def __init__(self, frontend: FrontEnd, members: Sequence[Network]) -> None:
+        """The members, one or more, take what the front end gives."""
         super().__init__()
         self.frontend = frontend
-        self.network = network
+        self.members = nn.ModuleList(members)
+        self.classes = members[0].classes
 
     @classmethod
     def build(cls, recipe: Recipe) -> Self:
@@ -33,17 +41,23 @@ class Classifier(nn.Module):
         frontend_class = frontends()[recipe.frontend.name]
         frontend = frontend_class(recipe.frontend.options, SAMPLE_RATE)  # type: ignore[arg-type]
         network_class = networks()[recipe.network.name]
-        network = network_class(
-            recipe.network.options,  # type: ignore[arg-type]
-            frontend.features,
-            len(recipe.emotions),
-        )
-        return cls(frontend, network)
+        options, classes = recipe.network.options, len(recipe.emotions)
+        members = [
+            network_class(options, frontend.features, classes)  # type: ignore[arg-type]
+            for _ in range(recipe.training.members)
+        ]
+        return cls(frontend, members)
+
+    def each(self, frames: torch.Tensor) -> torch.Tensor:
+        """frames: (batch, features, time) -> logits of each member: (members, batch, classes)."""
+        return torch.stack([member(frames) for member in self.members])
 
     def forward(self, waveform: torch.Tensor) -> torch.Tensor:
         """waveform: (batch, samples), -1..1 -> logits: (batch, classes)."""
-        logits: torch.Tensor = self.network(self.frontend(waveform))
-        return logits
+        logits = self.each(self.frontend(waveform))
+        if len(logits) == 1:
+            return logits[0]
+        return logits.softmax(dim=-1).mean(dim=0).clamp_min(1e-30).log()
 
 
 def judge(classifier: Classifier, clips: WholeClips, device: torch.device) -> NDArray[np.float64]:
@@ -54,7 +68,7 @@ def judge(classifier: Classifier, clips: WholeClips, device: torch.device) -> ND
     """
     classifier = classifier.to(device).eval()
     count = len(clips.examples.rows)
-    sums = torch.zeros(count, classifier.network.classes, dtype=torch.float64)
+    sums = torch.zeros(count, classifier.classes, dtype=torch.float64)
     parts = torch.zeros(count)
     with torch.inference_mode():
         for number in range(len(clips)):

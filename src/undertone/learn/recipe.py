@@ -56,6 +56,13 @@ class ProtocolSpec(Options):
 class TrainingSpec(Options):
     """How the network's weights are found."""
 
+    members: Whole = Field(
+        default=1,
+        ge=1,
+        le=32,
+        description="Networks trained side by side from different first weights, all part of the "
+        "one model; the answer is the mean of their probabilities.",
+    )
     epochs: Whole = Field(
         default=40, ge=1, le=10_000, description="Passes over the training clips."
     )

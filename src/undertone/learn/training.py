@@ -176,10 +176,9 @@ class Learner(L.LightningModule):
             targets = targets * (1 - spec.label_smoothing) + spec.label_smoothing / classes
             if spec.mixup:
                 features, targets = augment.mix(features, targets, spec.mixup, self.random)
-        logits = self.classifier.network(features)
-        log_probabilities = F.log_softmax(logits.float(), dim=1)
+        log_probabilities = F.log_softmax(self.classifier.each(features).float(), dim=-1)
         weighted = targets * self.get_buffer("class_weights")
-        loss = -(weighted * log_probabilities).sum(dim=1).mean()
+        loss = -(weighted * log_probabilities).sum(dim=-1).mean(dim=-1).sum()  # over the members
         if not torch.isfinite(loss):
             raise UndertoneError(
                 f"{self.title}: the loss is {loss.item()} in epoch {self.current_epoch + 1}, step "
