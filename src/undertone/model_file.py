@@ -1,18 +1,22 @@
 """What a model file holds, checked before anything in it runs, and the seal that closes it.
 
 A model file is an ONNX file (protocol buffers, github.com/onnx/onnx/blob/main/onnx/onnx.proto).
-ONNX Runtime would read other files, or memory, where a tensor says that its data stand elsewhere; so
-the whole file is walked first, with the few field numbers below, and anything but plain operators
-on tensors that stand in the file itself is refused.
+ONNX Runtime would read other files, or memory, where a tensor says that its data stand elsewhere;
+so the whole file is walked first, with the few field numbers below, and anything but plain
+operators on tensors that stand in the file itself is refused.
 
 The card and the seal are appended to the serialised graph, as two more metadata entries: protocol
-buffers may be joined end to end. The seal is the SHA-256 of every byte before it, so a file that was
-cut short or changed anywhere is noticed.
+buffers may be joined end to end. The seal is the SHA-256 of every byte before it, so a file that
+was cut short or changed anywhere is noticed.
 """
 
 import hashlib
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
+from undertone.card import Card
+from undertone.display import describe
 from undertone.errors import ModelError
 
 CARD_KEY = "undertone.card"
@@ -47,6 +51,26 @@ def seal(model: bytes, card: str) -> bytes:
         raise ModelError("the model already has a card; seal the graph as it was exported")
     content = model + _write_entry(CARD_KEY, card)
     return content + _write_entry(SEAL_KEY, hashlib.sha256(content).hexdigest())
+
+
+def read_model_file(path: str | os.PathLike[str]) -> tuple[bytes, Card]:
+    """The bytes of a model file and its card, both checked.
+
+    Raises:
+        ModelError: the file cannot be read, or is refused; the message begins with the path.
+    """
+    name = describe(path)
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"{name}: no such file; check the path") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError(f"{name}: cannot be read ({reason}); give an .onnx file") from None
+    try:
+        return data, Card.from_json(read_card(data))
+    except ModelError as error:
+        raise ModelError(f"{name}: {error}") from None
 
 
 def read_card(data: bytes) -> str:

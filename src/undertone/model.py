@@ -1,0 +1,195 @@
+"""A model: opens one model file, checks it, and predicts one recording or many."""
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any, Self
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from undertone.audio import Source
+from undertone.card import Card
+from undertone.display import describe, one_line
+from undertone.errors import AudioError, ModelError, UndertoneError
+from undertone.gate import Gate, Status
+from undertone.judging import Judge, Probabilities
+from undertone.many import predict_many, run_pieces
+from undertone.model_file import read_model_file
+from undertone.prediction import Prediction
+
+
+class Model:
+    """One opened model file. Safe to use from several threads at once.
+
+    Open it with `undertone.load` or `Model.open`.
+    """
+
+    def __init__(self, card: Card, session: onnxruntime.InferenceSession) -> None:
+        self._card = card
+        self._session = session
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], *, threads: int = 1) -> Self:
+        """Open a model file, after checking all of it.
+
+        Args:
+            path: an .onnx file that Undertone exported.
+            threads: how many threads one run of the network may use.
+
+        Raises:
+            ModelError: the file cannot be read or is refused; one line says why.
+            UndertoneError: `threads` is not at least 1.
+        """
+        if threads < 1:
+            raise UndertoneError(f"threads is {threads}; expected 1 or more")
+        data, card = read_model_file(path)
+        try:
+            session = _session(data, threads)
+            _check_ends(session, card)
+            model = cls(card, session)
+            model._check_answers()
+        except ModelError as error:
+            raise ModelError(f"{describe(path)}: {error}") from None
+        return model
+
+    @property
+    def card(self) -> Card:
+        """Everything known about the model."""
+        return self._card
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The emotions, in the order of the outputs."""
+        return self._card.labels
+
+    def __repr__(self) -> str:
+        return f"<Model {self._card.title}: {', '.join(self.labels)}>"
+
+    def probabilities(self, batch: NDArray[np.floating[Any]]) -> Probabilities:
+        """Run the network alone: no gate, no window.
+
+        Args:
+            batch: (clips, samples), at `card.sample_rate`, nominally -1..1.
+
+        Returns:
+            (clips, classes), each row summing to 1, in the order of `labels`.
+
+        Raises:
+            ModelError: the network cannot take this batch.
+        """
+        waveform = np.ascontiguousarray(batch, dtype=np.float32)
+        try:
+            (rows,) = self._session.run(["probabilities"], {"waveform": waveform})
+        except Exception as error:  # ONNX Runtime's errors share no base class
+            raise ModelError(
+                f"{self._card.title} cannot run on a batch of {waveform.shape}: {one_line(error)}"
+            ) from None
+        return np.asarray(rows, dtype=np.float32)
+
+    def predict(
+        self, source: Source, *, gate: Gate | None = None, min_confidence: float | None = None
+    ) -> Prediction:
+        """The emotion in one recording.
+
+        Args:
+            source: a path, the bytes of a file, a binary file object, (array, rate) or `Audio`.
+            gate: when there is nothing to judge; the default gate if None.
+            min_confidence: below it the status is `uncertain`, 0 to 1; the card's own if None.
+
+        Raises:
+            AudioError: the source cannot be read, or its samples are too large to be a recording.
+            UndertoneError: `min_confidence` is not within 0 to 1.
+        """
+        judge = self._judge(gate, min_confidence)
+        heard = judge.hear(source)
+        if isinstance(heard, Prediction):
+            return heard
+        prediction = run_pieces(judge, self.probabilities, heard)
+        if prediction.status is Status.ERROR:
+            raise AudioError(prediction.message)
+        return prediction
+
+    def predict_many(
+        self,
+        sources: Iterable[Source],
+        *,
+        gate: Gate | None = None,
+        min_confidence: float | None = None,
+        workers: int | None = None,
+    ) -> Iterator[Prediction]:
+        """The emotions in many recordings, in order, as they come.
+
+        A source that cannot be read gives a prediction of status `error`, and the rest go on.
+
+        Args:
+            sources: any number of what `predict` takes; asked for as they are needed, a few
+                dozen ahead.
+            gate: as for `predict`.
+            min_confidence: as for `predict`.
+            workers: threads that decode, gate and run; if None, one a processor, at most 4.
+
+        Raises:
+            UndertoneError: an argument is out of its range.
+        """
+        workers = min(4, os.cpu_count() or 1) if workers is None else workers
+        if workers < 1:
+            raise UndertoneError(f"workers is {workers}; expected 1 or more")
+        judge = self._judge(gate, min_confidence)
+        return predict_many(judge, self.probabilities, sources, workers)
+
+    def _check_answers(self) -> None:
+        """Run the network on a little noise: its answers must be probabilities of the labels."""
+        samples = max(1, round(self._card.window.min * self._card.sample_rate))
+        noise = np.random.default_rng(0).normal(0, 0.1, (2, samples))
+        rows = self.probabilities(noise)
+        expected = (2, len(self.labels))
+        if rows.shape != expected:
+            raise ModelError(
+                f"gives {rows.shape} for 2 clips; expected {expected}, one column a label; "
+                "export it again"
+            )
+        if not (rows >= 0).all() or not np.allclose(rows.sum(axis=1), 1, atol=1e-3):
+            raise ModelError("gives no probabilities (0 to 1, summing to 1); export it again")
+
+    def _judge(self, gate: Gate | None, min_confidence: float | None) -> Judge:
+        threshold = self._card.min_confidence if min_confidence is None else min_confidence
+        if not 0 <= threshold <= 1:
+            raise UndertoneError(f"min_confidence is {threshold}; expected 0 to 1")
+        return Judge(self._card, Gate() if gate is None else gate, threshold)
+
+
+def _session(data: bytes, threads: int) -> onnxruntime.InferenceSession:
+    """A session of ONNX Runtime that stays within its threads and says nothing by itself."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = 4
+    options.enable_mem_pattern = False  # patterns are kept for every shape ever met
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    try:
+        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's errors share no base class
+        raise ModelError(f"ONNX Runtime refuses it ({one_line(error)}); export it again") from None
+
+
+def _check_ends(session: onnxruntime.InferenceSession, card: Card) -> None:
+    """Hold the graph's input and output against the card: names, types and sizes."""
+    ends = (
+        ("input", session.get_inputs(), "waveform", "samples", None),
+        ("output", session.get_outputs(), "probabilities", "classes", len(card.labels)),
+    )
+    for end, found, name, axis, size in ends:
+        said = ", ".join(f"{one.name} {one.type} {one.shape}" for one in found)
+        if [(one.name, one.type, len(one.shape)) for one in found] != [(name, "tensor(float)", 2)]:
+            raise ModelError(
+                f"its {end} is {said or 'missing'}; "
+                f"expected {name} tensor(float) (batch, {axis}); export it again"
+            )
+        batch, width = found[0].shape
+        if isinstance(batch, int) or (isinstance(width, int) and width != size):
+            expected = f"{size} classes, one a label" if size else "any number of samples"
+            raise ModelError(
+                f"its {end} is {said}; expected any batch and {expected}; export it again"
+            )
