@@ -18,7 +18,9 @@ def mistakes_in(error: ValidationError, model: type[BaseModel], prefix: str = ""
     """Put each of pydantic's findings into words: the key, what was found, what is allowed."""
     found = []
     prefixed = [prefix] if prefix else []
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    # A misspelt key is both unknown and missing: the first says more.
+    for detail in sorted(details, key=lambda each: each["type"] != "extra_forbidden"):
         where = [str(part) for part in detail["loc"]]
         key = ".".join(part if part.isprintable() else repr(part) for part in (*prefixed, *where))
         expected = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")

@@ -1,0 +1,209 @@
+"""A recipe is checked before anything runs, and says what is wrong in one line."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from undertone.emotions import EMOTIONS
+from undertone.errors import MissingExtraError, RecipeError
+from undertone.learn import registry
+from undertone.learn.recipe import Recipe
+from undertone.learn.recipe_docs import document
+
+ROOT = Path(__file__).parents[2]
+RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
+
+GOOD = """
+name = "small-one"
+labels = ["sad", "angry"]
+corpora = ["ravdess"]
+licence = "CC-BY-NC-SA-4.0"
+
+[protocol]
+name = "loso"
+
+[window]
+trim = "speech"
+margin = 0.3
+grid = 0.25
+min = 0.5
+max = 30
+
+[frontend]
+name = "log-mel"
+bands = 40
+
+[network]
+name = "tcn"
+width = 32
+
+[training]
+epochs = 3
+"""
+
+
+def said(before: str, after: str) -> str:
+    """The message that a change to a good recipe gets."""
+    assert before in GOOD
+    with pytest.raises(RecipeError) as caught:
+        Recipe.parse(GOOD.replace(before, after), "recipes/x.toml")
+    message = str(caught.value)
+    assert message.startswith("recipes/x.toml: ")
+    assert "\n" not in message
+    return message.removeprefix("recipes/x.toml: ")
+
+
+def test_a_recipe_says_everything_and_keeps_its_text() -> None:
+    recipe = Recipe.parse(GOOD)
+    assert recipe.emotions == ("sad", "angry")
+    assert recipe.window.max == 30
+    assert recipe.frontend.options.model_dump()["bands"] == 40
+    assert recipe.network.options.model_dump()["width"] == 32
+    assert (recipe.training.epochs, recipe.training.batch) == (3, 32)
+    assert recipe.text == GOOD
+    assert recipe.model_copy(update={"seeds": (7,)}).text == GOOD
+
+
+def test_augmentation_is_off_unless_asked_for() -> None:
+    augment = Recipe.parse(GOOD).augment
+    strengths = (augment.gain, augment.noise, augment.equaliser, augment.speed, augment.formant)
+    assert not any((*strengths, augment.time_mask, augment.frequency_mask))
+
+
+def test_a_recipe_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Recipe.parse(GOOD).name = "other"  # type: ignore[misc]
+
+
+def test_a_label_set_gives_its_emotions_in_order() -> None:
+    text = GOOD.replace('["sad", "angry"]', '"ravdess8"')
+    assert Recipe.parse(text).emotions == EMOTIONS
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_of_the_repository_is_valid_and_named_as_its_file(path: Path) -> None:
+    assert Recipe.load(path).name == path.stem
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "start"),
+    [
+        ("epochs", "epohs", "training.epohs: unknown key (did you mean epochs?); allowed: batch, "),
+        ("[training]", "[trainin]", "trainin: unknown key (did you mean training?); allowed: "),
+        (
+            "margin",
+            "margins",
+            "window.margins: unknown key (did you mean margin?); allowed: ",
+        ),
+        ("bands", "band", "frontend.band: unknown key (did you mean bands?); allowed: bands, "),
+        ("width", "layers", "network.layers: unknown key; allowed: attention, "),
+    ],
+)
+def test_an_unknown_key_is_named_with_the_known_ones(before: str, after: str, start: str) -> None:
+    assert said(before, after).startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("epochs = 3", "epochs = 0", "training.epochs: found 0; should be greater than or equal"),
+        ("epochs = 3", 'epochs = "3"', "training.epochs: found '3'; should be a valid integer"),
+        ("epochs = 3", "epochs = true", "training.epochs: found true; should be a valid integer"),
+        ("epochs = 3", "epochs = 2.5", "training.epochs: found 2.5; should be a valid integer"),
+        (
+            "epochs = 3",
+            'schedule = "linear"',
+            "training.schedule: found 'linear'; should be 'one-cycle', 'cosine' or 'constant'",
+        ),
+        ("epochs = 3", "crop = nan", "training.crop: found nan; should be a finite number"),
+        ("epochs = 3", "crop = -1", "training.crop: found -1; should be greater than 0"),
+        ('"loso"', '"lose"', "protocol.name: found 'lose'; should be 'emobox6', 'loso', 'spea"),
+        ('"loso"', '"none"\nfolds = 1', "protocol.folds: found 1; should be greater than or eq"),
+        ('"log-mel"', '"mel"', "frontend.name: found 'mel'; allowed: "),
+        ('"tcn"', "7", "network.name: found 7; allowed: "),
+        ('name = "tcn"', "", "network.name: missing; allowed: "),
+        ("bands = 40", "bands = 1", "frontend.bands: found 1; should be greater than or equal to"),
+        ("bands = 40", "fmin = 9000", "frontend.fmin: 9000.0 Hz; should be below fmax"),
+        ('["ravdess"]', '["ravdes"]', "corpora: found ['ravdes']; 'ravdes' is not one of "),
+        ('["ravdess"]', "[]", "corpora: found []; "),
+        ('"small-one"', '"Small One"', "name: found 'Small One'; "),
+        ('["sad", "angry"]', '"big6"', "labels: found 'big6'; should be a list of emotions, or "),
+        ('["sad", "angry"]', '["sad", "glad"]', "labels: found ['sad', 'glad']; 'glad' is not on"),
+        ('["sad", "angry"]', '["sad", 1]', "labels: found ['sad', 1]; 1 is not one of neutral,"),
+        ('["sad", "angry"]', '["sad", "sad"]', "labels: found ['sad', 'sad']; should be two or"),
+        ('licence = "CC-BY-NC-SA-4.0"', "", "licence: missing"),
+        ("corpora", "seeds = [1, 1]\ncorpora", "seeds: found [1, 1]; should be whole numbers"),
+        ("max = 30", "max = 0.1", "window: max must be at least min and grid"),
+        ("[training]", "[augment]\nnoise_snr = [9, 3]\n[training]", "augment.noise_snr: found [9,"),
+        (
+            "[training]",
+            "[augment]\nnoise_snr = [9]\n[training]",
+            "augment.noise_snr.1: missing",
+        ),
+    ],
+)
+def test_a_wrong_value_is_named_with_the_allowed_ones(
+    before: str, after: str, message: str
+) -> None:
+    assert said(before, after).startswith(message)
+
+
+def test_several_mistakes_are_counted() -> None:
+    text = said("epochs = 3", "epochs = 0\nbatch = 1\nfoo = 2")
+    assert text.startswith("training.foo: unknown key; ")
+    assert text.endswith(" (and 2 more)")
+
+
+def test_stopping_early_needs_someone_to_validate_on() -> None:
+    text = GOOD.replace('"loso"', '"none"').replace("epochs = 3", "patience = 5")
+    with pytest.raises(RecipeError, match=r"recipe: training\.patience: .* validation speakers"):
+        Recipe.parse(text)
+
+
+def test_a_missing_table_is_named() -> None:
+    with pytest.raises(RecipeError, match=r"^recipe: window: missing$"):
+        Recipe.parse(re.sub(r"\[window\][^\[]*", "", GOOD))
+    with pytest.raises(RecipeError, match=r"^recipe: network: missing$"):
+        Recipe.parse(re.sub(r"\[network\][^\[]*", "", GOOD))
+
+
+def test_broken_toml_gets_line_and_column() -> None:
+    assert re.search(r"not valid TOML: .*line 7, column", said("[protocol]", "[protocol"))
+
+
+def test_a_key_with_a_line_break_stays_on_one_line() -> None:
+    assert said("epochs = 3", '"a\\nb" = 3').startswith("training.'a\\nb': unknown key")
+
+
+def test_a_file_that_cannot_be_read_gets_one_line(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"none\.toml: cannot read this recipe: No such file"):
+        Recipe.load(tmp_path / "none.toml")
+    with pytest.raises(RecipeError, match="cannot read this recipe: Is a directory"):
+        Recipe.load(tmp_path)
+    binary = tmp_path / "x.toml"
+    binary.write_bytes(b"name = '\xff'")
+    with pytest.raises(RecipeError, match=r"x\.toml: not a recipe: it is not UTF-8 text"):
+        Recipe.load(binary)
+
+
+def test_without_torch_the_install_line_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str) -> None:
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    monkeypatch.setattr(registry.importlib, "import_module", absent)
+    with pytest.raises(MissingExtraError, match=r"torch .*pip install 'undertone\[learn\]'"):
+        registry.frontends()
+
+
+def test_every_option_of_every_front_end_and_network_is_explained() -> None:
+    for kind in (registry.frontends(), registry.networks()):
+        for name, found in kind.items():
+            assert found.name == name
+            for key, field in found.Options.model_fields.items():
+                assert field.description, f"{name}: {key}"
+
+
+def test_the_page_on_recipes_is_that_of_the_schema() -> None:
+    page = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+    assert page == document(), "run: python -m undertone.learn.recipe_docs > docs/recipes.md"
