@@ -1,5 +1,6 @@
 """What a scan says of a copy of RAVDESS, whole or broken."""
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from itertools import product
@@ -235,6 +236,32 @@ def test_progress_ends_with_everything_done(tmp_path: Path) -> None:
     calls: list[tuple[int, int]] = []
     corpora.scan("ravdess", tmp_path, progress=lambda done, total: calls.append((done, total)))
     assert calls == [(done, 60) for done in range(61)]
+
+
+def test_a_folder_that_cannot_be_listed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "Actor_01" / "03-01-03-01-01-01-01.wav", tone(200))
+    locked = tmp_path / "Actor_02"
+    locked.mkdir()
+    scandir = os.scandir
+
+    def refusing(path: str) -> object:
+        if Path(path) == locked:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(CorpusError, match="Actor_02: cannot list this folder: Permission denied"):
+        scan(tmp_path)
+
+
+def test_bytes_that_are_no_text_in_a_folder_name_do_no_harm(tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    write(tmp_path / "plain" / "03-01-03-01-01-01-01.wav", tone(200)).parent.rename(odd)
+    first = scan(odd)
+    assert len(first.clips) == 1
+    assert scan(odd) == first
 
 
 def test_links_that_go_round_in_circles_end(tmp_path: Path) -> None:

@@ -191,7 +191,8 @@ def test_emobox6_is_for_ravdess_alone() -> None:
         (spec("random", folds=60), cast(1, 1), "60 folds need as many different clips"),
         (spec("loso", validation=3), cast(2, 2), "validation_speakers to 2 or less"),
         (spec("speakers", folds=2, validation=2), cast(2, 2), "validation_speakers to 1 or less"),
-        (spec("random", folds=5, validation=4), cast(2, 2), "validation_speakers to"),
+        (spec("random", folds=5, validation=4), cast(2, 2), "validation_speakers to 3 or less"),
+        (spec("random", folds=2, validation=2), cast(2, 2), "validation_speakers to 1 or less"),
         (spec("none"), [], "there is no clip"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -149,7 +150,8 @@ def _random(protocol: ProtocolSpec, clips: Sequence[Clip], rng: np.random.Genera
     speakers = len({clip.speaker for clip in clips})
     share = protocol.validation_speakers / speakers
     if share >= 1 - 1 / protocol.folds:
-        _too_many_validation_speakers(protocol, "a fold", speakers - 1)
+        most = math.ceil(speakers * (1 - 1 / protocol.folds)) - 1
+        _too_many_validation_speakers(protocol, "a fold", most)
     folds = []
     for number, test in enumerate(tests, start=1):
         tested = {unit[0] for unit in test}

@@ -17,7 +17,8 @@ def files(folder: Path) -> list[Path]:
     """Every file under `folder`, in order of path, hidden ones apart; links are followed once.
 
     Raises:
-        CorpusError: `folder` is not there, is not a folder, or has no audio file under it.
+        CorpusError: `folder` is not there, is not a folder, cannot be listed, or has no audio
+            file under it.
     """
     if not folder.exists():
         raise CorpusError(
@@ -29,7 +30,7 @@ def files(folder: Path) -> list[Path]:
         )
     found: list[Path] = []
     seen: set[str] = set()
-    for parent, folders, names in os.walk(folder, followlinks=True):
+    for parent, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
         real = os.path.realpath(parent)
         if real in seen:
             folders.clear()
@@ -40,3 +41,9 @@ def files(folder: Path) -> list[Path]:
     if not any(path.suffix.lower() in AUDIO for path in found):
         raise CorpusError(f"{display_path(folder)}: no audio file in this folder or below it")
     return sorted(found)
+
+
+def _refuse(error: OSError) -> None:
+    """Stop at a folder that cannot be listed: its clips would be missing without a word."""
+    where = display_path(error.filename)
+    raise CorpusError(f"{where}: cannot list this folder: {error.strerror}") from error
