@@ -1,0 +1,96 @@
+"""`undertone evaluate` prints every figure with its interval, and what a reader must know of it."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from tiny_model import tiny_card, write_tiny
+from typer.testing import CliRunner
+
+from undertone.card import CorpusInfo
+from undertone.cli import evaluate
+from undertone.errors import CorpusError, MissingExtraError, ModelError
+
+runner = CliRunner()
+
+
+@pytest.fixture
+def app() -> typer.Typer:
+    app = typer.Typer()
+    evaluate.register(app)
+    return app
+
+
+@pytest.fixture(scope="module")
+def folder(ravdess: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two clips an emotion of three actors, linked, so that a test costs little."""
+    folder = tmp_path_factory.mktemp("ravdess")
+    for actor in ("01", "02", "03"):
+        for path in sorted(ravdess.rglob(f"03-01-??-01-0?-01-{actor}.*")):
+            (folder / path.name).symlink_to(path)
+    return folder
+
+
+def test_figures_come_with_intervals_and_the_gate_is_counted(
+    app: typer.Typer, folder: Path, tmp_path: Path
+) -> None:
+    model = write_tiny(tmp_path / "tiny.onnx")
+    result = runner.invoke(app, [str(model), "--data", f"ravdess={folder}", "--json"])
+    assert result.exit_code == 0, result.output
+    record = json.loads(result.stdout)
+    assert record["model"] == "tiny 1.0"
+    assert record["speakers"] == 3
+    assert set(record["unknown"]) == {"calm", "fearful", "disgust", "surprised"}
+    assert record["clips"] + sum(record["unknown"].values()) == 48
+    uar = record["metrics"]["uar"]
+    assert 0 <= uar["low"] <= uar["value"] <= uar["high"] <= 1
+    assert record["with_gate"]["accuracy"]["value"] <= record["metrics"]["accuracy"]["value"]
+    assert not any("trained on these speakers" in warning for warning in record["warnings"])
+
+
+def test_a_corpus_of_the_training_is_called_out_in_the_table_and_in_the_report(
+    app: typer.Typer, folder: Path, tmp_path: Path
+) -> None:
+    card = tiny_card(corpora=(CorpusInfo(name="ravdess", clips=9, speakers=3, licence="none"),))
+    model = write_tiny(tmp_path / "tiny.onnx", card=card)
+    out = tmp_path / "report"
+    arguments = [str(model), "--data", f"ravdess={folder}", "--out", str(out)]
+    result = runner.invoke(app, arguments, env={"COLUMNS": "200"})
+    assert result.exit_code == 0, result.output
+    warning = "trained on these speakers (ravdess): the figures say nothing about new ones"
+    assert warning in result.stdout
+    assert "UAR" in result.stdout
+    summary = (out / "summary.md").read_text()
+    assert warning in summary
+    assert "Optimistic: speakers overlap" in summary
+    assert json.loads((out / "metrics.json").read_text())["optimistic"] is True
+
+
+@pytest.mark.parametrize("data", ["ravdess", "=folder", "ravdess="])
+def test_data_without_name_or_folder_is_one_clear_line(
+    app: typer.Typer, tmp_path: Path, data: str
+) -> None:
+    model = write_tiny(tmp_path / "tiny.onnx")
+    result = runner.invoke(app, [str(model), "--data", data])
+    assert isinstance(result.exception, CorpusError)
+    assert "expected a corpus and its folder, like ravdess=DIR" in str(result.exception)
+
+
+def test_an_unknown_model_is_refused_before_any_clip_is_read(
+    app: typer.Typer, tmp_path: Path
+) -> None:
+    result = runner.invoke(app, ["no-such-model", "--data", f"ravdess={tmp_path}"])
+    assert isinstance(result.exception, ModelError)
+
+
+def test_a_missing_extra_gives_the_install_line(
+    app: typer.Typer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.axes", None)
+    for name in ("undertone.learn.report", "undertone.learn.pictures"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    result = runner.invoke(app, ["tiny.onnx", "--data", "ravdess=DIR"])
+    assert isinstance(result.exception, MissingExtraError)
+    assert "pip install 'undertone[learn]'" in str(result.exception)

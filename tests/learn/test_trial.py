@@ -1,0 +1,99 @@
+"""A trial counts what the gate refused, leaves unknown emotions out, and names seen corpora."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from undertone.errors import CorpusError
+from undertone.gate import Status
+from undertone.learn.corpora import Clip, CorpusScan
+from undertone.learn.evaluation import metrics
+from undertone.learn.trial import NO_ANSWER, Trial, try_model
+from undertone.prediction import Prediction
+
+LABELS = ("happy", "sad")
+FOLDER = Path("corpora/made")
+
+
+class Oracle:
+    """A model that reads its answer in the file's name: h, s, or silence for anything else."""
+
+    labels = LABELS
+    card = SimpleNamespace(title="oracle 1.0", corpora=(SimpleNamespace(name="known"),))
+
+    def predict_many(self, paths: Iterable[Path]) -> Iterator[Prediction]:
+        for path in paths:
+            if path.stem[-1] not in "hs":
+                yield Prediction(Status.SILENCE, "oracle 1.0", source=str(path))
+                continue
+            happy = 0.75 if path.stem[-1] == "h" else 0.25
+            yield Prediction(
+                Status.UNCERTAIN,
+                "oracle 1.0",
+                emotion="happy" if happy > 0.5 else "sad",
+                confidence=0.75,
+                probabilities={"happy": happy, "sad": 1 - happy},
+            )
+
+
+def scanned(*clips: tuple[str, str], corpus: str = "made") -> CorpusScan:
+    made = tuple(
+        Clip(FOLDER / f"{name}.wav", corpus, f"{corpus}/{name[0]}", "", emotion)
+        for name, emotion in clips
+    )
+    return CorpusScan(corpus, FOLDER, made, ())
+
+
+def run(*scans: CorpusScan) -> Trial:
+    return try_model(Oracle(), scans)  # type: ignore[arg-type]
+
+
+CLIPS = (("a1h", "happy"), ("a2s", "sad"), ("b/1h", "sad"), ("b2-", "sad"), ("b3h", "angry"))
+
+
+def test_refused_clips_are_left_out_of_the_figures_and_count_as_errors_with_the_gate() -> None:
+    trial = run(scanned(*CLIPS))
+    assert trial.refused == {"silence": 1}
+    assert trial.answered.labels == LABELS
+    assert list(trial.answered.clips) == ["made/a1h.wav", "made/a2s.wav", "made/b/1h.wav"]
+    assert metrics(trial.answered)["recall_sad"] == pytest.approx(1 / 2)
+    assert trial.with_gate.labels == (*LABELS, NO_ANSWER)
+    with_gate = metrics(trial.with_gate)
+    assert with_gate["recall_sad"] == pytest.approx(1 / 3)
+    assert with_gate["uar"] == pytest.approx((1 + 1 / 3) / 2)
+    assert with_gate["accuracy"] == pytest.approx(2 / 4)
+    assert "1 of 4 clips got no answer (silence 1)" in " ".join(trial.warnings)
+
+
+def test_the_probabilities_are_those_of_the_model() -> None:
+    trial = run(scanned(*CLIPS))
+    assert trial.answered.probabilities[0] == pytest.approx([0.75, 0.25])
+    assert trial.answered.probabilities[1] == pytest.approx([0.25, 0.75])
+
+
+def test_emotions_that_the_model_does_not_know_are_left_out_and_named() -> None:
+    trial = run(scanned(*CLIPS))
+    assert trial.unknown == {"angry": 1}
+    assert any("1 clips were left out" in w and "angry 1" in w for w in trial.warnings)
+
+
+def test_a_corpus_that_the_model_was_trained_on_is_named_plainly() -> None:
+    assert run(scanned(*CLIPS)).seen == ()
+    trial = run(scanned(*CLIPS), scanned(*CLIPS, corpus="known"))
+    assert trial.seen == ("known",)
+    assert trial.warnings[0] == (
+        "This model was trained on these speakers (known): the figures say nothing about new ones."
+    )
+
+
+def test_nothing_to_warn_of_is_no_warning() -> None:
+    assert run(scanned(*CLIPS[:3])).warnings == ()
+
+
+def test_a_corpus_without_a_known_emotion_or_an_answer_is_an_error() -> None:
+    with pytest.raises(CorpusError, match=r"made: no clip with an emotion that oracle 1\.0 knows"):
+        run(scanned(("a1h", "angry")))
+    with pytest.raises(CorpusError, match=r"none of 2 clips got an answer \(silence 2\)"):
+        run(scanned(("a1-", "happy"), ("b1-", "sad")))

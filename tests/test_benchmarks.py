@@ -1,0 +1,128 @@
+"""The benchmark scripts run, and docs/results.md can only say what the predictions say."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_model import write_tiny
+
+from undertone.learn.evaluation import Predictions, metrics
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+
+
+Accuracy = Callable[..., tuple[int, str, str]]
+
+
+def speed(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, BENCHMARKS / "speed.py", *map(str, arguments)]
+    return subprocess.run(command, check=False, capture_output=True, text=True)
+
+
+@pytest.fixture
+def accuracy(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Accuracy:
+    """Run accuracy.py on `root` with more arguments: exit status, stdout, stderr."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    main = import_module("accuracy").main
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        status = main(["--root", str(root), "--draws", "100", *arguments])
+        return (status, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A checkout with the results of one small recipe, and a document to write them into."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "docs" / "results" / "made"
+    folder.mkdir(parents=True)
+    for seed in (0, 1):
+        Predictions.from_probabilities(
+            rng.dirichlet(np.ones(2), size=40),
+            truth=np.arange(40) % 2,
+            speakers=[f"made/{i // 10}" for i in range(40)],
+            clips=[f"{i:02d}" for i in range(40)],
+            labels=("happy", "sad"),
+        ).to_csv(folder / f"seed{seed}.csv")
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "made.toml").write_text(
+        'name = "made"\ncorpora = ["ravdess"]\n'
+        '[protocol]\nname = "random"\n[augment]\nnoise = 0.5\n'
+    )
+    (tmp_path / "docs" / "results.md").write_text(
+        "# Results\n\n<!-- accuracy.py: begin -->\n<!-- accuracy.py: end -->\n\nNotes.\n"
+    )
+    return tmp_path
+
+
+def test_accuracy_prints_the_mean_of_the_seeds_and_flags_an_optimistic_split(
+    root: Path, accuracy: Accuracy
+) -> None:
+    status, tables, _ = accuracy()
+    assert status == 0
+    files = sorted((root / "docs" / "results" / "made").iterdir())
+    uar = np.mean([metrics(Predictions.from_csv(file))["uar"] for file in files])
+    assert f"| {100 * uar:.1f} % (" in tables
+    assert "random (optimistic: speakers overlap) | 4 | 40 | 2 |" in tables
+
+
+def test_accuracy_writes_the_document_and_then_finds_it_right_until_it_is_changed(
+    root: Path, accuracy: Accuracy
+) -> None:
+    document = root / "docs" / "results.md"
+    assert accuracy("--check")[0] == 1
+    assert accuracy("--write")[0] == 0
+    text = document.read_text()
+    assert text.startswith("# Results\n")
+    assert text.endswith("\n\nNotes.\n")
+    assert accuracy("--check")[0] == 0
+    document.write_text(text.replace(" % (", " % ( ", 1))
+    assert accuracy("--check")[0] == 1
+
+
+def test_accuracy_prints_the_commands_that_train(accuracy: Accuracy) -> None:
+    _, commands, _ = accuracy("--train")
+    assert commands == "undertone train recipes/made.toml --data ravdess=DIR --data noise=DIR\n"
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--write", "expected the lines <!-- accuracy.py: begin -->"),
+        ("other", "expected <recipe>/seed<k>.csv"),
+    ],
+)
+def test_accuracy_says_in_one_line_what_is_missing(
+    root: Path, accuracy: Accuracy, argument: str, message: str
+) -> None:
+    (root / "docs" / "results.md").write_text("# Results\n")
+    status, _, said = accuracy(argument)
+    assert status == 2
+    assert message in said
+    assert said.count("\n") == 1
+
+
+def test_speed_measures_undertone_on_its_own(tmp_path: Path) -> None:
+    model = write_tiny(tmp_path / "tiny.onnx")
+    result = speed("--model", model, "--runs", 1, "--starts", 1, "--json", "--peers")
+    assert result.returncode in (0, 1), result.stderr  # how fast it is, is no claim of this test
+    record = json.loads(result.stdout)
+    rows = {row["what"]: row for row in record["rows"]}
+    assert {row["target"] for row in rows.values()} == {None, 15, 0.8, 0.25, 10}
+    assert all(row["median"] > 0 for row in rows.values())
+    assert rows["model file"]["median"] == pytest.approx(model.stat().st_size / 1e6)
+
+
+def test_speed_says_in_one_line_which_models_there_are() -> None:
+    result = speed("--model", "none-such", "--runs", 1, "--starts", 1, "--peers")
+    assert result.returncode == 2
+    assert "no model is called 'none-such'" in result.stderr
