@@ -1,0 +1,158 @@
+"""Is there anything to judge? Length, level and speech decide before any emotion is named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undertone.audio import Audio, Samples
+from undertone.errors import UndertoneError
+from undertone.speech import FRAME, RATE, speech_probabilities
+
+LEVEL_FRAME = 480
+"""Samples at 16 kHz, 30 ms: what the level is taken over."""
+LOUDEST = 10
+"""Level frames, 0.3 s: so many of the loudest count, so that one click is not a level."""
+REFERENCE = 0.1
+"""RMS that quieter speech is brought up to before the detector hears it."""
+SLOWER = 1.35
+"""A voice too high for the detector, as in screaming, is heard this much slower, and so lower."""
+STRETCH = 64 * RATE
+"""Samples heard in one go; whole frames at both speeds."""
+RELEASE = 0.3
+"""A span lasts while the probability is above this share of the threshold."""
+
+
+class Status(StrEnum):
+    """What came of a recording."""
+
+    OK = "ok"
+    SILENCE = "silence"
+    NO_SPEECH = "no_speech"
+    TOO_SHORT = "too_short"
+    UNCERTAIN = "uncertain"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the gate found."""
+
+    status: Status
+    """`ok`, `too_short`, `silence` or `no_speech`."""
+    rms: float
+    """Level of the loudest 0.3 s, each 30 ms without its offset; full scale = 1."""
+    zero_crossing_rate: float
+    """Share of neighbouring samples at 16 kHz on either side of the mean, 0..1."""
+    speech: tuple[tuple[float, float], ...] = ()
+    """Start and end of each stretch of speech, s; empty unless the status is `ok`."""
+
+    @property
+    def speech_seconds(self) -> float:
+        """How long speech lasts in all, s."""
+        return sum(end - start for start, end in self.speech)
+
+    @property
+    def extent(self) -> tuple[float, float] | None:
+        """First start and last end of speech, s; None without speech."""
+        return (self.speech[0][0], self.speech[-1][1]) if self.speech else None
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The thresholds below which a recording is not judged; docs/gate.md has the measurements.
+
+    Raises:
+        UndertoneError: a threshold is out of its range.
+    """
+
+    min_duration: float = 0.5
+    """s; a shorter recording is `too_short`."""
+    silence_rms: float = 0.0005
+    """Level (see `Verdict.rms`) below which a recording is `silence`: -66 dB of full scale."""
+    speech_threshold: float = 0.5
+    """Probability, 0..1, from which a frame of 32 ms is speech."""
+    min_speech: float = 0.25
+    """s of such frames; with less a recording is `no_speech`."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            highest = 1.0 if field.name in ("silence_rms", "speech_threshold") else float("inf")
+            if not 0 <= value <= highest:
+                raise UndertoneError(
+                    f"gate: {field.name} is {value}; expected "
+                    + ("0 to 1" if highest == 1 else "0 or more")
+                )
+
+    def judge(self, audio: Audio) -> Verdict:
+        """Say whether a recording can be judged, and where in it somebody speaks.
+
+        The checks come in this order: `too_short`, `silence`, `no_speech`. Channels are mixed
+        down and other rates than 16 kHz converted first.
+        """
+        samples = audio.mono().resample(RATE).samples[0]
+        level, crossings = _level(samples), _zero_crossing_rate(samples)
+        if audio.duration < self.min_duration:
+            return Verdict(Status.TOO_SHORT, level, crossings)
+        if level < self.silence_rms or level == 0:
+            return Verdict(Status.SILENCE, level, crossings)
+        speech = self._speech(samples)
+        return Verdict(Status.OK if speech else Status.NO_SPEECH, level, crossings, speech)
+
+    def _speech(self, samples: Samples) -> tuple[tuple[float, float], ...]:
+        for slower in (1.0, SLOWER):
+            probabilities = np.concatenate(
+                [
+                    self._hear(samples[start : start + STRETCH], slower)
+                    for start in range(0, samples.size, STRETCH)
+                ]
+            )
+            frame = FRAME / (RATE * slower)
+            if np.count_nonzero(probabilities >= self.speech_threshold) * frame >= self.min_speech:
+                end = samples.size / RATE
+                return tuple(
+                    (start * frame, min(stop * frame, end))
+                    for start, stop in _spans(probabilities, self.speech_threshold)
+                )
+        return ()
+
+    def _hear(self, samples: Samples, slower: float) -> NDArray[np.float32]:
+        gain = max(1.0, REFERENCE / max(_level(samples), self.silence_rms, 1e-9))
+        louder = Audio(samples * np.float32(gain), RATE)
+        return speech_probabilities(louder.resample(round(RATE * slower)).samples[0])
+
+
+def _level(samples: Samples) -> float:
+    """RMS of the `LOUDEST` frames, each without its own mean, so that an offset has no level."""
+    count = samples.size // LEVEL_FRAME
+    if not count:
+        return 0.0
+    frames = samples[: count * LEVEL_FRAME].reshape(count, LEVEL_FRAME)
+    power = np.concatenate(
+        [
+            frames[start : start + 4096].var(axis=1, dtype=np.float64)
+            for start in range(0, count, 4096)
+        ]
+    )
+    loudest = np.partition(power, count - min(count, LOUDEST))[-LOUDEST:]
+    return float(np.sqrt(loudest.mean()))
+
+
+def _zero_crossing_rate(samples: Samples) -> float:
+    if samples.size < 2:
+        return 0.0
+    above = samples > samples.mean(dtype=np.float64)
+    return float(np.count_nonzero(above[1:] != above[:-1]) / (samples.size - 1))
+
+
+def _spans(probabilities: NDArray[np.float32], threshold: float) -> list[tuple[int, int]]:
+    """Runs of frames above the release level in which some frame reaches the threshold."""
+    held = probabilities >= threshold * RELEASE
+    edges = np.flatnonzero(np.diff(held, prepend=False, append=False)).tolist()
+    runs = list(pairwise(edges))[::2]
+    return [(a, b) for a, b in runs if probabilities[a:b].max() >= threshold]
