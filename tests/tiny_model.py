@@ -19,6 +19,8 @@ from undertone.model_file import seal
 
 LABELS = ("neutral", "happy", "sad", "angry")
 RATE = 16_000
+VOICE = Path(__file__).parents[1] / "samples" / "lively-voice.wav"
+"""A recording with speech, synthesised."""
 
 
 def tiny_card(**changes: object) -> Card:

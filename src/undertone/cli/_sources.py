@@ -10,29 +10,12 @@ from dataclasses import dataclass
 from undertone.audio import Source
 from undertone.display import display_path
 
-SUFFIXES = tuple(
-    f".{kind}"
-    for kind in [
-        "wav",
-        "wave",
-        "flac",
-        "ogg",
-        "oga",
-        "opus",
-        "mp3",
-        "aif",
-        "aiff",
-        "aifc",
-        "au",
-        "caf",
-        "w64",
-        "rf64",
-        "m4a",
-        "mp4",
-        "webm",
-        "mka",
-    ]
+# fmt: off
+SUFFIXES = (
+    ".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au",
+    ".caf", ".w64", ".rf64", ".m4a", ".mp4", ".webm", ".mka",
 )
+# fmt: on
 """What is taken for audio in a folder; a file named on the command line is taken in any case."""
 
 

@@ -1,0 +1,111 @@
+"""A card says everything or is refused, and the refusal names the key."""
+
+import json
+
+import pytest
+from tiny_model import tiny_card
+
+from undertone.card import Card
+from undertone.errors import ModelError
+
+
+def document() -> dict[str, object]:
+    return json.loads(tiny_card().to_json())
+
+
+def refusal(content: object) -> str:
+    with pytest.raises(ModelError) as refused:
+        Card.from_json(content if isinstance(content, str) else json.dumps(content))
+    message = str(refused.value)
+    assert "\n" not in message
+    return message
+
+
+def test_a_card_survives_the_round_trip_through_json():
+    assert Card.from_json(tiny_card().to_json()) == tiny_card()
+
+
+@pytest.mark.parametrize("key", sorted(Card.model_fields))
+def test_every_key_is_needed_and_named_when_missing(key):
+    content = document()
+    del content[key]
+    assert f"{key}: missing key" in refusal(content)
+
+
+@pytest.mark.parametrize(
+    ("part", "key"),
+    [("window", "grid"), ("calibration", "temperature"), ("protocol", "optimistic")],
+)
+def test_keys_inside_parts_are_needed_too(part, key):
+    content = document()
+    del content[part][key]
+    assert f"{part}.{key}: missing key" in refusal(content)
+
+
+def test_an_unknown_key_is_named():
+    assert "'treshold': unknown key" in refusal(document() | {"treshold": 0.5})
+
+
+def test_an_unknown_key_inside_a_part_is_named():
+    content = document()
+    content["figures"][0]["p_value"] = 0.01
+    assert "'figures.0.p_value': unknown key" in refusal(content)
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None])
+def test_another_schema_version_is_refused_before_anything_else(version):
+    message = refusal({"schema_version": version, "name": "X"})
+    assert f"schema_version: found {version!r}, this Undertone reads 1" in message
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("name", "Has Spaces"),
+        ("labels", ["angry"]),
+        ("labels", ["angry", "angry"]),
+        ("labels", ["angry", ""]),
+        ("sample_rate", "16000"),
+        ("sample_rate", 16000.5),
+        ("sample_rate", -1),
+        ("min_confidence", 1.5),
+        ("created", "yesterday"),
+        ("limits", "one sentence"),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_named_with_what_was_found(key, value):
+    message = refusal(document() | {key: value})
+    assert message.startswith(f"model card: {key}: ")
+    assert "found" in message
+
+
+@pytest.mark.parametrize(
+    ("part", "changes"),
+    [
+        ("window", {"min": 8.0}),
+        ("window", {"grid": 0.0}),
+        ("calibration", {"temperature": 0.0}),
+        ("calibration", {"temperature": 2.0}),
+    ],
+)
+def test_parts_that_contradict_themselves_are_refused(part, changes):
+    content = document()
+    content[part] |= changes
+    assert f"model card: {part}" in refusal(content)
+
+
+def test_a_figure_lies_within_its_interval():
+    content = document()
+    content["figures"][0]["low"] = 0.9
+    assert "figures.0" in refusal(content)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"schema_version": 1,}', "\x00"])
+def test_what_is_no_card_at_all_is_refused(text):
+    assert refusal(text).startswith("model card: ")
+
+
+def test_nan_is_no_number():
+    text = tiny_card().to_json().replace('"min_confidence":0.0', '"min_confidence":NaN')
+    assert "NaN" in text
+    refusal(text)

@@ -1,0 +1,169 @@
+"""Many recordings: in order, as they come, no further ahead than needed, whatever is among them."""
+
+import itertools
+import threading
+import time
+
+import numpy as np
+import pytest
+from tiny_model import RATE, VOICE, tiny_card, write_tiny
+from undertone.gate import Gate, Status
+
+from undertone import many
+from undertone.audio import Audio
+from undertone.errors import UndertoneError
+from undertone.judging import batches
+from undertone.model import Model
+
+
+@pytest.fixture(scope="module")
+def voice():
+    return VOICE
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return Model.open(write_tiny(tmp_path_factory.mktemp("model") / "tiny.onnx"))
+
+
+@pytest.fixture(scope="module")
+def clips(voice):
+    """Stretches of one voice, of many lengths and levels, so that answers differ."""
+    whole = Audio.read(voice, sample_rate=RATE)
+    generator = np.random.default_rng(3)
+    cut = []
+    for _ in range(60):
+        length = generator.uniform(1.0, whole.duration)
+        start = generator.uniform(0, whole.duration - length)
+        part = whole.crop(start, start + length)
+        cut.append(Audio(part.samples * np.float32(generator.uniform(0.2, 1)), RATE))
+    return cut
+
+
+def threads_of_ours():
+    return [one for one in threading.enumerate() if one.name.startswith("undertone")]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_together_they_get_the_answers_that_they_get_alone(model, clips, workers):
+    alone = [model.predict(clip) for clip in clips]
+    together = list(model.predict_many(clips, workers=workers))
+    assert len({answer.confidence for answer in alone}) > 30
+    for one, other in zip(alone, together, strict=True):
+        assert one.status is other.status
+        assert one.duration == other.duration
+        assert dict(one.probabilities) == pytest.approx(dict(other.probabilities), abs=1e-6)
+
+
+def test_a_bad_source_is_an_answer_and_the_rest_go_on(model, voice, tmp_path):
+    empty = tmp_path / "empty.wav"
+    empty.touch()
+    sources = [voice, empty, b"text", tmp_path / "absent.wav", tmp_path, None, voice]
+    answers = list(model.predict_many(sources))
+    assert [answer.status for answer in answers] == [Status.OK, *[Status.ERROR] * 5, Status.OK]
+    for answer in answers[1:-1]:
+        assert answer.message
+        assert "\n" not in answer.message
+        assert answer.duration is answer.emotion is None
+    assert answers[1].source == str(empty)
+
+
+def test_a_recording_that_needs_too_much_memory_is_an_answer(model, voice, monkeypatch):
+    def read(source, **_):
+        raise MemoryError
+
+    monkeypatch.setattr("undertone.judging.Audio.read", read)
+    (answer,) = model.predict_many([voice])
+    assert answer.status is Status.ERROR
+    assert "not enough memory" in answer.message
+
+
+def test_an_endless_supply_is_asked_for_no_further_ahead_than_a_few_groups(model, voice):
+    asked = itertools.count()
+    answers = model.predict_many((voice for _ in asked), workers=2)
+    assert next(asked) == 0
+    for _ in range(5):
+        assert next(answers).status is Status.OK
+    answers.close()
+    assert next(asked) <= 4 * many.GROUP
+
+
+def test_nothing_is_asked_for_before_the_first_answer_is(model):
+    def sources():
+        raise AssertionError("asked too early")
+        yield
+
+    model.predict_many(sources())
+
+
+def test_the_first_answers_wait_for_few_sources(model, voice):
+    asked = itertools.count()
+    next(model.predict_many((voice for _ in asked), workers=1))
+    assert next(asked) <= 8
+
+
+@pytest.mark.parametrize("leave", ["close", "drop"])
+def test_leaving_early_ends_the_threads(model, voice, leave):
+    answers = model.predict_many(itertools.repeat(voice), workers=3)
+    next(answers)
+    assert threads_of_ours()
+    if leave == "close":
+        answers.close()
+    del answers
+    until = time.monotonic() + 20
+    while threads_of_ours() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not threads_of_ours()
+
+
+def test_no_sources_give_no_answers(model):
+    assert list(model.predict_many([])) == []
+
+
+def test_workers_are_at_least_one(model):
+    with pytest.raises(UndertoneError, match="workers is 0"):
+        model.predict_many([], workers=0)
+
+
+def test_a_long_recording_is_answered_as_alone(model, clips):
+    long = Audio(np.concatenate([clip.samples[0] for clip in clips] * 2), RATE)
+    assert long.duration > many.LONG_SECONDS
+    (together,) = model.predict_many([long])
+    assert together.probabilities == pytest.approx(model.predict(long).probabilities, abs=1e-6)
+
+
+def test_what_is_held_ahead_is_no_long_recording(model, monkeypatch, voice):
+    """A long one is run where it was decoded, so groups hold short recordings only."""
+    held = []
+    monkeypatch.setattr(many, "LONG_SECONDS", 2.0)
+    monkeypatch.setattr(
+        many._Crew, "run", lambda crew, group: held.extend(group) or (lambda: list(group))
+    )
+    list(model.predict_many([voice] * 3))
+    assert [type(one).__name__ for one in held] == ["Prediction"] * 3
+
+
+def test_only_pieces_of_one_length_go_together():
+    lengths = [3, 1, 3, 2, 1, 3]
+    groups = batches(lengths, sample_rate=1)
+    assert sorted(itertools.chain(*groups)) == list(range(6))
+    assert [{lengths[i] for i in group} for group in groups] == [{1}, {2}, {3}]
+
+
+def test_a_batch_holds_no_more_audio_than_its_bound():
+    groups = batches([5 * RATE] * 20, RATE)
+    assert max(map(len, groups)) == 6
+    assert sum(map(len, groups)) == 20
+    assert batches([90 * RATE] * 2, RATE) == [[0], [1]]
+
+
+def test_gate_and_threshold_hold_for_all(model, voice):
+    short = Gate(min_duration=30)
+    assert {a.status for a in model.predict_many([voice] * 3, gate=short)} == {Status.TOO_SHORT}
+    unsure = model.predict_many([voice] * 3, min_confidence=1.0)
+    assert {answer.status for answer in unsure} == {Status.UNCERTAIN}
+
+
+def test_the_card_is_named_in_every_answer(model):
+    (answer,) = model.predict_many([b""])
+    assert answer.model == tiny_card().title

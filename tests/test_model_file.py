@@ -1,0 +1,161 @@
+"""A model file is refused where anything in it could do more than compute, or was changed."""
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from tiny_model import tiny_card, tiny_graph, write_tiny
+
+from undertone.errors import ModelError
+from undertone.model_file import CARD_KEY, SEAL_KEY, read_card, read_model_file, seal
+
+
+def whole() -> bytes:
+    return seal(tiny_graph().SerializeToString(), tiny_card().to_json())
+
+
+def outside(tensor: TensorProto, location: str = "weights.bin") -> None:
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=location)
+
+
+def refusal(model: onnx.ModelProto) -> str:
+    with pytest.raises(ModelError) as refused:
+        seal(model.SerializeToString(), "{}")
+    return str(refused.value)
+
+
+def test_the_card_comes_back_out():
+    assert read_card(whole()) == tiny_card().to_json()
+
+
+def test_a_sealed_file_is_still_a_plain_onnx_model():
+    model = onnx.load_from_string(whole())
+    onnx.checker.check_model(model, full_check=True)
+    assert [entry.key for entry in model.metadata_props] == [CARD_KEY, SEAL_KEY]
+
+
+def test_a_change_of_any_byte_is_noticed():
+    data = whole()
+    for at in range(len(data)):
+        changed = data[:at] + bytes([data[at] ^ 0x10]) + data[at + 1 :]
+        with pytest.raises(ModelError):
+            read_card(changed)
+
+
+def test_a_cut_at_any_byte_is_noticed():
+    data = whole()
+    for length in range(len(data)):
+        with pytest.raises(ModelError):
+            read_card(data[:length])
+
+
+@pytest.mark.parametrize("extra", [b"\x00", b"\x08\x0a", b"\x72\x00", b"\x0f"])
+def test_anything_added_at_the_end_is_noticed(extra):
+    with pytest.raises(ModelError):
+        read_card(whole() + extra)
+
+
+def test_a_card_is_given_once():
+    with pytest.raises(ModelError, match="already has a card"):
+        seal(whole(), "{}")
+
+
+def test_an_onnx_file_without_a_card_is_said_to_be_one():
+    with pytest.raises(ModelError, match="ONNX file without an Undertone card"):
+        read_card(tiny_graph().SerializeToString())
+
+
+def test_a_card_without_a_seal_is_refused():
+    model = tiny_graph()
+    helper.set_model_props(model, {CARD_KEY: tiny_card().to_json()})
+    with pytest.raises(ModelError, match="cut short or changed"):
+        read_card(model.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"RIFF\x00\x00\x00\x00WAVEfmt ", b"hello" * 99, b"\xff" * 99]
+)
+def test_what_is_no_onnx_file_is_said_to_be_none(data):
+    with pytest.raises(ModelError, match="not an ONNX file"):
+        read_card(data)
+
+
+def test_an_initializer_outside_the_file_is_refused():
+    model = tiny_graph()
+    outside(model.graph.initializer[2])
+    assert "outside the file" in refusal(model)
+
+
+def test_an_address_in_memory_is_refused():
+    model = tiny_graph()
+    outside(model.graph.initializer[2], "*/_ORT_MEM_ADDR_/*")
+    assert "outside the file" in refusal(model)
+
+
+def test_an_external_location_is_refused_even_where_it_is_not_in_force():
+    model = tiny_graph()
+    model.graph.initializer[2].external_data.add(key="location", value="weights.bin")
+    assert "outside the file" in refusal(model)
+
+
+def test_a_constant_outside_the_file_is_refused_inside_a_branch_too():
+    inner = helper.make_node(
+        "Constant", [], ["c"], value=helper.make_tensor("t", TensorProto.FLOAT, [1], [0.0])
+    )
+    outside(inner.attribute[0].t)
+    info = helper.make_tensor_value_info("c", TensorProto.FLOAT, [1])
+    branch = helper.make_graph([inner], "branch", [], [info])
+    model = tiny_graph()
+    model.graph.node.append(
+        helper.make_node("If", ["x"], ["y"], then_branch=branch, else_branch=branch)
+    )
+    assert "outside the file" in refusal(model)
+
+
+def test_a_sparse_tensor_outside_the_file_is_refused():
+    model = tiny_graph()
+    sparse = model.graph.sparse_initializer.add()
+    sparse.values.data_type = TensorProto.FLOAT
+    outside(sparse.values)
+    assert "outside the file" in refusal(model)
+
+
+@pytest.mark.parametrize("domain", ["com.example", "ai.onnx.contrib", "ai.onnx.ml"])
+def test_operators_of_others_are_refused_by_name(domain):
+    model = tiny_graph()
+    model.graph.node[0].domain = domain
+    assert repr(domain) in refusal(model)
+
+
+@pytest.mark.parametrize("domain", ["", "ai.onnx", "com.microsoft"])
+def test_the_standard_s_and_the_runtime_s_operators_are_taken(domain):
+    model = tiny_graph()
+    model.graph.node[0].domain = domain
+    seal(model.SerializeToString(), "{}")
+
+
+def test_functions_are_refused():
+    model = tiny_graph()
+    model.functions.add(name="f", domain="")
+    assert "function" in refusal(model)
+
+
+def test_a_message_begins_with_the_path(tmp_path):
+    path = tmp_path / "two\nlines.onnx"
+    path.write_bytes(whole()[:-1])
+    with pytest.raises(ModelError) as refused:
+        read_model_file(path)
+    assert str(refused.value).startswith(f"{tmp_path}/two\\nlines.onnx: ")
+
+
+@pytest.mark.parametrize("name", ["absent.onnx", ".", "nul\0byte"])
+def test_what_cannot_be_opened_is_one_line(tmp_path, name):
+    with pytest.raises(ModelError, match=r"no such file|cannot be read"):
+        read_model_file(f"{tmp_path}/{name}")
+
+
+def test_bytes_and_card_come_together(tmp_path):
+    data, card = read_model_file(write_tiny(tmp_path / "tiny.onnx"))
+    assert card == tiny_card()
+    assert data == whole()
