@@ -157,6 +157,4 @@ def mix(
 
 def _smooth_size(samples: int) -> int:
     """The next even length that a fast Fourier transform is fast at: 2^a times 1, 3, 5, 9 or 15."""
-    return min(
-        odd << max(1, math.ceil(math.log2(samples / odd))) for odd in (1, 3, 5, 9, 15)
-    )
+    return min(odd << max(1, math.ceil(math.log2(samples / odd))) for odd in (1, 3, 5, 9, 15))

@@ -155,6 +155,4 @@ def speech_extent(audio: Audio) -> tuple[float, float] | None:
     loud = np.flatnonzero(power > power.max() * 1e-4)
     if not loud.size:
         return None
-    return float(loud[0] * hop / audio.sample_rate), float(
-        (loud[-1] + 1) * hop / audio.sample_rate
-    )
+    return float(loud[0] * hop / audio.sample_rate), float((loud[-1] + 1) * hop / audio.sample_rate)

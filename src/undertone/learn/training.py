@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from lightning.pytorch.callbacks import (
@@ -367,6 +366,15 @@ def quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
+def read_history(path: Path) -> tuple[Row, ...]:
+    """Read history.csv; NaN where a figure was not measured."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return tuple(
+            {name: float(value or "nan") for name, value in row.items()}
+            for row in csv.DictReader(file)
+        )
+
+
 def curve(history: tuple[Row, ...], name: str) -> tuple[float, ...]:
-    """Give one column of a history; NaN where it was not measured."""
-    return tuple(float(np.float64(row[name])) for row in history)
+    """Give one column of a history."""
+    return tuple(row[name] for row in history)

@@ -68,7 +68,9 @@ class LogMel(FrontEnd):
         self.stride, self.padding = options.hop, options.window // 2
         self.register_buffer("fourier", torch.from_numpy(kernel[:, None]), persistent=False)
         self.register_buffer("filters", torch.from_numpy(filters), persistent=False)
-        self.register_buffer("centres", torch.from_numpy(edges[1:-1].astype(np.float32)), persistent=False)
+        self.register_buffer(
+            "centres", torch.from_numpy(edges[1:-1].astype(np.float32)), persistent=False
+        )
 
     def power(self, waveform: torch.Tensor) -> torch.Tensor:
         """Give the power in each band: (batch, samples) -> (batch, bands, time)."""

@@ -1,0 +1,119 @@
+"""The clips of a recipe: scanned, of the emotions it tells apart, decoded."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from undertone.errors import CorpusError
+from undertone.learn.batches import Examples
+from undertone.learn.classifier import SAMPLE_RATE
+from undertone.learn.clips import ClipStore, speech_extent
+from undertone.learn.corpora import Clip, scan
+from undertone.learn.corpora._files import AUDIO, files
+from undertone.learn.recipe import Recipe
+
+NOISE = "noise"
+"""What `--data noise=DIR` names: recordings of anything but speech."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how many are done, and of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Everything that a recipe's trainings are made of.
+
+    Attributes:
+        recipe: that asks for it.
+        clips: all of its corpora that carry one of its emotions.
+        store: their audio, in the same order.
+        noise: background noise for augmentation, if any.
+    """
+
+    recipe: Recipe
+    clips: tuple[Clip, ...]
+    store: ClipStore
+    noise: ClipStore | None
+
+    @classmethod
+    def load(
+        cls,
+        recipe: Recipe,
+        folders: Mapping[str, Path],
+        progress: Progress = lambda what, done, total: None,
+    ) -> "Data":
+        """Scan and decode the corpora of a recipe.
+
+        Args:
+            recipe: names the corpora and the emotions.
+            folders: corpus -> where it lies; `NOISE` -> a folder of noise.
+            progress: called again and again.
+
+        Raises:
+            CorpusError: a folder is missing or too many, or an emotion has no clip.
+        """
+        _check_folders(recipe, folders)
+        clips: list[Clip] = []
+        for name in recipe.corpora:
+            found = scan(
+                name,
+                folders[name],
+                progress=lambda done, total, name=name: progress(f"reading {name}", done, total),  # type: ignore[misc]
+            )
+            clips += [clip for clip in found.clips if clip.emotion in recipe.emotions]
+        missing = [each for each in recipe.emotions if each not in {c.emotion for c in clips}]
+        if missing:
+            raise CorpusError(
+                f"no clip of {', '.join(recipe.corpora)} is {missing[0]}, which the recipe's labels "
+                "name; leave it out of the labels, or add a corpus that has it"
+            )
+        store = ClipStore.build(
+            [clip.path for clip in clips],
+            [clip.digest for clip in clips],
+            SAMPLE_RATE,
+            speech=speech_extent,
+            speech_key="energy-40",
+            progress=lambda done, total: progress("decoding", done, total),
+        )
+        noise = None
+        if recipe.augment.noise:
+            noise = _noise(folders[NOISE], progress)
+        return cls(recipe, tuple(clips), store, noise)
+
+    def examples(self, rows: Sequence[int]) -> Examples:
+        """Give some of the clips, with their emotions as indices."""
+        emotions = self.recipe.emotions
+        targets = tuple(emotions.index(self.clips[row].emotion) for row in rows)
+        return Examples(self.store, tuple(rows), targets)
+
+    def name(self, row: int) -> str:
+        """Name a clip the same on every machine: corpus and file name; unique by its digest."""
+        clip = self.clips[row]
+        return f"{clip.speaker}/{clip.path.name}"
+
+
+def _check_folders(recipe: Recipe, folders: Mapping[str, Path]) -> None:
+    wanted = [*recipe.corpora, *([NOISE] if recipe.augment.noise else [])]
+    for name in wanted:
+        if name not in folders:
+            raise CorpusError(
+                f"the recipe {recipe.name} needs {name}; say where it lies with --data {name}=DIR"
+            )
+    for name in folders:
+        if name not in (*recipe.corpora, NOISE):
+            raise CorpusError(
+                f"--data {name}=...: the recipe {recipe.name} does not use {name}; "
+                f"it uses {', '.join(wanted)}"
+            )
+
+
+def _noise(folder: Path, progress: Progress) -> ClipStore:
+    paths = [path for path in files(folder) if path.suffix.lower() in AUDIO]
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    return ClipStore.build(
+        paths,
+        digests,
+        SAMPLE_RATE,
+        progress=lambda done, total: progress("decoding noise", done, total),
+    )

@@ -1,0 +1,131 @@
+"""Turns a trained network into a model file: one ONNX graph, checked against torch, with its card."""
+
+import contextlib
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from undertone.card import Card
+from undertone.errors import ModelError
+from undertone.learn.classifier import Classifier
+from undertone.model_file import seal
+
+OPSET = 18
+"""Version of ONNX's operators."""
+
+TOLERANCE = 1e-4
+"""Largest difference of a probability between torch and the exported graph."""
+
+
+class Calibrated(nn.Module):
+    """Waveform to probabilities: softmax(logits / temperature)."""
+
+    def __init__(self, classifier: Classifier, temperature: float) -> None:
+        """`temperature` is above 0."""
+        super().__init__()
+        self.classifier = classifier
+        self.temperature = temperature
+
+    def forward(self, waveform: torch.Tensor) -> torch.Tensor:
+        """waveform: (batch, samples) -> probabilities: (batch, classes)."""
+        logits: torch.Tensor = self.classifier(waveform)
+        return torch.softmax(logits / self.temperature, dim=1)
+
+
+def export_model(
+    classifier: Classifier, card: Card, path: Path, checks: Sequence[NDArray[np.float32]]
+) -> None:
+    """Write a model file, whole or not at all.
+
+    Args:
+        classifier: on the CPU or elsewhere; it is moved to the CPU.
+        card: of the model; its temperature goes into the graph.
+        path: of the file.
+        checks: batches (batch, samples) of real audio, of several lengths and sizes, on which the
+            graph must agree with torch within `TOLERANCE`.
+
+    Raises:
+        ModelError: the graph disagrees with torch.
+    """
+    model = Calibrated(classifier.cpu(), card.calibration.temperature).eval()
+    graph = to_onnx(model, card)
+    worst = disagreement(model, graph, checks)
+    if not worst <= TOLERANCE:
+        raise ModelError(
+            f"{path}: the exported graph differs from torch by {worst:.1e} in a probability; "
+            f"expected at most {TOLERANCE:.0e}; nothing was written"
+        )
+    content = seal(graph, card.to_json())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(draft).chmod(0o644)
+        Path(draft).replace(path)
+    except OSError:
+        Path(draft).unlink(missing_ok=True)
+        raise
+
+
+def to_onnx(model: Calibrated, card: Card) -> bytes:
+    """Give the serialised graph, for any batch and any length from the window's shortest on."""
+    shortest = max(1, round(card.window.min * card.sample_rate))
+    longest = round(card.window.max * card.sample_rate)
+    example = torch.zeros(2, min(longest, 4 * shortest))
+    shapes = ({0: torch.export.Dim("batch", min=1), 1: torch.export.Dim("samples", min=shortest)},)
+    with _quiet():
+        program = torch.onnx.export(
+            model,
+            (example,),
+            input_names=["waveform"],
+            output_names=["probabilities"],
+            dynamic_shapes=shapes,
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    if program is None:
+        raise ModelError("torch gave no ONNX graph")
+    proto = program.model_proto
+    for entries in (proto.metadata_props, *(node.metadata_props for node in proto.graph.node)):
+        del entries[:]  # where in this machine's source files each node came from
+    content: bytes = proto.SerializeToString()
+    return content
+
+
+def disagreement(model: Calibrated, graph: bytes, checks: Sequence[NDArray[np.float32]]) -> float:
+    """Give the largest difference of a probability between torch and ONNX Runtime."""
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    worst = 0.0
+    for batch in checks:
+        (found,) = session.run(["probabilities"], {"waveform": batch})
+        with torch.inference_mode():
+            expected = model(torch.from_numpy(batch)).numpy()
+        worst = max(worst, float(np.abs(found - expected).max()))
+    return worst
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's remarks to itself; its errors are raised."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
