@@ -142,17 +142,3 @@ def _decode(
         yield from pool.map(read, paths)
     finally:  # also after Ctrl-C: what has not begun never will
         pool.shutdown(cancel_futures=True)
-
-
-def speech_extent(audio: Audio) -> tuple[float, float] | None:
-    """Find where speech starts and ends, in s: 25 ms frames within 40 dB of the loudest."""
-    hop = max(1, audio.sample_rate // 100)
-    samples = audio.mono().samples[0]
-    count = len(samples) // hop
-    if not count:
-        return None
-    power = np.square(samples[: count * hop] - samples.mean()).reshape(count, hop).mean(axis=1)
-    loud = np.flatnonzero(power > power.max() * 1e-4)
-    if not loud.size:
-        return None
-    return float(loud[0] * hop / audio.sample_rate), float((loud[-1] + 1) * hop / audio.sample_rate)

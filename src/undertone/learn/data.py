@@ -5,16 +5,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from undertone import __version__
 from undertone.errors import CorpusError
+from undertone.gate import Gate
+from undertone.gate import Gate
 from undertone.learn.batches import Examples
 from undertone.learn.classifier import SAMPLE_RATE
-from undertone.learn.clips import ClipStore, speech_extent
+from undertone.learn.clips import ClipStore
 from undertone.learn.corpora import Clip, scan
 from undertone.learn.corpora._files import AUDIO, files
 from undertone.learn.recipe import Recipe
 
 NOISE = "noise"
 """What `--data noise=DIR` names: recordings of anything but speech."""
+
+GATE_VERSION = 1
+"""Raised whenever the gate finds speech elsewhere than it did; it names the decoded clips' store."""
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done, and of how many."""
@@ -54,6 +60,7 @@ class Data:
             CorpusError: a folder is missing or too many, or an emotion has no clip.
         """
         _check_folders(recipe, folders)
+        gate = Gate()
         clips: list[Clip] = []
         for name in recipe.corpora:
             found = scan(
@@ -68,12 +75,13 @@ class Data:
                 f"no clip of {', '.join(recipe.corpora)} is {missing[0]}, which the recipe's labels "
                 "name; leave it out of the labels, or add a corpus that has it"
             )
+        gate = Gate()
         store = ClipStore.build(
             [clip.path for clip in clips],
             [clip.digest for clip in clips],
             SAMPLE_RATE,
-            speech=speech_extent,
-            speech_key="energy-40",
+            speech=lambda audio: gate.judge(audio).extent,
+            speech_key=f"{__version__} {gate}",
             progress=lambda done, total: progress("decoding", done, total),
         )
         noise = None
