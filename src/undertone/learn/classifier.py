@@ -64,19 +64,21 @@ def judge(classifier: Classifier, clips: WholeClips, device: torch.device) -> ND
     """Give log probabilities of whole clips, in the order of the examples: (clips, classes).
 
     They are as the network has them, before any temperature: the logits of a clip in one piece, up
-    to a constant; of a clip in several, the logarithm of their mean probabilities.
+    to a constant; of a clip in several, the logarithm of their mean probabilities, weighted by
+    length.
     """
     classifier = classifier.to(device).eval()
     count = len(clips.examples.rows)
     sums = torch.zeros(count, classifier.classes, dtype=torch.float64)
-    parts = torch.zeros(count)
+    total = torch.zeros(count)
     with torch.inference_mode():
         for number in range(len(clips)):
             batch = clips[number]
             logits = classifier(batch.waveform.to(device)).double().cpu()
-            sums.index_add_(0, batch.owners, logits.softmax(dim=1))
-            parts.index_add_(0, batch.owners, torch.ones(len(logits)))
-    return np.asarray((sums / parts[:, None]).clamp_min(1e-30).log())
+            weight = batch.waveform.shape[1]  # as the listening half has it
+            sums.index_add_(0, batch.owners, logits.softmax(dim=1), alpha=weight)
+            total.index_add_(0, batch.owners, torch.ones(len(logits)), alpha=weight)
+    return np.asarray((sums / total[:, None]).clamp_min(1e-30).log())
 
 
 def find_device(name: str) -> torch.device:
