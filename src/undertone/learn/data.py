@@ -8,7 +8,6 @@ from pathlib import Path
 from undertone import __version__
 from undertone.errors import CorpusError
 from undertone.gate import Gate
-from undertone.gate import Gate
 from undertone.learn.batches import Examples
 from undertone.learn.classifier import SAMPLE_RATE
 from undertone.learn.clips import ClipStore
@@ -18,9 +17,6 @@ from undertone.learn.recipe import Recipe
 
 NOISE = "noise"
 """What `--data noise=DIR` names: recordings of anything but speech."""
-
-GATE_VERSION = 1
-"""Raised whenever the gate finds speech elsewhere than it did; it names the decoded clips' store."""
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done, and of how many."""
