@@ -59,6 +59,7 @@ def csv_file(path: str, labels: Sequence[str]) -> Iterator[Add]:
     with file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
+        file.flush()
 
         def add(prediction: Prediction) -> None:
             row = prediction.to_dict()
