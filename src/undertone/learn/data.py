@@ -68,8 +68,8 @@ class Data:
         missing = [each for each in recipe.emotions if each not in {c.emotion for c in clips}]
         if missing:
             raise CorpusError(
-                f"no clip of {', '.join(recipe.corpora)} is {missing[0]}, which the recipe's labels "
-                "name; leave it out of the labels, or add a corpus that has it"
+                f"no clip of {', '.join(recipe.corpora)} is {missing[0]}, which the recipe "
+                "names; leave it out of the labels, or add a corpus that has it"
             )
         gate = Gate()
         store = ClipStore.build(

@@ -1,4 +1,4 @@
-"""Turns a trained network into a model file: one ONNX graph, checked against torch, with its card."""
+"""Turns a trained network into a model file: an ONNX graph, checked against torch, and its card."""
 
 import contextlib
 import logging

@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 
 from undertone.card import (
-    SCHEMA_VERSION,
     Calibration,
     Card,
     CorpusInfo,
@@ -160,7 +159,7 @@ def make_card(data: Data, measured: Measured | None) -> Card:
             fitted_on="the out-of-fold logits of every clip in cross-validation",
         )
     return Card(
-        schema_version=SCHEMA_VERSION,
+        schema_version=1,
         name=recipe.name,
         version=VERSION,
         description=recipe.description,

@@ -195,7 +195,7 @@ def run_fold(
 
 
 def _predictions(data: Data, rows: Sequence[int], *results: FoldResult) -> Predictions:
-    """The calibrated predictions of test clips: `rows` are those of the results, one after another."""
+    """The calibrated predictions of test clips; `rows` are those of the results, in order."""
     calibrated = [apply_temperature(each.logits, each.temperature) for each in results]
     return Predictions(
         np.concatenate([each.truth for each in results]),
@@ -208,7 +208,8 @@ def _predictions(data: Data, rows: Sequence[int], *results: FoldResult) -> Predi
 
 def _gather(data: Data, seed: int, folds: Mapping[int, Fold], folder: Path) -> SeedRun:
     """Put the folds of a seed together."""
-    results, rows, curves = [], [], []
+    results, curves = [], []
+    rows: list[int] = []
     places: dict[str, range] = {}
     for number, fold in folds.items():
         home = folder / f"seed{seed}" / f"fold{number}"

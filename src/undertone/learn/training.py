@@ -4,6 +4,7 @@ import contextlib
 import csv
 import logging
 import math
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import lightning as L
+import lightning
 import torch
 import torch.nn.functional as F  # noqa: N812
 from lightning.pytorch.callbacks import (
@@ -39,7 +40,7 @@ from undertone.learn.classifier import Classifier
 from undertone.learn.clips import ClipStore
 from undertone.learn.recipe import Recipe
 
-WATCHED = 20
+WATCHED = 10
 """So many times at least is a training without early stopping measured on validation speakers."""
 
 HISTORY = ("epoch", "learning_rate", "train_loss", "validation_loss", "validation_uar")
@@ -111,7 +112,7 @@ def train(job: Job, device: torch.device, say: Callable[[str], None]) -> Trained
     epochs = job.epochs or spec.epochs
     last = checkpoints / "last.ckpt"
     with quiet():
-        trainer = L.Trainer(
+        trainer = lightning.Trainer(
             accelerator="gpu" if device.type == "cuda" else "cpu",
             devices=1,
             max_epochs=epochs,
@@ -124,17 +125,17 @@ def train(job: Job, device: torch.device, say: Callable[[str], None]) -> Trained
             enable_progress_bar=sys.stderr.isatty(),
             num_sanity_val_steps=0,
         )
-        trainer.fit(learner, loader, watch, ckpt_path=last if last.exists() else None)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+        with _interruptible(trainer):
+            trainer.fit(learner, loader, watch, ckpt_path=last if last.exists() else None)
+    chosen = last
     if spec.patience and best is not None and best.best_model_path:
-        saved = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
-        learner.load_state_dict(saved["state_dict"])
-        return Trained(learner.classifier, tuple(history.rows), int(saved["epoch"]) + 1)
-    return Trained(learner.classifier, tuple(history.rows), len(history.rows))
+        chosen = Path(best.best_model_path)
+    saved = torch.load(chosen, map_location="cpu", weights_only=True)
+    learner.load_state_dict(saved["state_dict"])  # the averaged weights
+    return Trained(learner.classifier, tuple(history.rows), int(saved["epoch"]) + 1)
 
 
-class Learner(L.LightningModule):
+class Learner(lightning.LightningModule):
     """The training step (with augmentation) and the validation step (without)."""
 
     def __init__(self, job: Job) -> None:
@@ -216,7 +217,7 @@ class Learner(L.LightningModule):
         targets = torch.cat([batch.targets.cpu() for _, batch in self._judged])
         self._judged.clear()
         right = logits.argmax(dim=1) == targets
-        recalls = [right[targets == k].float().mean() for k in targets.unique()]
+        recalls = [right[targets == k].float().mean() for k in set(targets.tolist())]
         self.log("validation_loss", F.cross_entropy(logits, targets))
         self.log("validation_uar", torch.stack(recalls).mean())
 
@@ -257,7 +258,9 @@ class History(Callback):
         self.say = say
         self.rows: list[Row] = []
 
-    def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule
+    ) -> None:
         """Add the epoch's row."""
         found = {name: float(value) for name, value in trainer.callback_metrics.items()}
         row: Row = {
@@ -305,7 +308,8 @@ def _callbacks(
     spec = job.recipe.training
     callbacks: list[Callback] = [history]
     if spec.ema:
-        callbacks.append(WeightAveraging(multi_avg_fn=get_ema_multi_avg_fn(spec.ema)))
+        average = get_ema_multi_avg_fn(spec.ema)  # type: ignore[no-untyped-call]
+        callbacks.append(WeightAveraging(multi_avg_fn=average))
     best = None
     if job.validation is not None:
         monitor, mode = (
@@ -348,6 +352,19 @@ def _cosine(share: float, warmup: float, total: int) -> float:
 def _constant(share: float, warmup: float, total: int) -> float:
     """Rise over `warmup`, then stay."""
     return min(1.0, (share + 1 / total) / warmup) if warmup else 1.0
+
+
+@contextlib.contextmanager
+def _interruptible(trainer: lightning.Trainer) -> Iterator[None]:
+    """Let Ctrl-C be a KeyboardInterrupt: Lightning makes a sys.exit of it, and ignores the next."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as stop:
+        signal.signal(signal.SIGINT, before)
+        if trainer.interrupted:
+            raise KeyboardInterrupt from stop
+        raise
 
 
 @contextlib.contextmanager

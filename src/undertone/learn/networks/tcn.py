@@ -87,7 +87,8 @@ class Block(nn.Module):
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """frames: (batch, width, time) -> the same shape."""
         mixed = self.reduce(F.gelu(self.expand(self.norm_in(self.along(frames)))))
-        return frames + self.scale * self.dropout(self.norm_out(mixed))
+        change: torch.Tensor = self.scale * self.dropout(self.norm_out(mixed))
+        return frames + change
 
 
 class AttentivePool(nn.Module):
