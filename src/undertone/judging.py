@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from undertone.audio import Audio, Samples, Source
 from undertone.card import Card
 from undertone.display import describe
-from undertone.errors import UndertoneError
+from undertone.errors import AudioError, UndertoneError
 from undertone.gate import Gate, Status
 from undertone.prediction import Prediction
 from undertone.window import pieces
@@ -23,6 +23,9 @@ Network = Callable[[Samples], Probabilities]
 
 BATCH_SECONDS = 32.0
 """How much audio goes into one run of the network at most; it bounds the memory of a run."""
+
+MAX_PEAK = 100.0
+"""Samples beyond this were never scaled to -1..1; recordings in floats may well exceed 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +49,13 @@ class Judge:
         """Decode, gate and cut; a `Prediction` already where there is nothing to judge.
 
         Raises:
-            UndertoneError: the source cannot be read.
+            UndertoneError: the source cannot be read, or was not scaled.
         """
         audio = Audio.read(source, sample_rate=self.card.sample_rate)
+        if audio.peak > MAX_PEAK:
+            raise AudioError(
+                f"{describe(source)}: samples reach {audio.peak:.3g}; scale them to -1..1"
+            )
         verdict = self.gate.judge(audio)
         path = source_path(source)
         if verdict.status is Status.OK:
@@ -69,7 +76,7 @@ class Judge:
             rows: (pieces, classes), averaged in proportion to the pieces' lengths.
 
         Returns:
-            `ok` or `uncertain`; `error` where the samples were so large that the network broke.
+            `ok` or `uncertain`; `error` where the network's answer is not a number.
         """
         lengths = [len(piece) for piece in heard.pieces]
         mean = np.average(rows.astype(np.float64), axis=0, weights=lengths)
@@ -80,7 +87,7 @@ class Judge:
                 model=self.card.title,
                 source=heard.path,
                 duration=heard.duration,
-                message=f"{name}: its samples are too large for the model; scale them to -1..1",
+                message=f"{name}: the model's answer to it is not a number; try another model",
             )
         best = int(mean.argmax())
         confidence = float(mean[best])

@@ -98,7 +98,8 @@ class Model:
             min_confidence: below it the status is `uncertain`, 0 to 1; the card's own if None.
 
         Raises:
-            AudioError: the source cannot be read, or its samples are too large to be a recording.
+            AudioError: the source cannot be read, its samples are far beyond -1..1, or the model's
+                answer is not a number.
             UndertoneError: `min_confidence` is not within 0 to 1.
         """
         judge = self._judge(gate, min_confidence)
