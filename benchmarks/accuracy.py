@@ -1,7 +1,9 @@
 """Works out every accuracy figure of docs/results.md again, from the predictions kept beside it.
 
 Each recipe's out-of-fold predictions lie in docs/results/<recipe>/seed<k>.csv: a run's
-seed<k>/predictions.csv, copied. Nothing is trained here; `--train` says how they were made.
+seed<k>/predictions.csv, copied. Nothing is trained here; `--train` says how they were made. Where a
+file untouched.txt lies beside them, it names the speakers, one a line, on whom nothing was ever
+chosen while the recipe was designed; their UAR is given apart.
 """
 
 import argparse
@@ -13,12 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from undertone.errors import UndertoneError
 from undertone.learn.evaluation import Predictions, metrics
 from undertone.learn.intervals import Interval, intervals
 from undertone.learn.report import OPTIMISTIC, TITLES, describe, table
 
 ROOT = Path(__file__).resolve().parents[1]
+APART = "uar of the untouched speakers"
 BEGIN, END = "<!-- accuracy.py: begin -->", "<!-- accuracy.py: end -->"
 
 
@@ -29,6 +34,7 @@ class Result:
     recipe: Mapping[str, Any]
     runs: Mapping[int, Predictions]
     measured: Mapping[str, Interval]
+    untouched: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -110,7 +116,17 @@ def read_result(folder: Path, options: argparse.Namespace) -> Result:
     recipe = tomllib.loads(path.read_text(encoding="utf-8"))
     seeds = {int(each.stem.removeprefix("seed")): each for each in folder.glob("seed*.csv")}
     runs = {seed: Predictions.from_csv(seeds[seed]) for seed in sorted(seeds)}
-    return Result(recipe, runs, intervals(list(runs.values()), draws=options.draws))
+    measured = intervals(list(runs.values()), draws=options.draws)
+    listed = folder / "untouched.txt"
+    if not listed.exists():
+        return Result(recipe, runs, measured)
+    untouched = tuple(listed.read_text(encoding="utf-8").split())
+    strangers = set(untouched) - set(next(iter(runs.values())).speakers)
+    if strangers:
+        raise UndertoneError(f"{listed}: names {min(strangers)}, of whom there is no prediction")
+    parts = [run.take(np.flatnonzero(np.isin(run.speakers, untouched))) for run in runs.values()]
+    apart = intervals(parts, draws=options.draws)["uar"]
+    return Result(recipe, runs, {**measured, APART: apart}, untouched)
 
 
 def train_command(result: Result) -> str:
@@ -143,6 +159,12 @@ def render(results: list[Result]) -> str:
 def detail(result: Result) -> str:
     """Write one recipe's command, UAR by seed and recall by class."""
     uars = ", ".join(f"{100 * metrics(run)['uar']:.1f} %" for run in result.runs.values())
+    apart = ""
+    if result.untouched:
+        apart = (
+            f"UAR of the {len(result.untouched)} speakers on whom nothing was chosen "
+            f"({', '.join(result.untouched)}): {describe('uar', result.measured[APART])}.\n\n"
+        )
     recalls = [
         [name.removeprefix("recall_"), describe(name, interval)]
         for name, interval in result.measured.items()
@@ -150,7 +172,7 @@ def detail(result: Result) -> str:
     ]
     return (
         f"### {result.name}\n\n```\n{train_command(result)}\n```\n\n"
-        f"UAR of each seed: {uars}.\n\n{table(['class', 'recall'], recalls)}"
+        f"UAR of each seed: {uars}.\n\n{apart}{table(['class', 'recall'], recalls)}"
     )
 
 

@@ -75,6 +75,22 @@ def test_accuracy_prints_the_mean_of_the_seeds_and_flags_an_optimistic_split(
     assert "random (optimistic: speakers overlap) | 4 | 40 | 2 |" in tables
 
 
+def test_accuracy_gives_the_speakers_apart_on_whom_nothing_was_chosen(
+    root: Path, accuracy: Accuracy
+) -> None:
+    folder = root / "docs" / "results" / "made"
+    (folder / "untouched.txt").write_text("made/0\nmade/3\n")
+    _, tables, _ = accuracy()
+    runs = [Predictions.from_csv(file) for file in sorted(folder.glob("seed*.csv"))]
+    parts = [run.take(np.flatnonzero(np.isin(run.speakers, ["made/0", "made/3"]))) for run in runs]
+    uar = np.mean([metrics(part)["uar"] for part in parts])
+    assert f"nothing was chosen (made/0, made/3): {100 * uar:.1f} % (" in tables
+    (folder / "untouched.txt").write_text("made/9\n")
+    status, _, error = accuracy()
+    assert status == 2
+    assert "made/9" in error
+
+
 def test_accuracy_writes_the_document_and_then_finds_it_right_until_it_is_changed(
     root: Path, accuracy: Accuracy
 ) -> None:
