@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,9 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from rich.console import Console
 from tiny_model import LABELS, RATE, VOICE, write_tiny
 
 from undertone.cli import _outputs, run
+from undertone.gate import Status
+from undertone.prediction import Prediction
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +61,10 @@ def predict_json(predict):
 def test_a_table_for_people(predict, folder):
     status, out, err = predict(folder / "voice.wav", folder / "silent.wav")
     heading, voice, silent, _, summary = out.splitlines()
-    assert heading.split() == ["recording", "emotion", "confidence", "or", "else", "length"]
+    assert heading.split() == ["recording", "emotion", "sure", "or", "else", "length"]
     assert voice.startswith(str(folder / "voice.wav"))
     assert "3.4 s" in voice
-    assert "the recording is silent" in silent
+    assert silent.split()[1:] == ["silence", "1.0", "s"]
     assert summary == "2 recordings: 1 judged, 1 silent. Model: tiny 1.0."
     assert (status, err) == (0, "")
 
@@ -71,6 +75,24 @@ def test_a_table_that_is_no_terminal_s_is_never_cut(predict, tmp_path):
     shutil.copy(VOICE, long)
     _, out, _ = predict(long)
     assert str(long) in out
+
+
+@pytest.mark.parametrize("width", [50, 70, 100])
+def test_a_table_on_a_terminal_keeps_whole_paths_whatever_its_width(folder, width):
+    answers = [
+        Prediction(Status.TOO_SHORT, "tiny 1.0", source=str(folder / "voice.wav"), duration=0.1),
+        Prediction(Status.OK, "tiny 1.0", "b.wav", 3600, "sad", 0.7, {"happy": 0.3, "sad": 0.7}),
+    ]
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, width=width, no_color=True)
+    with _outputs.table(console, console) as add:
+        for answer in answers:
+            add(answer)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", file.getvalue()).splitlines()
+    assert max(map(len, lines)) <= width
+    first = "".join(line.split("  ")[0].strip() for line in lines[3:-3])
+    assert first.startswith(str(folder / "voice.wav"))
+    assert ("happy 30%" in "".join(lines)) == (width == 100)
 
 
 def test_json_is_one_object_a_line_with_the_same_keys(predict_json, folder):

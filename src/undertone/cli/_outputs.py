@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -89,26 +90,15 @@ def table(console: Console, errors: Console) -> Iterator[Add]:
 def _print(predictions: Sequence[Prediction], console: Console) -> None:
     if not console.is_terminal:
         console.width = 1_000_000
-    full, empty = "█░" if console.encoding.startswith("utf") else "#."
     shown = Table(box=SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
-    shown.add_column("recording", overflow="fold")
-    shown.add_column("emotion", no_wrap=True)
-    shown.add_column("confidence", no_wrap=True)
-    shown.add_column("or else", no_wrap=True)
-    shown.add_column("length", no_wrap=True, justify="right")
+    shown.add_column("recording", overflow="fold", min_width=12)
+    columns = [column for column in COLUMNS if console.width >= column.from_width]
+    for column in columns:
+        shown.add_column(column.heading, no_wrap=True, justify=column.justify)
+    utf = console.encoding.startswith("utf")
     for prediction in predictions:
-        confidence, runner_up = "", prediction.runner_up or ""
-        if prediction.confidence is not None:
-            filled = round(prediction.confidence * BAR)
-            confidence = f"{full * filled}{empty * (BAR - filled)} {prediction.confidence:4.0%}"
-            runner_up += f" {prediction.probabilities[runner_up]:.0%}"
-        shown.add_row(
-            Text(display_path(prediction.source or "")),
-            _heard(prediction),
-            confidence,
-            runner_up,
-            "" if prediction.duration is None else _length(prediction.duration),
-        )
+        path = Text(display_path(prediction.source or ""))
+        shown.add_row(path, *(column.cell(prediction, utf) for column in columns))
     console.print(shown)
     counts = Counter(prediction.status for prediction in predictions)
     said = ", ".join(f"{counts[one]} {words}" for one, words in WORDS.items() if counts[one])
@@ -116,16 +106,39 @@ def _print(predictions: Sequence[Prediction], console: Console) -> None:
     console.print(Text(f"\n{len(predictions)} {many}: {said}. Model: {predictions[0].model}."))
 
 
-def _heard(prediction: Prediction) -> Text:
+def _heard(prediction: Prediction, utf: bool) -> Text:
     match prediction.status:
         case Status.OK:
             return Text(str(prediction.emotion), "bold green")
         case Status.UNCERTAIN:
-            return Text(f"uncertain ({prediction.emotion}?)", "yellow")
+            return Text(f"perhaps {prediction.emotion}", "yellow")
         case Status.ERROR:
             return Text("could not be read", "red")
-        case _:
-            return Text(prediction.message, "dim")
+        case Status.SILENCE:
+            return Text("silence", "dim")
+        case Status.NO_SPEECH:
+            return Text("we hear no speech", "dim")
+        case Status.TOO_SHORT:
+            return Text("too short to judge", "dim")
+
+
+def _bar(prediction: Prediction, utf: bool) -> Text:
+    full, empty = "█░" if utf else "#."
+    filled = round((prediction.confidence or 0) * BAR)
+    return Text("" if prediction.confidence is None else full * filled + empty * (BAR - filled))
+
+
+def _confidence(prediction: Prediction, utf: bool) -> Text:
+    return Text("" if prediction.confidence is None else f"{prediction.confidence:.0%}")
+
+
+def _runner_up(prediction: Prediction, utf: bool) -> Text:
+    label = prediction.runner_up
+    return Text("" if label is None else f"{label} {prediction.probabilities[label]:.0%}")
+
+
+def _duration(prediction: Prediction, utf: bool) -> Text:
+    return Text("" if prediction.duration is None else _length(prediction.duration))
 
 
 def _length(seconds: float) -> str:
@@ -135,3 +148,21 @@ def _length(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class _Column(NamedTuple):
+    heading: str
+    cell: Callable[[Prediction, bool], Text]
+    """What stands there; the second argument says whether the output takes more than ASCII."""
+    from_width: int = 0
+    """Left out on a narrower terminal, so that the paths keep their room."""
+    justify: Literal["left", "right"] = "left"
+
+
+COLUMNS = (
+    _Column("emotion", _heard),
+    _Column("sure", _confidence, justify="right"),
+    _Column("", _bar, from_width=70),
+    _Column("or else", _runner_up, from_width=90),
+    _Column("length", _duration, justify="right"),
+)
