@@ -16,9 +16,9 @@ from undertone.speech import FRAME, RATE, speech_probabilities
 LEVEL_FRAME = 480
 """Samples at 16 kHz, 30 ms: what the level is taken over."""
 LOUDEST = 10
-"""Level frames, 0.3 s: so many of the loudest count, so that one click is not a level."""
-REFERENCE = 0.1
-"""RMS that quieter speech is brought up to before the detector hears it."""
+"""The level is the one that so many frames, 0.3 s, reach: a click is no level."""
+QUIETEST_HEARD, LOUDEST_HEARD = 0.05, 0.3
+"""Levels that quieter and louder recordings are brought to before the detector hears them."""
 SLOWER = 1.35
 """A voice too high for the detector, as in screaming, is heard this much slower, and so lower."""
 STRETCH = 64 * RATE
@@ -45,7 +45,7 @@ class Verdict:
     status: Status
     """`ok`, `too_short`, `silence` or `no_speech`."""
     rms: float
-    """Level of the loudest 0.3 s, each 30 ms without its offset; full scale = 1."""
+    """Level that the loudest 0.3 s reach, over 30 ms each without their offset; full scale = 1."""
     zero_crossing_rate: float
     """Share of neighbouring samples at 16 kHz on either side of the mean, 0..1."""
     speech: tuple[tuple[float, float], ...] = ()
@@ -96,7 +96,7 @@ class Gate:
         down and other rates than 16 kHz converted first.
         """
         samples = audio.mono().resample(RATE).samples[0]
-        level, crossings = _level(samples), _zero_crossing_rate(samples)
+        level, crossings = loudness(samples), _zero_crossing_rate(samples)
         if audio.duration < self.min_duration:
             return Verdict(Status.TOO_SHORT, level, crossings)
         if level < self.silence_rms or level == 0:
@@ -122,13 +122,18 @@ class Gate:
         return ()
 
     def _hear(self, samples: Samples, slower: float) -> NDArray[np.float32]:
-        gain = max(1.0, REFERENCE / max(_level(samples), self.silence_rms, 1e-9))
+        level = max(loudness(samples), self.silence_rms, 1e-9)
+        gain = min(max(level, QUIETEST_HEARD), LOUDEST_HEARD) / level
         louder = Audio(samples * np.float32(gain), RATE)
         return speech_probabilities(louder.resample(round(RATE * slower)).samples[0])
 
 
-def _level(samples: Samples) -> float:
-    """RMS of the `LOUDEST` frames, each without its own mean, so that an offset has no level."""
+def loudness(samples: Samples) -> float:
+    """RMS that the loudest 0.3 s reach, each 30 ms without its mean, so that an offset is no level.
+
+    Args:
+        samples: (samples,) at 16 kHz.
+    """
     count = samples.size // LEVEL_FRAME
     if not count:
         return 0.0
@@ -139,8 +144,8 @@ def _level(samples: Samples) -> float:
             for start in range(0, count, 4096)
         ]
     )
-    loudest = np.partition(power, count - min(count, LOUDEST))[-LOUDEST:]
-    return float(np.sqrt(loudest.mean()))
+    place = count - min(count, LOUDEST)
+    return float(np.sqrt(np.partition(power, place)[place]))
 
 
 def _zero_crossing_rate(samples: Samples) -> float:

@@ -32,7 +32,10 @@ def decode_libsndfile(
     Raises:
         AudioError: the format is not known, or nothing can be decoded.
     """
-    reader = _Reader(file, _wrong_data_size(file))
+    try:
+        reader = _Reader(file, _wrong_data_size(file))
+    except (OSError, ValueError) as error:
+        raise AudioError(f"{name}: reading failed ({one_line(error)})") from None
     try:
         sound = stack.enter_context(_Sound(reader))
     except soundfile.SoundFileError as error:
