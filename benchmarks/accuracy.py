@@ -1,4 +1,4 @@
-"""Works out every accuracy figure of docs/results.md again, from the predictions kept beside it.
+"""Works out every accuracy figure of the documents again, from the predictions kept beside it.
 
 Each recipe's out-of-fold predictions lie in docs/results/<recipe>/seed<k>.csv: a run's
 seed<k>/predictions.csv, copied. Nothing is trained here; `--train` says how they were made. Where a
@@ -61,8 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, default=ROOT, help="the checkout")
     parser.add_argument("--draws", type=int, default=10_000, help="draws of speakers")
     todo = parser.add_mutually_exclusive_group()
-    todo.add_argument("--write", action="store_true", help="put the tables into docs/results.md")
-    todo.add_argument("--check", action="store_true", help="fail if docs/results.md differs")
+    todo.add_argument(
+        "--write", action="store_true", help="put them into docs/results.md, README.md"
+    )
+    todo.add_argument("--check", action="store_true", help="fail if those documents differ")
     todo.add_argument("--train", action="store_true", help="print the commands that made them")
     options = parser.parse_args(arguments)
     try:
@@ -75,9 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(options: argparse.Namespace) -> int:
     """Do what the options ask, and give the exit status."""
     if options.recipes and (options.write or options.check):
-        raise UndertoneError(
-            "docs/results.md holds every recipe: name none with --write or --check"
-        )
+        raise UndertoneError("the documents hold every recipe: name none with --write or --check")
     folders = sorted({path.parent for path in options.root.glob("docs/results/*/seed*.csv")})
     folders = [each for each in folders if each.name in (options.recipes or [each.name])]
     if not folders or len(folders) < len(options.recipes):
@@ -90,22 +90,26 @@ def run(options: argparse.Namespace) -> int:
         for result in results:
             print(train_command(result))
         return 0
-    tables = render(results)
-    document = options.root / "docs" / "results.md"
+    texts = {"docs/results.md": render(results), "README.md": overview(results)}
     if not (options.write or options.check):
-        print(tables)
+        print(texts["docs/results.md"])
         return 0
+    differ = [name for name, text in texts.items() if not put(options.root / name, text, options)]
+    for name in differ:
+        print(f"{name} differs from the predictions; run {Path(__file__).name} --write")
+    return 1 if differ else 0
+
+
+def put(document: Path, text: str, options: argparse.Namespace) -> bool:
+    """Put a text between the marks of a document, or say whether it stands there already."""
     before = document.read_text(encoding="utf-8") if document.exists() else ""
     if before.count(BEGIN) != 1 or before.count(END) != 1:
         raise UndertoneError(f"{document}: expected the lines {BEGIN} and {END}, once each")
     pattern = f"{re.escape(BEGIN)}.*?{re.escape(END)}"
-    after = re.sub(pattern, lambda _: f"{BEGIN}\n\n{tables}\n{END}", before, flags=re.DOTALL)
+    after = re.sub(pattern, lambda _: f"{BEGIN}\n\n{text}\n{END}", before, flags=re.DOTALL)
     if options.write:
         document.write_text(after, encoding="utf-8")
-    elif after != before:
-        print(f"{document} differs from the predictions; run {Path(__file__).name} --write")
-        return 1
-    return 0
+    return bool(options.write or after == before)
 
 
 def read_result(folder: Path, options: argparse.Namespace) -> Result:
@@ -139,9 +143,13 @@ def train_command(result: Result) -> str:
 
 def render(results: list[Result]) -> str:
     """Write the tables: all recipes side by side, then each one's seeds and classes."""
-    heads = [*TITLES.values()]
-    overview = table(
-        ["recipe", "protocol", "speakers", "clips", "seeds", *heads],
+    return "\n".join([overview(results), *(detail(result) for result in results)])
+
+
+def overview(results: list[Result]) -> str:
+    """Write one table with a row a recipe."""
+    return table(
+        ["recipe", "protocol", "speakers", "clips", "seeds", *TITLES.values()],
         [
             [
                 result.name,
@@ -153,7 +161,6 @@ def render(results: list[Result]) -> str:
             for result in results
         ],
     )
-    return "\n".join([overview, *(detail(result) for result in results)])
 
 
 def detail(result: Result) -> str:
