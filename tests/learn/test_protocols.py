@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from undertone.emotions import EMOTIONS
+from undertone.emotions import LABEL_SETS
 from undertone.errors import CorpusError
 from undertone.learn import corpora
 from undertone.learn.corpora import Clip
 from undertone.learn.protocols import EMOBOX6, Fold, Split, check_leaks, make_split
 from undertone.learn.recipe import ProtocolSpec
+
+EMOTIONS = LABEL_SETS["ravdess8"]
 
 
 def clip(speaker: str, sex: str, emotion: str, number: int, corpus: str = "ravdess") -> Clip:

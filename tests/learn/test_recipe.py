@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from undertone.emotions import EMOTIONS
+from undertone.emotions import LABEL_SETS
 from undertone.errors import MissingExtraError, RecipeError
 from undertone.learn import registry
 from undertone.learn.recipe import Recipe
@@ -78,7 +78,7 @@ def test_a_recipe_cannot_be_changed() -> None:
 
 def test_a_label_set_gives_its_emotions_in_order() -> None:
     text = GOOD.replace('["sad", "angry"]', '"ravdess8"')
-    assert Recipe.parse(text).emotions == EMOTIONS
+    assert Recipe.parse(text).emotions == LABEL_SETS["ravdess8"]
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)

@@ -76,7 +76,8 @@ class CorpusScan:
 @cache
 def known() -> tuple[str, ...]:
     """Names of the corpora that Undertone can read, in order of name."""
-    return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name[0] != "_"))
+    modules = [each.name for each in pkgutil.iter_modules(__path__) if each.name[0] != "_"]
+    return tuple(sorted(name.replace("_", "-") for name in modules))
 
 
 def licence(corpus: str) -> str:
@@ -142,7 +143,7 @@ def scan(
 def _module(corpus: str) -> ModuleType:
     if corpus not in known():
         raise CorpusError(f"no corpus is called {corpus!r}; known: {', '.join(known())}")
-    return importlib.import_module(f"{__name__}.{corpus}")
+    return importlib.import_module(f"{__name__}.{corpus.replace('-', '_')}")
 
 
 def _duplicates(clips: list[Clip]) -> list[Problem]:

@@ -2,20 +2,21 @@
 
 A name is modality-channel-emotion-intensity-statement-repetition-actor, such as
 03-01-06-01-02-01-12. Only speech (channel 01) recorded as sound (modality 03) is read: 60 clips
-of each actor. The folders may be nested (Actor_NN) or flat; the names say everything.
+of each actor. The folders may be nested (Actor_NN) or flat; the names say everything. The same
+actors' songs are the corpus ravdess-song.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import KeysView
 from itertools import product
 from pathlib import Path
 
 from undertone.emotions import CORPUS_EMOTIONS
 from undertone.learn.corpora import Clip, Listing, Problem
 from undertone.learn.corpora._files import AUDIO, files
+from undertone.learn.corpora._names import missing
 
 NAME = "ravdess"
 LICENCE = "CC-BY-NC-SA-4.0"
@@ -44,6 +45,16 @@ def read(folder: Path) -> Listing:
     Raises:
         CorpusError: the folder is not there, or there is no audio in it.
     """
+    clips, problems = read_channel(folder, NAME, "01")
+    return Listing(tuple(clips.values()), (*problems, *missing(_whole(), clips)))
+
+
+def read_channel(folder: Path, corpus: str, channel: str) -> tuple[dict[str, Clip], list[Problem]]:
+    """List the clips of speech (channel 01) or song (02) by their names, and what is left out.
+
+    Raises:
+        CorpusError: the folder is not there, or there is no audio in it.
+    """
     clips: dict[str, Clip] = {}
     problems: list[Problem] = []
     left_out: Counter[str] = Counter()
@@ -53,15 +64,15 @@ def read(folder: Path) -> Listing:
         if wrong:
             problems.append(Problem(path, "odd name", f"left out: {wrong}"))
             continue
-        modality, channel, emotion, intensity, statement, _, actor = path.stem.split("-")
-        if (modality, channel) != ("03", "01"):
-            left_out[f"{MODALITIES[modality]} {CHANNELS[channel]}"] += 1
+        modality, heard, emotion, intensity, statement, _, actor = path.stem.split("-")
+        if (modality, heard) != ("03", channel):
+            left_out[f"{MODALITIES[modality]} {CHANNELS[heard]}"] += 1
         elif path.stem in clips:
             repeated.append(path)
         else:
             clips[path.stem] = Clip(
                 path=path,
-                corpus=NAME,
+                corpus=corpus,
                 speaker=f"{NAME}/{actor}",
                 sex=ACTORS[actor],
                 emotion=EMOTIONS[emotion],
@@ -70,12 +81,12 @@ def read(folder: Path) -> Listing:
                 language="en",
             )
     for what, count in left_out.items():
-        text = f"{count} clips of {what} left out: only speech, audio only, is read"
+        text = f"{count} clips of {what} left out: only {CHANNELS[channel]}, audio only, is read"
         problems.append(Problem(None, "left out", text))
     if repeated:
         text = f"{len(repeated)} clips are here again, by the same name; the first of each is used"
         problems.append(Problem(repeated[0], "repeated", text))
-    return Listing(tuple(clips.values()), (*problems, *_missing(clips.keys())))
+    return clips, problems
 
 
 def _what_is_wrong(path: Path) -> str:
@@ -92,24 +103,13 @@ def _what_is_wrong(path: Path) -> str:
     return ""
 
 
-def _missing(stems: KeysView[str]) -> list[Problem]:
-    """Name the actors, and the clips of the others, that a whole copy would have."""
-    absent: list[str] = []
-    problems: list[Problem] = []
-    for actor in ACTORS:
-        whole = [
+def _whole() -> dict[str, list[str]]:
+    """The clips of each actor in a whole copy."""
+    return {
+        f"Actor_{actor}": [
             "-".join(("03", "01", *parts, actor))
             for parts in product(EMOTIONS, INTENSITIES, STATEMENTS, REPETITIONS)
             if parts[:2] != ("01", "02")
         ]
-        lost = [stem for stem in whole if stem not in stems]
-        if len(lost) == len(whole):
-            absent.append(f"Actor_{actor}")
-        elif lost:
-            more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
-            text = f"Actor_{actor} has {len(whole) - len(lost)} of {len(whole)} clips: missing "
-            problems.append(Problem(None, "missing", text + ", ".join(lost[:5]) + more))
-    if absent:
-        text = f"{', '.join(absent)} missing: {len(ACTORS) - len(absent)} of {len(ACTORS)} actors"
-        problems.insert(0, Problem(None, "missing", text))
-    return problems
+        for actor in ACTORS
+    }

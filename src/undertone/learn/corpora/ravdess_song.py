@@ -1,0 +1,44 @@
+"""RAVDESS song: 23 of RAVDESS's actors sing its two sentences in six emotions.
+
+Named as the speech is, with channel 02. There is no song by actor 18, and none in disgust or
+surprise: 44 clips of each actor. The speakers are those of the corpus ravdess.
+"""
+
+from itertools import product
+from pathlib import Path
+
+from undertone.emotions import CORPUS_EMOTIONS
+from undertone.learn.corpora import Listing
+from undertone.learn.corpora._names import missing
+from undertone.learn.corpora.ravdess import (
+    ACTORS,
+    INTENSITIES,
+    LICENCE,
+    REPETITIONS,
+    STATEMENTS,
+    read_channel,
+)
+
+__all__ = ["LICENCE", "NAME", "read"]
+
+NAME = "ravdess-song"
+EMOTIONS = CORPUS_EMOTIONS[NAME]
+
+
+def read(folder: Path) -> Listing:
+    """List the sung clips under `folder`, and what is odd, left out or missing.
+
+    Raises:
+        CorpusError: the folder is not there, or there is no audio in it.
+    """
+    clips, problems = read_channel(folder, NAME, "02")
+    whole = {
+        f"Actor_{actor}": [
+            "-".join(("03", "02", *parts, actor))
+            for parts in product(EMOTIONS, INTENSITIES, STATEMENTS, REPETITIONS)
+            if parts[:2] != ("01", "02")
+        ]
+        for actor in ACTORS
+        if actor != "18"
+    }
+    return Listing(tuple(clips.values()), (*problems, *missing(whole, clips)))
