@@ -74,10 +74,11 @@ class TrainingBatches(Dataset[Crops]):
         generator = generator_for(self.seed, epoch, step)
         speed = augment.uniform(-self.spec.speed, self.spec.speed, (len(chosen),), generator)
         lengths = (self.samples * (1 + speed)).round().long()
-        waveform = torch.zeros(len(chosen), round(self.samples * (1 + self.spec.speed)) + 1)
+        longest = round(self.samples * (1 + self.spec.speed)) + 1
+        crops = np.zeros((len(chosen), longest), dtype=np.float32)
         for row, (index, length) in enumerate(zip(chosen, lengths.tolist(), strict=True)):
-            crop = self._crop(self.examples.rows[index], length, generator)
-            waveform[row, :length] = torch.from_numpy(crop)
+            crops[row, :length] = self._crop(self.examples.rows[index], length, generator)
+        waveform = torch.from_numpy(crops)
         if self.noise is not None and self.spec.noise:
             waveform = augment.add_noise(waveform, lengths, self.noise, self.spec, generator)
         if self.spec.equaliser:

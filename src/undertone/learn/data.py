@@ -56,7 +56,6 @@ class Data:
             CorpusError: a folder is missing or too many, or an emotion has no clip.
         """
         _check_folders(recipe, folders)
-        gate = Gate()
         clips: list[Clip] = []
         for name in recipe.corpora:
             found = scan(
@@ -92,7 +91,7 @@ class Data:
         return Examples(self.store, tuple(rows), targets)
 
     def name(self, row: int) -> str:
-        """Name a clip the same on every machine: corpus and file name; unique by its digest."""
+        """Name a clip the same on every machine: speaker and file name, "ravdess/07/03-....wav"."""
         clip = self.clips[row]
         return f"{clip.speaker}/{clip.path.name}"
 

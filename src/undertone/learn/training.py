@@ -162,13 +162,11 @@ class Learner(lightning.LightningModule):
             )
         self._judged: list[tuple[torch.Tensor, Whole]] = []
 
-    def on_train_epoch_start(self) -> None:
-        """Let everything random in this epoch, dropout too, follow from the seed and the epoch."""
-        self.random = generator_for(self.seed, self.current_epoch, 2**31)
-        torch.manual_seed(self.random.initial_seed())
-
     def training_step(self, batch: Crops, batch_index: int) -> torch.Tensor:
-        """Give the loss of a batch of crops."""
+        """Give the loss of a batch of crops; what is random follows from seed and epoch alone."""
+        if batch_index == 0:  # no hook: Lightning calls none of them when it goes on after a kill
+            self.random = generator_for(self.seed, self.current_epoch, 2**31)
+            torch.manual_seed(self.random.initial_seed())
         spec, classes = self.recipe.training, len(self.recipe.emotions)
         with torch.autocast(self.device.type, enabled=False), torch.no_grad():
             features = self.augmented(batch)
@@ -184,7 +182,8 @@ class Learner(lightning.LightningModule):
                 f"{self.title}: the loss is {loss.item()} in epoch {self.current_epoch + 1}, step "
                 f"{batch_index + 1}; lower training.learning_rate or set training.clip_grad"
             )
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(targets))
+        one = loss.detach() / len(self.classifier.members)
+        self.log("train_loss", one, on_step=False, on_epoch=True, batch_size=len(targets))
         return loss
 
     def augmented(self, batch: Crops) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import nn
 
 from undertone.learn.networks import Network
@@ -21,6 +21,13 @@ class TCNOptions(Options):
     attention: int = Field(64, ge=4, le=512, description="Inner width of the pooling's attention.")
     head_dropout: float = Field(0.3, ge=0, lt=1, description="Dropout before the last layer.")
 
+    @field_validator("kernel")
+    @classmethod
+    def _odd(cls, kernel: int) -> int:
+        if kernel % 2 == 0:
+            raise ValueError("should be odd")
+        return kernel
+
 
 class TCN(Network):
     """Strided stem, dilated depthwise-separable residual blocks, attentive pooling, one layer.
@@ -35,7 +42,7 @@ class TCN(Network):
     def __init__(self, options: TCNOptions, features: int, classes: int) -> None:
         """See `TCNOptions`."""
         super().__init__(options, features, classes)
-        width, kernel = options.width, options.kernel | 1
+        width, kernel = options.width, options.kernel
         self.stem = nn.Sequential(
             nn.Conv1d(features, width, kernel, stride=2, padding=kernel // 2, bias=False),
             nn.BatchNorm1d(width),

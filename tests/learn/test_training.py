@@ -1,0 +1,266 @@
+"""Training learns, can be killed and go on, repeats itself, and keeps its hands off validation."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from tiny_corpus import RATE, RECIPE, voice
+
+from undertone.errors import RecipeError, UndertoneError
+from undertone.learn import augment
+from undertone.learn.batches import Examples, WholeClips
+from undertone.learn.classifier import Classifier, find_device, judge
+from undertone.learn.clips import ClipStore
+from undertone.learn.recipe import Recipe
+from undertone.learn.training import Job, Learner, Trained, read_history, train
+
+CPU = torch.device("cpu")
+
+
+def recipe(**changes: str) -> Recipe:
+    """The tiny recipe with other values for some of its keys."""
+    lines = RECIPE.splitlines()
+    for key, value in changes.items():
+        here = [i for i, line in enumerate(lines) if line.startswith(f"{key} =")]
+        if here:
+            lines[here[0]] = f"{key} = {value}"
+        else:
+            lines.insert(lines.index("[training]") + 1, f"{key} = {value}")
+    return Recipe.parse("\n".join(lines))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> ClipStore:
+    """48 voices, neutral and angry in turn."""
+    folder, paths = tmp_path_factory.mktemp("voices"), []
+    for number in range(48):
+        paths.append(folder / f"{number}.wav")
+        soundfile.write(paths[-1], voice((1, 5)[number % 2], number, 0.7 + number % 3 / 10), RATE)
+    return ClipStore.build(paths, [f"voice {number}" for number in range(48)], RATE)
+
+
+def examples(store: ClipStore, first: int, last: int) -> Examples:
+    rows = tuple(range(first, last))
+    return Examples(store, rows, tuple(row % 2 for row in rows))
+
+
+@pytest.fixture
+def job(store: ClipStore, tmp_path: Path) -> Callable[..., Job]:
+    def make(name: str = "job", seed: tuple[int, ...] = (0, 1), **changes: str) -> Job:
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        return Job(
+            recipe(**changes),
+            "seed 0, fold 1",
+            seed,
+            folder,
+            examples(store, 0, 32),
+            examples(store, 32, 40),
+        )
+
+    return make
+
+
+def hush(line: str) -> None:
+    """Say nothing."""
+
+
+def answers(trained: Trained, job: Job) -> np.ndarray:
+    rows = examples(job.training.store, 40, 48)
+    return judge(trained.classifier, WholeClips(rows, job.recipe.window), CPU)
+
+
+def test_it_learns_to_tell_two_voices_apart(job: Callable[..., Job]) -> None:
+    made = job(epochs="8", ema="0.8")
+    trained = train(made, CPU, hush)
+    found = answers(trained, made)
+    np.testing.assert_array_equal(found.argmax(axis=1), [0, 1] * 4)
+    np.testing.assert_allclose(np.exp(found).sum(axis=1), 1, atol=1e-6)
+    losses = [row["train_loss"] for row in trained.history]
+    assert losses[-1] < 0.8 * losses[0]
+    assert trained.history[-1]["validation_uar"] == 1.0
+
+
+def test_a_killed_training_goes_on_as_if_it_had_not_been(job: Callable[..., Job]) -> None:
+    whole = train(job("whole", epochs="4"), CPU, hush)
+    killed = job("killed", epochs="4")
+
+    def kill(line: str) -> None:
+        if "epoch 3" in line:
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        train(killed, CPU, kill)
+    said: list[str] = []
+    resumed = train(killed, CPU, said.append)
+    assert [line.split(":")[0] for line in said] == [
+        "seed 0, fold 1, epoch 3/4",
+        "seed 0, fold 1, epoch 4/4",
+    ]
+    np.testing.assert_allclose(answers(resumed, killed), answers(whole, killed), atol=1e-4)
+    for mine, theirs in zip(resumed.history, whole.history, strict=True):
+        assert mine == pytest.approx(theirs, abs=1e-4)
+    assert len(read_history(killed.folder / "history.csv")) == 4
+
+
+def test_a_finished_training_is_not_repeated(job: Callable[..., Job]) -> None:
+    made = job()
+    first = answers(train(made, CPU, hush), made)
+    said: list[str] = []
+    again = train(made, CPU, said.append)
+    assert not said
+    assert again.epoch == 2
+    np.testing.assert_array_equal(answers(again, made), first)
+
+
+def test_the_same_seed_gives_the_same_and_another_does_not(job: Callable[..., Job]) -> None:
+    made = [job("a", epochs="1"), job("b", epochs="1"), job("c", (1, 1), epochs="1")]
+    first, same, other = (answers(train(each, CPU, hush), each) for each in made)
+    np.testing.assert_array_equal(first, same)
+    assert np.abs(first - other).max() > 1e-3
+
+
+def test_augmentation_never_touches_what_is_judged(
+    job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = job()
+    learner = Learner(made).eval()
+
+    def forbidden(*_: object, **__: object) -> None:
+        raise AssertionError("augmented")
+
+    for name in ("add_noise", "equalise", "scale", "warp_time", "warp_frequency", "mask", "mix"):
+        monkeypatch.setattr(augment, name, forbidden)
+    assert made.validation is not None
+    whole = WholeClips(made.validation, made.recipe.window)
+    learner.validation_step(whole[0], 0)
+    first, again = judge(learner.classifier, whole, CPU), judge(learner.classifier, whole, CPU)
+    np.testing.assert_array_equal(first, again)
+
+
+def test_the_weights_that_are_given_are_the_averaged_ones(job: Callable[..., Job]) -> None:
+    """One step a training: without averaging the first step's weights, with it the same; two steps
+    at a decay of 0.5 lie halfway between."""
+    after = {}
+    for epochs, ema in ((1, "0"), (2, "0"), (2, "0.5")):
+        made = job(
+            f"{epochs}-{ema}", batch="32", epochs=str(epochs), ema=ema, schedule='"constant"'
+        )
+        after[epochs, ema] = train(made, CPU, hush).classifier.state_dict()
+    for name, value in after[2, "0.5"].items():
+        if value.is_floating_point():
+            between = (after[1, "0"][name] + after[2, "0"][name]) / 2
+            torch.testing.assert_close(value, between, rtol=1e-3, atol=1e-5)
+
+
+def test_early_stopping_gives_the_best_epoch(job: Callable[..., Job]) -> None:
+    made = job(epochs="30", patience="2", monitor='"nll"')
+    trained = train(made, CPU, hush)
+    losses = [row["validation_loss"] for row in trained.history]
+    assert len(losses) < 30
+    assert trained.epoch == 1 + int(np.argmin(losses)) == len(losses) - 2
+    found = judge(trained.classifier, WholeClips(made.validation, made.recipe.window), CPU)  # type: ignore[arg-type]
+    nll = -found[np.arange(8), list(made.validation.targets)].mean()  # type: ignore[union-attr]
+    assert nll == pytest.approx(min(losses), abs=1e-4)
+
+
+def test_best_and_last_checkpoints_are_kept(job: Callable[..., Job]) -> None:
+    made = job()
+    train(made, CPU, hush)
+    assert {path.name for path in (made.folder / "checkpoints").iterdir()} == {
+        "best.ckpt",
+        "last.ckpt",
+    }
+
+
+def test_without_validation_speakers_only_the_loss_is_known(job: Callable[..., Job]) -> None:
+    made = dataclasses.replace(job(), validation=None, epochs=1)
+    trained = train(made, CPU, hush)
+    assert trained.epoch == 1
+    assert np.isnan(trained.history[0]["validation_uar"])
+    assert (made.folder / "history.csv").read_text().splitlines()[1].endswith(",,")
+
+
+def test_a_loss_that_is_no_number_stops_with_one_line(
+    job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Learner, batch: object) -> torch.Tensor:
+        return torch.full((8, 16, 50), torch.nan)
+
+    monkeypatch.setattr(Learner, "augmented", broken)
+    with pytest.raises(UndertoneError, match="seed 0, fold 1: the loss is nan") as caught:
+        train(job(), CPU, hush)
+    assert "epoch 1, step 1" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_rare_emotions_weigh_more_when_asked_for(store: ClipStore, job: Callable[..., Job]) -> None:
+    made = job(class_weights='"balanced"')
+    rows = Examples(store, (0, 1, 2, 4), (0, 1, 0, 0))
+    weights = Learner(dataclasses.replace(made, training=rows)).get_buffer("class_weights")
+    torch.testing.assert_close(weights, torch.tensor([4 / 6, 4 / 2]))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "shape"),
+    [
+        ("one-cycle", [0.04, 1.0, 0.0]),
+        ("cosine", [0.05, 1.0, 0.0]),
+        ("constant", [0.05, 1.0, 1.0]),
+    ],
+)
+def test_the_learning_rate_rises_and_follows_its_schedule(
+    job: Callable[..., Job], schedule: str, shape: list[float]
+) -> None:
+    made = job(epochs="10", warmup="0.2", schedule=f'"{schedule}"')
+    learner = Learner(made)
+    learner.steps = 10
+    configured = learner.configure_optimizers()
+    optimiser, steps = configured["optimizer"], configured["lr_scheduler"]["scheduler"]
+    rates = []
+    for _ in range(99):
+        rates.append(optimiser.param_groups[0]["lr"] / made.recipe.training.learning_rate)
+        optimiser.step()
+        steps.step()
+    assert [rates[0], max(rates[17:22]), rates[-1]] == pytest.approx(shape, abs=0.01)
+    decays = {group["weight_decay"]: group["params"] for group in optimiser.param_groups}
+    assert all(weight.ndim > 1 for weight in decays[0.05])
+    assert all(weight.ndim <= 1 for weight in decays[0.0])
+
+
+def test_members_answer_with_their_mean_probability() -> None:
+    classifier = Classifier.build(recipe(members="3")).eval()
+    waveform = torch.randn(2, 16_000)
+    logits = classifier.each(classifier.frontend(waveform))
+    assert not torch.allclose(logits[0], logits[1])
+    mean = logits.softmax(dim=-1).mean(dim=0)
+    torch.testing.assert_close(classifier(waveform).softmax(dim=1), mean, rtol=0, atol=1e-6)
+
+
+def test_formants_need_a_frequency_axis(
+    job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, build = job(), Classifier.build
+
+    def without(recipe: Recipe) -> Classifier:
+        classifier = build(recipe)
+        del classifier.frontend.centres
+        return classifier
+
+    monkeypatch.setattr(Classifier, "build", without)
+    with pytest.raises(RecipeError, match=r"augment\.formant"):
+        Learner(made)
+
+
+def test_a_device_that_is_not_here_is_named() -> None:
+    assert find_device("cpu") == CPU
+    with pytest.raises(UndertoneError, match="auto, cpu or cuda"):
+        find_device("tpu")
+    if not torch.cuda.is_available():
+        assert find_device("auto") == CPU
+        with pytest.raises(UndertoneError, match="CUDA"):
+            find_device("cuda")
