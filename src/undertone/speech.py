@@ -18,6 +18,8 @@ FRAME = 512
 """Samples that one probability is about."""
 CONTEXT = 64
 """Samples before each frame that the detector sees with it."""
+GRAPH = Path(__file__).with_name("speech.onnx")
+"""The detector's file."""
 
 
 def speech_probabilities(samples: Samples) -> NDArray[np.float32]:
@@ -51,5 +53,4 @@ def _session() -> Any:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    path = Path(__file__).with_name("speech.onnx")
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(GRAPH, options, providers=["CPUExecutionProvider"])

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from undertone import __version__
+from undertone import gate as gate_module
+from undertone import speech
 from undertone.errors import CorpusError
 from undertone.gate import Gate
 from undertone.learn.batches import Examples
@@ -76,7 +77,7 @@ class Data:
             [clip.digest for clip in clips],
             SAMPLE_RATE,
             speech=lambda audio: gate.judge(audio).extent,
-            speech_key=f"{__version__} {gate}",
+            speech_key=f"{gate} {gate_digest()}",
             progress=lambda done, total: progress("decoding", done, total),
         )
         noise = None
@@ -94,6 +95,12 @@ class Data:
         """Name a clip the same on every machine: speaker and file name, "ravdess/07/03-....wav"."""
         clip = self.clips[row]
         return f"{clip.speaker}/{clip.path.name}"
+
+
+def gate_digest() -> str:
+    """Name how the gate finds speech, by its code and its detector: another one, another store."""
+    sources = (gate_module.__file__, speech.__file__, speech.GRAPH)
+    return hashlib.sha256(b"".join(Path(each).read_bytes() for each in sources)).hexdigest()
 
 
 def _check_folders(recipe: Recipe, folders: Mapping[str, Path]) -> None:
