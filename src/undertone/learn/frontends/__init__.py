@@ -1,6 +1,7 @@
 """Front ends: waveform to features, as torch modules that are exported with the network."""
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from typing import ClassVar
 
 import torch
@@ -33,3 +34,10 @@ class FrontEnd(nn.Module):
     @abstractmethod
     def forward(self, waveform: torch.Tensor) -> torch.Tensor:
         """waveform: (batch, samples), -1..1 -> (batch, features, time)."""
+
+    def fit(self, waveforms: Iterable[torch.Tensor]) -> None:
+        """Learn what the features are like before training, where a front end needs that.
+
+        waveforms: batches (batch, samples) of whole clips of the training speakers, never of those
+        of validation or test. Most front ends have nothing to learn, and read nothing.
+        """
