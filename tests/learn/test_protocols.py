@@ -6,12 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from undertone.emotions import LABEL_SETS
 from undertone.errors import CorpusError
-from undertone.learn import corpora
 from undertone.learn.corpora import Clip
 from undertone.learn.protocols import EMOBOX6, Fold, Split, check_leaks, make_split
 from undertone.learn.recipe import ProtocolSpec
@@ -51,16 +50,18 @@ def sexes(clips: Sequence[Clip], side: Iterable[int]) -> Counter[str]:
     return Counter(sex for _, sex in {(clips[i].speaker, clips[i].sex) for i in side})
 
 
-def spec(name: str, folds: int = 5, validation: int = 4) -> ProtocolSpec:
+def spec(name: str, folds: int = 5, validation: int = 4, **more: object) -> ProtocolSpec:
     return ProtocolSpec.model_validate(
-        {"name": name, "folds": folds, "validation_speakers": validation}
+        {"name": name, "folds": folds, "validation_speakers": validation, **more}
     )
 
 
+unhurried = settings(deadline=None, max_examples=40)  # a busy machine is not a wrong split
 casts = st.builds(cast, st.integers(3, 9), st.integers(3, 9), st.integers(1, 3))
 seeds = st.integers(0, 2**32)
 
 
+@unhurried
 @given(casts, seeds, st.sampled_from(["loso", "speakers", "random"]), st.integers(0, 3))
 def test_every_clip_is_in_one_test_and_every_fold_holds_all_clips(
     clips: list[Clip], seed: int, name: str, validation: int
@@ -75,6 +76,7 @@ def test_every_clip_is_in_one_test_and_every_fold_holds_all_clips(
         assert bool(fold.validation) == (validation > 0) or name == "random"
 
 
+@unhurried
 @given(casts, seeds, st.sampled_from(["loso", "speakers"]), st.integers(0, 3))
 def test_no_speaker_is_on_two_sides(
     clips: list[Clip], seed: int, name: str, validation: int
@@ -87,6 +89,7 @@ def test_no_speaker_is_on_two_sides(
         assert sum(map(len, sides)) == len(set.union(*sides))
 
 
+@unhurried
 @given(casts, seeds)
 def test_test_folds_balance_the_sexes_within_one(clips: list[Clip], seed: int) -> None:
     split = make_split(spec("speakers", folds=3, validation=0), clips, seed)
@@ -97,6 +100,7 @@ def test_test_folds_balance_the_sexes_within_one(clips: list[Clip], seed: int) -
     assert max(sizes) - min(sizes) <= 1
 
 
+@unhurried
 @given(seeds, st.sampled_from(["emobox6", "loso", "speakers"]), st.integers(1, 8))
 def test_validation_speakers_balance_the_sexes_within_one(
     seed: int, name: str, validation: int
@@ -107,6 +111,7 @@ def test_validation_speakers_balance_the_sexes_within_one(
         assert abs(counts["male"] - counts["female"]) <= 1
 
 
+@unhurried
 @given(casts, seeds, st.sampled_from(["loso", "speakers", "random", "none"]))
 def test_the_same_seed_gives_the_same_split(clips: list[Clip], seed: int, name: str) -> None:
     protocol = spec(name, validation=2)
@@ -136,6 +141,7 @@ def test_validation_speakers_change_from_fold_to_fold() -> None:
     assert len(seen) >= 18, "most speakers help to choose once"
 
 
+@unhurried
 @given(casts, seeds)
 def test_random_folds_hold_the_emotions_evenly_and_say_they_are_optimistic(
     clips: list[Clip], seed: int
@@ -147,13 +153,14 @@ def test_random_folds_hold_the_emotions_evenly_and_say_they_are_optimistic(
         assert max(counts) - min(counts) <= 1
 
 
+@unhurried
 @given(casts, seeds, st.data())
 def test_random_keeps_exact_copies_together(
     clips: list[Clip], seed: int, data: st.DataObject
 ) -> None:
     originals = data.draw(st.lists(st.sampled_from(clips), min_size=1, max_size=12, unique=True))
     copied = clips + [replace(one, path=Path(f"copy-of-{one.path}")) for one in originals]
-    split = make_split(spec("random", validation=1), copied, seed)
+    split = make_split(spec("random"), copied, seed)
     for fold in split.folds:
         homes = defaultdict(set)
         for side in ("train", "validation", "test"):
@@ -193,8 +200,16 @@ def test_emobox6_is_for_ravdess_alone() -> None:
         (spec("random", folds=60), cast(1, 1), "60 folds need as many different clips"),
         (spec("loso", validation=3), cast(2, 2), "validation_speakers to 2 or less"),
         (spec("speakers", folds=2, validation=2), cast(2, 2), "validation_speakers to 1 or less"),
-        (spec("random", folds=5, validation=4), cast(2, 2), "validation_speakers to 3 or less"),
-        (spec("random", folds=2, validation=2), cast(2, 2), "validation_speakers to 1 or less"),
+        (spec("loso", validation=1), cast(0, 2), "set protocol.validation_speakers to 0$"),
+        (
+            spec("holdout-speakers"),
+            cast(1, 1),
+            "2 speakers are too few to test on 1, validate on 1",
+        ),
+        (spec("holdout-speakers"), cast(1, 0), "1 speakers are too few"),
+        (spec("leave-one-corpus-out"), cast(2, 2), "but all clips here are of ravdess; add a"),
+        (spec("cross-corpus", test_corpora=["tess"]), cast(2, 2), "no clip of tess has an emotion"),
+        (spec("split"), cast(2, 2), "ravdess-01-neutral-0.wav has the split ''; .* say train, "),
         (spec("none"), [], "there is no clip"),
     ],
 )
@@ -242,8 +257,210 @@ def test_copies_by_one_speaker_on_one_side_are_fine() -> None:
 
 
 def test_no_protocol_leaks_on_the_real_corpus(ravdess: Path) -> None:
+    from undertone.learn import corpora
+
     clips = corpora.scan("ravdess", ravdess).clips
     for name in ("emobox6", "loso", "speakers", "random"):
         for fold in make_split(spec(name, folds=6), clips, 1).folds:
             assert {clips[i].emotion for i in fold.train} == set(EMOTIONS)
             assert {clips[i].emotion for i in fold.validation} == set(EMOTIONS)
+
+
+def test_emobox6_gives_the_folds_that_it_always_gave() -> None:
+    clips = all_actors()
+    folds = make_split(spec("emobox6", validation=2), clips, 0).folds
+    held = [sorted(int(who[-2:]) for who in speakers(clips, fold.validation)) for fold in folds]
+    assert held == [[6, 19], [6, 19], [11, 16], [9, 10], [5, 12], [15, 24]]
+    tested = [sorted({int(who[-2:]) for who in speakers(clips, fold.test)}) for fold in folds]
+    assert tested == [
+        [1, 11, 20, 21],
+        [4, 10, 12, 14],
+        [8, 9, 19, 23],
+        [3, 5, 7, 24],
+        [2, 15, 16, 18],
+        [6, 13, 17, 22],
+    ]
+
+
+def everything_once(fold: Fold, clips: Sequence[Clip]) -> bool:
+    return sorted(fold.train + fold.validation + fold.test) == list(range(len(clips)))
+
+
+@unhurried
+@given(casts, seeds, st.sampled_from([0.15, 0.2, 0.3]), st.sampled_from([0.0, 0.15]))
+def test_a_holdout_of_speakers_has_the_shares_asked_for_and_no_speaker_twice(
+    clips: list[Clip], seed: int, test: float, validation: float
+) -> None:
+    shares = {"test_share": test, "validation_share": validation}
+    split = make_split(spec("holdout-speakers", **shares), clips, seed)
+    (fold,) = split.folds
+    assert everything_once(fold, clips)
+    assert not split.optimistic
+    sides = [speakers(clips, side) for side in (fold.train, fold.validation, fold.test)]
+    total = len(set.union(*sides))
+    assert sum(map(len, sides)) == total
+    assert len(sides[2]) == max(1, round(test * total))
+    assert len(sides[1]) == (max(1, round(validation * total)) if validation else 0)
+    for sex in ("male", "female"):
+        share = len({c.speaker for c in clips if c.sex == sex}) / total
+        assert abs(sexes(clips, fold.test)[sex] - share * len(sides[2])) <= 1
+
+
+def test_the_holdout_of_reference_b_is_70_15_15_by_speaker() -> None:
+    clips = all_actors()
+    shares = {"test_share": 0.15, "validation_share": 0.15}
+    (fold,) = make_split(spec("holdout-speakers", **shares), clips, 0).folds
+    sides = (fold.train, fold.validation, fold.test)
+    assert [len(speakers(clips, side)) for side in sides] == [16, 4, 4]
+    assert [sexes(clips, side)["male"] for side in sides] == [8, 2, 2]
+
+
+@unhurried
+@given(casts, seeds, st.sampled_from([0.1, 0.2, 0.5]), st.sampled_from([0.0, 0.15]))
+def test_a_random_holdout_is_stratified_and_says_that_it_is_optimistic(
+    clips: list[Clip], seed: int, test: float, validation: float
+) -> None:
+    shares = {"test_share": test, "validation_share": validation}
+    split = make_split(spec("holdout-random", **shares), clips, seed)
+    (fold,) = split.folds
+    assert split.optimistic
+    assert everything_once(fold, clips)
+    for emotion in EMOTIONS:
+        count = sum(clip.emotion == emotion for clip in clips)
+        tested = sum(clips[i].emotion == emotion for i in fold.test)
+        held = sum(clips[i].emotion == emotion for i in fold.validation)
+        assert tested == max(1, round(test * count))
+        assert held == round(validation * count)
+
+
+def several(*names: str) -> list[Clip]:
+    return [each for name in names for each in cast(2, 2, corpus=name)]
+
+
+@unhurried
+@given(seeds, st.integers(0, 3))
+def test_each_corpus_is_left_out_once(seed: int, validation: int) -> None:
+    clips = several("ravdess", "savee", "tess")
+    split = make_split(spec("leave-one-corpus-out", validation=validation), clips, seed)
+    assert [fold.name for fold in split.folds] == ["ravdess", "savee", "tess"]
+    assert not split.optimistic
+    for fold in split.folds:
+        assert everything_once(fold, clips)
+        assert {clips[i].corpus for i in fold.test} == {fold.name}
+        assert fold.name not in {clips[i].corpus for i in fold.train + fold.validation}
+        assert len(speakers(clips, fold.validation)) == validation
+    tested = sorted(i for fold in split.folds for i in fold.test)
+    assert tested == list(range(len(clips)))
+
+
+@unhurried
+@given(seeds, st.integers(0, 3))
+def test_some_corpora_train_and_others_test(seed: int, validation: int) -> None:
+    clips = several("ravdess", "savee", "tess")
+    protocol = spec("cross-corpus", validation=validation, test_corpora=["tess", "savee"])
+    (fold,) = make_split(protocol, clips, seed).folds
+    assert fold.name == "savee-tess"
+    assert everything_once(fold, clips)
+    assert {clips[i].corpus for i in fold.test} == {"savee", "tess"}
+    assert {clips[i].corpus for i in fold.train} == {"ravdess"}
+    assert len(speakers(clips, fold.validation)) == validation
+
+
+def test_corpora_without_a_common_emotion_get_one_line() -> None:
+    one = [each for each in cast(1, 1) if each.emotion in ("happy", "sad")]
+    other = [each for each in cast(1, 1, corpus="tess") if each.emotion == "calm"]
+    with pytest.raises(CorpusError) as caught:
+        make_split(spec("cross-corpus", test_corpora=["tess"]), one + other, 0)
+    assert str(caught.value) == (
+        "protocol cross-corpus: no emotion is common to ravdess (happy, sad) and tess (calm); "
+        "choose other corpora or labels"
+    )
+
+
+def test_speech_cannot_test_the_song_of_the_same_actors() -> None:
+    song = [
+        replace(each, corpus="ravdess-song", digest=f"song {each.digest}") for each in cast(2, 2)
+    ]
+    with pytest.raises(CorpusError, match=r"have speakers in common \(ravdess/01\)"):
+        make_split(spec("leave-one-corpus-out"), cast(2, 2) + song, 0)
+
+
+def test_an_emotion_that_only_the_tested_have_gets_one_line() -> None:
+    clips = [*cast(2, 2), clip("ravdess/01", "male", "bored", 0)]
+    with pytest.raises(CorpusError, match=r"bored is tested, but no clip of it is left to train"):
+        make_split(spec("loso", validation=0), clips, 0)
+
+
+@pytest.mark.parametrize("name", ["random", "holdout-random"])
+def test_an_emotion_with_one_clip_gets_one_line(name: str) -> None:
+    clips = [*cast(2, 2), clip("ravdess/01", "male", "bored", 0)]
+    with pytest.raises(CorpusError, match=rf"protocol {name}: bored has 1 clip, which cannot be"):
+        make_split(spec(name), clips, 0)
+
+
+def marked(clips: Sequence[Clip], sides: Sequence[str]) -> list[Clip]:
+    """The speakers in order, each on the side of the same place."""
+    names = sorted({each.speaker for each in clips})
+    return [replace(each, split=sides[names.index(each.speaker)]) for each in clips]
+
+
+@unhurried
+@given(seeds)
+def test_the_split_of_a_table_is_taken_as_it_is(seed: int) -> None:
+    clips = marked(cast(2, 2), ["train", "Training", "dev", "test"])
+    split = make_split(spec("split"), clips, seed)
+    (fold,) = split.folds
+    assert not split.optimistic
+    assert everything_once(fold, clips)
+    assert speakers(clips, fold.train) == {"ravdess/01", "ravdess/02"}
+    assert speakers(clips, fold.validation) == {"ravdess/03"}
+    assert speakers(clips, fold.test) == {"ravdess/04"}
+
+
+@unhurried
+@given(seeds)
+def test_a_table_without_validation_gives_up_training_speakers_for_it(seed: int) -> None:
+    clips = marked(cast(3, 3), ["train", "train", "test", "train", "train", "test"])
+    (fold,) = make_split(spec("split", validation=2), clips, seed).folds
+    assert everything_once(fold, clips)
+    assert sexes(clips, fold.validation) == {"male": 1, "female": 1}
+    assert speakers(clips, fold.test) == {"ravdess/03", "ravdess/06"}
+    (fold,) = make_split(spec("split", validation=0), clips, seed).folds
+    assert not fold.validation
+
+
+def test_a_table_with_speakers_on_both_sides_is_optimistic() -> None:
+    clips = [replace(each, split=("train", "test")[i % 2]) for i, each in enumerate(cast(2, 2))]
+    assert make_split(spec("split", validation=0), clips, 0).optimistic
+
+
+def test_a_table_that_tests_nobody_gets_one_line() -> None:
+    clips = [replace(each, split="train") for each in cast(2, 2)]
+    with pytest.raises(CorpusError, match="no clip of the recipe's emotions has split test"):
+        make_split(spec("split"), clips, 0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_cremad_in_five_folds_of_actors_balances_the_sexes(seed: int) -> None:
+    clips = cast(48, 43, each=1, corpus="cremad")
+    folds = make_split(spec("speakers", folds=5), clips, seed).folds
+    counts = [sexes(clips, fold.test) for fold in folds]
+    assert sorted(each["male"] for each in counts) == [9, 9, 10, 10, 10]
+    assert sorted(each["female"] for each in counts) == [8, 8, 9, 9, 9]
+
+
+def test_tess_is_tested_across_its_two_speakers() -> None:
+    clips = cast(0, 2, corpus="tess")
+    folds = make_split(spec("loso", validation=0), clips, 0).folds
+    assert [speakers(clips, fold.train) for fold in folds] == [{"tess/02"}, {"tess/01"}]
+    assert [speakers(clips, fold.test) for fold in folds] == [{"tess/01"}, {"tess/02"}]
+    assert not any(fold.validation for fold in folds)
+
+
+def test_savee_leaves_one_speaker_out(corpora: Path) -> None:
+    from undertone.learn.corpora import savee
+
+    clips = savee.read(corpora / "savee").clips
+    folds = make_split(spec("loso", validation=1), clips, 0).folds
+    assert [fold.name for fold in folds] == ["savee-DC", "savee-JE", "savee-JK", "savee-KL"]
+    assert [(len(f.train), len(f.validation), len(f.test)) for f in folds] == [(240, 120, 120)] * 4

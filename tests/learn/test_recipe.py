@@ -120,7 +120,7 @@ def test_an_unknown_key_is_named_with_the_known_ones(before: str, after: str, st
         ("epochs = 3", "crop = -1", "training.crop: found -1; should be greater than 0"),
         ('"loso"', '"lose"', "protocol.name: found 'lose'; should be 'emobox6', 'loso', 'spea"),
         ('"loso"', '"none"\nfolds = 1', "protocol.folds: found 1; should be greater than or eq"),
-        ('"log-mel"', '"mel"', "frontend.name: found 'mel'; allowed: "),
+        ('"log-mel"', '"mels"', "frontend.name: found 'mels'; allowed: "),
         ('"tcn"', "7", "network.name: found 7; allowed: "),
         ('name = "tcn"', "", "network.name: missing; allowed: "),
         ("bands = 40", "bands = 1", "frontend.bands: found 1; should be greater than or equal to"),
@@ -159,6 +159,17 @@ def test_stopping_early_needs_someone_to_validate_on() -> None:
     text = GOOD.replace('"loso"', '"none"').replace("epochs = 3", "patience = 5")
     with pytest.raises(RecipeError, match=r"recipe: training\.patience: .* validation speakers"):
         Recipe.parse(text)
+
+
+def test_cross_corpus_needs_corpora_to_test_on_and_others_to_train_on() -> None:
+    corpora = 'corpora = ["ravdess", "tess"]'
+    good = GOOD.replace('corpora = ["ravdess"]', corpora)
+    asked = '"cross-corpus"\ntest_corpora = ["tess"]'
+    assert Recipe.parse(good.replace('"loso"', asked)).protocol.test_corpora == ("tess",)
+    for wrong in ("[]", '["savee"]', '["ravdess", "tess"]'):
+        text = good.replace('"loso"', asked.replace('["tess"]', wrong))
+        with pytest.raises(RecipeError, match=r"^recipe: protocol\.test_corpora: found .* of the "):
+            Recipe.parse(text)
 
 
 def test_a_missing_table_is_named() -> None:

@@ -62,6 +62,7 @@ class Data:
             found = scan(
                 name,
                 folders[name],
+                **({"columns": recipe.table} if name == "table" else {}),
                 progress=lambda done, total, name=name: progress(f"reading {name}", done, total),  # type: ignore[misc]
             )
             clips += [clip for clip in found.clips if clip.emotion in recipe.emotions]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,12 +59,14 @@ def make_split(protocol: ProtocolSpec, clips: Sequence[Clip], seed: int) -> Spli
     to fold they change.
 
     Raises:
-        CorpusError: the protocol needs other speakers, or more of them, or the split leaks.
+        CorpusError: the protocol needs other speakers, or more of them, the split leaks, or an
+            emotion is tested that is not trained on.
     """
     if not clips:
         raise CorpusError(f"protocol {protocol.name}: there is no clip to split")
     split = PROTOCOLS[protocol.name](protocol, clips, np.random.default_rng(seed))
     check_leaks(split, clips)
+    _check_taught(split, clips)
     return split
 
 
@@ -93,6 +94,18 @@ def check_leaks(split: Split, clips: Sequence[Clip]) -> None:
                     copies = (contents[clip.digest].path, clip.path)
                     text = where % f"the same audio is ({' and '.join(map(display_path, copies))})"
                     raise CorpusError(f"{text}; remove one of the two")
+
+
+def _check_taught(split: Split, clips: Sequence[Clip]) -> None:
+    """Stop when an emotion is tested that no training clip has."""
+    for fold in split.folds:
+        taught = {clips[i].emotion for i in fold.train}
+        for emotion in (clips[i].emotion for i in fold.test):
+            if emotion not in taught:
+                raise CorpusError(
+                    f"fold {fold.name} of {split.protocol}: {emotion} is tested, but no clip of "
+                    f"it is left to train on; leave {emotion} out of the labels, or add clips"
+                )
 
 
 def _emobox6(protocol: ProtocolSpec, clips: Sequence[Clip], rng: np.random.Generator) -> Split:
@@ -137,36 +150,184 @@ def _speakers(protocol: ProtocolSpec, clips: Sequence[Clip], rng: np.random.Gene
     return _by_speaker(protocol, clips, folds, rng)
 
 
+def _holdout_speakers(
+    protocol: ProtocolSpec, clips: Sequence[Clip], rng: np.random.Generator
+) -> Split:
+    """One fold: shares of the speakers, alike in sex, are tested on and validated on."""
+    order = _spread(_by_sex(clips).values(), rng)
+    tested = _share(protocol.test_share, len(order))
+    held = _share(protocol.validation_share, len(order))
+    if tested + held >= len(order):
+        raise CorpusError(
+            f"protocol holdout-speakers: {len(order)} speakers are too few to test on {tested}, "
+            f"validate on {held} and train on others; add speakers"
+        )
+    side = {
+        name: 0 if i < tested else 1 if i < tested + held else 2 for i, name in enumerate(order)
+    }
+    sides = _group(range(len(clips)), lambda i: side[clips[i].speaker])
+    test, validation, train = (tuple(sides.get(number, ())) for number in range(3))
+    return Split(protocol.name, (Fold("1", train, validation, test),), optimistic=False)
+
+
 def _random(protocol: ProtocolSpec, clips: Sequence[Clip], rng: np.random.Generator) -> Split:
     """Folds of clips, stratified by emotion; exact copies stay together."""
-    copies = _group(range(len(clips)), lambda i: clips[i].digest or i)
-    units = _group(copies.values(), lambda unit: clips[unit[0]].emotion)
-    if len(copies) < protocol.folds:
+    units = _units(protocol, clips)
+    count = sum(map(len, units.values()))
+    if count < protocol.folds:
         raise CorpusError(
             f"protocol random: {protocol.folds} folds need as many different clips, and there are "
-            f"{len(copies)}; set protocol.folds lower"
+            f"{count}; set protocol.folds lower"
         )
     tests = _deal(units.values(), protocol.folds, rng)
-    speakers = len({clip.speaker for clip in clips})
-    share = protocol.validation_speakers / speakers
-    if share >= 1 - 1 / protocol.folds:
-        most = math.ceil(speakers * (1 - 1 / protocol.folds)) - 1
-        _too_many_validation_speakers(protocol, "a fold", most)
-    folds = []
-    for number, test in enumerate(tests, start=1):
-        tested = {unit[0] for unit in test}
-        held: list[list[int]] = []
-        rest: list[list[int]] = []
-        for group in units.values():
-            left = _shuffled([unit for unit in group if unit[0] not in tested], rng)
-            cut = min(round(share * len(group)), max(len(left) - 1, 0))
-            held += left[:cut]
-            rest += left[cut:]
-        train, validation, tested_on = (
-            tuple(sorted(itertools.chain(*side))) for side in (rest, held, test)
-        )
-        folds.append(Fold(str(number), train, validation, tested_on))
+    folds = [
+        _fold_of_clips(protocol, units, test, str(number), rng)
+        for number, test in enumerate(tests, start=1)
+    ]
     return Split(protocol.name, tuple(folds), optimistic=True)
+
+
+def _holdout_random(
+    protocol: ProtocolSpec, clips: Sequence[Clip], rng: np.random.Generator
+) -> Split:
+    """One fold of clips, stratified by emotion; exact copies stay together."""
+    units = _units(protocol, clips)
+    test = [
+        unit
+        for group in units.values()
+        for unit in _shuffled(group, rng)[: _share(protocol.test_share, len(group))]
+    ]
+    fold = _fold_of_clips(protocol, units, test, "1", rng)
+    return Split(protocol.name, (fold,), optimistic=True)
+
+
+def _units(protocol: ProtocolSpec, clips: Sequence[Clip]) -> dict[str, list[list[int]]]:
+    """Emotion -> its clips, exact copies taken together."""
+    copies = _group(range(len(clips)), lambda i: clips[i].digest or i)
+    units = _group(copies.values(), lambda unit: clips[unit[0]].emotion)
+    for emotion, group in units.items():
+        if len(group) < 2:
+            raise CorpusError(
+                f"protocol {protocol.name}: {emotion} has 1 clip, which cannot be both trained "
+                f"and tested on; leave {emotion} out of the labels, or add clips"
+            )
+    return units
+
+
+def _fold_of_clips(
+    protocol: ProtocolSpec,
+    units: Mapping[str, Sequence[Sequence[int]]],
+    test: Iterable[Sequence[int]],
+    name: str,
+    rng: np.random.Generator,
+) -> Fold:
+    """A fold with these test clips; its validation clips are drawn from the others."""
+    tested_on = tuple(sorted(itertools.chain(*test)))
+    tested = set(tested_on)
+    held: list[Sequence[int]] = []
+    rest: list[Sequence[int]] = []
+    for group in units.values():
+        left = _shuffled([unit for unit in group if unit[0] not in tested], rng)
+        cut = min(round(protocol.validation_share * len(group)), max(len(left) - 1, 0))
+        held += left[:cut]
+        rest += left[cut:]
+    train, validation = (tuple(sorted(itertools.chain(*side))) for side in (rest, held))
+    return Fold(name, train, validation, tested_on)
+
+
+def _cross_corpus(protocol: ProtocolSpec, clips: Sequence[Clip], rng: np.random.Generator) -> Split:
+    """One fold: some corpora are tested on, the others are trained on."""
+    return _by_corpus(protocol, clips, [set(protocol.test_corpora)], rng)
+
+
+def _leave_one_corpus_out(
+    protocol: ProtocolSpec, clips: Sequence[Clip], rng: np.random.Generator
+) -> Split:
+    names = sorted({clip.corpus for clip in clips})
+    return _by_corpus(protocol, clips, [{name} for name in names], rng)
+
+
+def _by_corpus(
+    protocol: ProtocolSpec,
+    clips: Sequence[Clip],
+    tests: Sequence[set[str]],
+    rng: np.random.Generator,
+) -> Split:
+    """Folds that test on these corpora, and train on the others."""
+    here = {clip.corpus for clip in clips}
+    speakers = []
+    for test in tests:
+        train = here - test
+        if test - here:
+            names = ", ".join(sorted(test - here))
+            raise CorpusError(
+                f"protocol {protocol.name}: no clip of {names} has an emotion of the labels, so "
+                "there is nothing to test on"
+            )
+        if not train:
+            raise CorpusError(
+                f"protocol {protocol.name} trains on some corpora and tests on others, but all "
+                f"clips here are of {', '.join(sorted(test))}; add a corpus"
+            )
+        one, other = ([clip for clip in clips if clip.corpus in side] for side in (train, test))
+        if not {clip.emotion for clip in one} & {clip.emotion for clip in other}:
+            raise CorpusError(
+                f"protocol {protocol.name}: no emotion is common to {_emotions_of(one)} and "
+                f"{_emotions_of(other)}; choose other corpora or labels"
+            )
+        tested = {clip.speaker for clip in other}
+        both = sorted(tested & {clip.speaker for clip in one})
+        if both:
+            raise CorpusError(
+                f"protocol {protocol.name}: {', '.join(sorted(train))} and "
+                f"{', '.join(sorted(test))} have speakers in common ({both[0]}), so neither can "
+                "test the other; leave one out"
+            )
+        speakers.append(tested)
+    return _by_speaker(protocol, clips, speakers, rng, ["-".join(sorted(test)) for test in tests])
+
+
+def _emotions_of(clips: Sequence[Clip]) -> str:
+    """Corpora and their emotions in words: "tess (happy, sad)"."""
+    corpora, emotions = ({getattr(clip, key) for clip in clips} for key in ("corpus", "emotion"))
+    return f"{', '.join(sorted(corpora))} ({', '.join(sorted(emotions))})"
+
+
+SIDES: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("train", "training"), "train"),
+        **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
+        **dict.fromkeys(("test", "testing", "eval"), "test"),
+    }
+)
+"""What people's own tables call a side -> the side."""
+
+
+def _split_column(protocol: ProtocolSpec, clips: Sequence[Clip], rng: np.random.Generator) -> Split:
+    """The one fold that a table says; optimistic where its speakers are on several sides."""
+    wrong = next((clip for clip in clips if clip.split.lower() not in SIDES), None)
+    if wrong is not None:
+        raise CorpusError(
+            f"protocol split: {display_path(wrong.path)} has the split {wrong.split!r}; the "
+            f"column for it should say {', '.join(SIDES)}"
+        )
+    sides = _group(range(len(clips)), lambda i: SIDES[clips[i].split.lower()])
+    for side in ("train", "test"):
+        if side not in sides:
+            raise CorpusError(f"protocol split: no clip of the recipe's emotions has split {side}")
+    speakers = {side: {clips[i].speaker for i in sides[side]} for side in sides}
+    if "validation" not in sides and protocol.validation_speakers:
+        count = protocol.validation_speakers
+        if count >= len(speakers["train"]):
+            _too_many_validation_speakers(protocol, "the table", len(speakers["train"]) - 1)
+        groups = _by_sex([clips[i] for i in sides["train"]]).values()
+        held = set(_spread(groups, rng)[:count])
+        drawn = _group(sides["train"], lambda i: clips[i].speaker in held)
+        sides |= {"train": drawn[False], "validation": drawn[True]}
+        speakers |= {"train": speakers["train"] - held, "validation": held}
+    pairs = itertools.combinations(speakers.values(), 2)
+    fold = Fold("1", *(tuple(sides.get(side, ())) for side in ("train", "validation", "test")))
+    return Split(protocol.name, (fold,), optimistic=any(one & other for one, other in pairs))
 
 
 def _none(protocol: ProtocolSpec, clips: Sequence[Clip], rng: np.random.Generator) -> Split:
@@ -179,7 +340,12 @@ PROTOCOLS: Mapping[str, Callable[[ProtocolSpec, Sequence[Clip], np.random.Genera
             "emobox6": _emobox6,
             "loso": _loso,
             "speakers": _speakers,
+            "holdout-speakers": _holdout_speakers,
             "random": _random,
+            "holdout-random": _holdout_random,
+            "cross-corpus": _cross_corpus,
+            "leave-one-corpus-out": _leave_one_corpus_out,
+            "split": _split_column,
             "none": _none,
         }
     )
@@ -227,7 +393,8 @@ def _validation(count: int, queues: Sequence[Sequence[str]], test: set[str], fol
 def _too_many_validation_speakers(protocol: ProtocolSpec, where: str, most: int) -> None:
     raise CorpusError(
         f"protocol {protocol.name}: with {protocol.validation_speakers} validation speakers nobody "
-        f"is left to train on in {where}; set protocol.validation_speakers to {most} or less"
+        f"is left to train on in {where}; set protocol.validation_speakers to "
+        + (f"{most} or less" if most > 0 else "0")
     )
 
 
@@ -247,6 +414,21 @@ def _deal(groups: Iterable[Sequence[T]], hands: int, rng: np.random.Generator) -
     for card, hand in zip(cards, itertools.cycle(dealt), strict=False):
         hand.append(card)
     return dealt
+
+
+def _spread(groups: Iterable[Sequence[T]], rng: np.random.Generator) -> list[T]:
+    """Put all groups into one random order of which every beginning holds its share of each."""
+    places = [
+        ((place + 0.5) / len(group), number, item)
+        for number, group in enumerate(groups)
+        for place, item in enumerate(_shuffled(group, rng))
+    ]
+    return [item for *_, item in sorted(places, key=lambda each: each[:2])]
+
+
+def _share(share: float, count: int) -> int:
+    """So many of `count`: at least one of two or more, unless the share is 0."""
+    return max(round(share * count), 1) if share else 0
 
 
 def _shuffled(items: Sequence[T], rng: np.random.Generator) -> list[T]:

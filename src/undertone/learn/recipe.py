@@ -23,6 +23,7 @@ from undertone.display import display_path
 from undertone.emotions import EMOTIONS, LABEL_SETS
 from undertone.errors import RecipeError
 from undertone.learn import corpora
+from undertone.learn.corpora.table import TableSpec
 from undertone.learn.mistakes import Mistake, listed, mistakes_in, shown
 from undertone.learn.registry import Options, frontends, networks
 
@@ -35,22 +36,60 @@ Range = tuple[Number, Number]
 class ProtocolSpec(Options):
     """Who is trained on, who is validated on, who is tested on."""
 
-    name: Literal["emobox6", "loso", "speakers", "random", "none"] = Field(
+    name: Literal[
+        "emobox6",
+        "loso",
+        "speakers",
+        "holdout-speakers",
+        "random",
+        "holdout-random",
+        "cross-corpus",
+        "leave-one-corpus-out",
+        "split",
+        "none",
+    ] = Field(
         description="emobox6: the six published folds of four RAVDESS actors. loso: each speaker "
-        "is the test fold once. speakers: folds of whole speakers, balanced by sex. random: folds "
-        "of clips, stratified by emotion; optimistic, since speakers are on both sides. none: "
-        "every clip trains, none tests (a final model).",
+        "is the test fold once. speakers: folds of whole speakers, balanced by sex. "
+        "holdout-speakers: one fold with a share of the speakers. random: folds of clips, "
+        "stratified by emotion; optimistic, since speakers are on both sides. holdout-random: one "
+        "fold with a share of the clips, stratified; optimistic too. cross-corpus: some corpora "
+        "test, the others train. leave-one-corpus-out: each corpus is the test fold once. split: "
+        "what the split column of the table says; optimistic where speakers are on both sides. "
+        "none: every clip trains, none tests (a final model).",
     )
     folds: Whole = Field(
         default=5, ge=2, le=1000, description="Number of folds of speakers and random."
+    )
+    test_share: Number = Field(
+        default=0.2,
+        gt=0,
+        le=0.5,
+        description="Share of the speakers (holdout-speakers) or clips (holdout-random) to test.",
+    )
+    test_corpora: tuple[str, ...] = Field(
+        default=(), description="Corpora that cross-corpus tests on; it trains on the others."
     )
     validation_speakers: Whole = Field(
         4,
         ge=0,
         le=1000,
         description="Training speakers set apart in each fold to watch training and to fit the "
-        "temperature; balanced by sex. (random: as large a share of the clips.)",
+        "temperature; balanced by sex. Two speakers in all leave none: set 0.",
     )
+    validation_share: Number = Field(
+        default=0.15,
+        ge=0,
+        lt=0.5,
+        description="The same for the protocols that split by shares, holdout-speakers, random "
+        "and holdout-random: a share of all speakers or clips, out of the training part.",
+    )
+
+    @property
+    def validates(self) -> bool:
+        """Whether something is set apart in each fold."""
+        if self.name in ("holdout-speakers", "random", "holdout-random"):
+            return self.validation_share > 0
+        return self.validation_speakers > 0 and self.name != "none"
 
 
 class TrainingSpec(Options):
@@ -197,6 +236,7 @@ class Recipe(Options):
     limits: tuple[str, ...] = Field(
         default=(), description="Sentences on what the model is not fit for."
     )
+    table: TableSpec = TableSpec()
     protocol: ProtocolSpec
     window: Window
     frontend: Component
@@ -294,11 +334,21 @@ class Recipe(Options):
 
     @model_validator(mode="after")
     def _stopping_needs_validation(self) -> Self:
-        watched = self.protocol.validation_speakers > 0 and self.protocol.name != "none"
-        if self.training.patience and not watched:
+        if self.training.patience and not self.protocol.validates:
             raise ValueError(
-                "training.patience: stopping early needs validation speakers "
-                "(protocol.validation_speakers above 0, and a protocol other than none)"
+                "training.patience: stopping early needs validation speakers or clips "
+                "(protocol.validation_speakers or validation_share above 0, and a protocol other "
+                "than none)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _tested_corpora_are_here(self) -> Self:
+        tested = set(self.protocol.test_corpora)
+        if self.protocol.name == "cross-corpus" and not (tested and tested < set(self.corpora)):
+            raise ValueError(
+                f"protocol.test_corpora: found {shown(list(self.protocol.test_corpora))}; "
+                f"should be some, and not all, of the corpora {listed(self.corpora)}"
             )
         return self
 

@@ -42,6 +42,8 @@ class Clip:
     """s"""
     digest: str = ""
     """Of the decoded audio, one channel at its own rate: equal content, equal digest."""
+    split: str = ""
+    """What the owner of a table says it is for, such as "train"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ def scan(
     folder: str | os.PathLike[str],
     *,
     progress: Callable[[int, int], None] | None = None,
+    **options: object,
 ) -> CorpusScan:
     """Read a corpus folder: its clips, in order of path, and what is wrong with it.
 
@@ -105,6 +108,7 @@ def scan(
         corpus: a name in `known()`.
         folder: where the corpus lies.
         progress: called with how many clips are decoded, and of how many.
+        options: what the corpus's `read` takes beside its folder.
 
     Raises:
         CorpusError: the corpus is not known, the folder is not there, or no clip of the corpus is
@@ -113,7 +117,7 @@ def scan(
     from undertone.learn.corpora._content import Content, describe
 
     folder = Path(folder)
-    listing: Listing = _module(corpus).read(folder)
+    listing: Listing = _module(corpus).read(folder, **options)
     problems = list(listing.problems)
     clips: list[Clip] = []
     contents = describe([clip.path for clip in listing.clips], folder, progress)
@@ -137,6 +141,8 @@ def scan(
         name = f"{display_path(first.path.name)}: " if first.path else ""
         where = f"{display_path(folder)}: no clip of {corpus} in it can be used"
         raise CorpusError(f"{where}; {name}{first.message}")
+    if folder.is_file():  # a table, whose clips may lie anywhere
+        folder = Path(os.path.commonpath([clip.path.parent for clip in clips]))
     return CorpusScan(corpus, folder, tuple(clips), (*problems, *_duplicates(clips)))
 
 
