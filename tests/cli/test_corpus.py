@@ -1,5 +1,6 @@
-"""`undertone corpus`: what is known, and what is in a folder."""
+"""`undertone corpus`: what is known, what is in a folder, and all in one table."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -84,3 +85,47 @@ def test_a_mistake_gets_one_line_and_status_2(
 def test_a_folder_without_audio_gets_one_line(tmp_path: Path, capsys: Capture) -> None:
     assert run(["corpus", "scan", "ravdess", str(tmp_path)]) == 2
     assert "no audio file in this folder or below it" in capsys.readouterr().err
+
+
+@pytest.fixture
+def savee(tmp_path: Path) -> Path:
+    folder = tmp_path / "AudioData" / "DC"
+    folder.mkdir(parents=True)
+    soundfile.write(folder / "sa07.wav", np.random.default_rng(1).normal(0, 0.1, 4000), 8000)
+    return folder.parent
+
+
+@pytest.mark.parametrize(("name", "separator"), [("clips.csv", ","), ("clips.tsv", "\t")])
+def test_table_puts_the_clips_of_all_corpora_into_one_file(
+    small: Path, savee: Path, tmp_path: Path, capsys: Capture, name: str, separator: str
+) -> None:
+    out = tmp_path / name
+    folders = ["--data", f"ravdess={small}", "--data", f"savee={savee}"]
+    assert run(["corpus", "table", *folders, "--out", str(out)]) == 0
+    assert "4 clips of 2 corpora" in capsys.readouterr().out
+    with out.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter=separator))
+    assert rows[-1] == {
+        "corpus": "savee",
+        "emotion": "sad",
+        "speaker": "savee/DC",
+        "sex": "male",
+        "file": "AudioData/DC/sa07.wav",
+        "intensity": "",
+        "text": "",
+        "language": "en",
+        "duration": "0.500",
+    }
+    assert [row["corpus"] for row in rows] == ["ravdess"] * 3 + ["savee"]
+    assert all((out.parent / row["file"]).is_file() for row in rows)
+
+
+def test_a_table_that_cannot_be_written_gets_one_line(
+    savee: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    for out, message in (("clips.xls", "ends in .csv or .tsv"), ("no/clips.csv", "cannot write")):
+        data = ["--data", f"savee={savee}", "--out", str(tmp_path / out)]
+        assert run(["corpus", "table", *data]) == 2
+        captured = capsys.readouterr()
+        assert message in captured.err
+        assert captured.err.count("\n") == 1

@@ -1,8 +1,10 @@
-"""`undertone corpus`: which corpora can be read, and what is in a copy of one."""
+"""`undertone corpus`: which corpora can be read, what is in a copy of one, all in one table."""
 
 from __future__ import annotations
 
+import csv
 import json
+import os
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
@@ -12,13 +14,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from undertone.cli.evaluate import corpus_folder
 from undertone.display import display_path
+from undertone.errors import CorpusError
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from undertone.learn.corpora import CorpusScan
+    from undertone.learn.corpora import Clip, CorpusScan
 
 EXAMPLES = 5
 """So many problems of a kind are shown to people; --json gives them all."""
@@ -29,7 +33,15 @@ def register(app: typer.Typer) -> None:
     corpus = typer.Typer(no_args_is_help=True, help="Look into corpora of labelled speech.")
     corpus.command("list")(list_corpora)
     corpus.command("scan")(scan)
+    corpus.command("table")(table)
     app.add_typer(corpus, name="corpus")
+
+
+COLUMNS = (
+    *("corpus", "emotion", "speaker", "sex", "file"),
+    *("intensity", "text", "language", "duration"),
+)
+"""Of the table of clips."""
 
 
 def list_corpora(
@@ -43,10 +55,10 @@ def list_corpora(
         for name, licence, summary in rows:
             typer.echo(json.dumps({"corpus": name, "licence": licence, "summary": summary}))
         return
-    table = _table("corpus", "licence", "what it is")
+    shown = _table("corpus", "licence", "what it is")
     for row in rows:
-        table.add_row(*row)
-    _console().print(table)
+        shown.add_row(*row)
+    _console().print(shown)
 
 
 def scan(
@@ -64,6 +76,41 @@ def scan(
         typer.echo(json.dumps(record))
     else:
         _show(record)
+
+
+def table(
+    data: Annotated[
+        list[str], typer.Option(help="A corpus and its folder, e.g. ravdess=DIR; may be repeated.")
+    ],
+    out: Annotated[Path, typer.Option(help="Write the table here: .csv, or .tsv with tabs.")],
+) -> None:
+    """Write one table of the clips of several corpora; files are named relative to the table."""
+    from undertone.learn import corpora
+
+    separators = {".csv": ",", ".tsv": "\t"}
+    if out.suffix.lower() not in separators:
+        raise CorpusError(f"--out {display_path(out)}: expected a name that ends in .csv or .tsv")
+    clips: list[Clip] = []
+    for each in data:
+        with _progress() as progress:
+            clips += corpora.scan(*corpus_folder(each), progress=progress).clips
+    draft = out.with_name(out.name + ".part")
+    try:
+        with draft.open("w", encoding="utf-8", newline="") as file:
+            rows = csv.writer(file, delimiter=separators[out.suffix.lower()], lineterminator="\n")
+            rows.writerow(COLUMNS)
+            rows.writerows(_row(clip, out.parent) for clip in clips)
+        draft.replace(out)
+    except OSError as error:
+        raise CorpusError(f"{display_path(out)}: cannot write: {error.strerror}") from error
+    typer.echo(f"{display_path(out)}: {len(clips)} clips of {len(data)} corpora")
+
+
+def _row(clip: Clip, folder: Path) -> list[str]:
+    """The cells of a clip, in the order of `COLUMNS`."""
+    file = Path(os.path.relpath(clip.path.absolute(), folder.absolute())).as_posix()
+    cells = (clip.corpus, clip.emotion, clip.speaker, clip.sex, file)
+    return [*cells, clip.intensity, clip.text, clip.language, f"{clip.duration:.3f}"]
 
 
 def summarise(found: CorpusScan) -> dict[str, Any]:
