@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def corpora() -> Path:
-    """The folder of real corpora, named by UNDERTONE_DATA; the test is skipped where there is none."""
+    """The folder of real corpora that UNDERTONE_DATA names; skips the test where there is none."""
     folder = os.environ.get("UNDERTONE_DATA")
     if not folder:
         pytest.skip("real speech is needed: set UNDERTONE_DATA to the folder of corpora")
