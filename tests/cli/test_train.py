@@ -1,0 +1,78 @@
+"""`undertone train` runs, says how it went, goes on, and makes the model; mistakes are one line."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import undertone
+from undertone.cli import run
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "learn"))
+from tiny_corpus import RECIPE, write_corpus
+
+SHORT = RECIPE.replace("epochs = 2", "epochs = 1").replace("seeds = [0, 1]", "seeds = [0]")
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_corpus(tmp_path_factory.mktemp("ravdess"), speakers=6)
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.toml"
+    path.write_text(SHORT)
+    return path
+
+
+def test_from_recipe_to_model_file(
+    recipe: Path, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    words = ["train", str(recipe), "--data", f"ravdess={corpus}", "--out", str(out)]
+    assert run([*words, "--device", "cpu"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("seed 0, fold 1, epoch 1/1: loss ")
+    assert said[-2].startswith("UAR ")
+    assert run(words) == 2
+    assert "--resume" in capsys.readouterr().err
+    assert run([*words, "--resume"]) == 0
+    assert "seed 0, fold 2: finished before" in capsys.readouterr().out
+    assert run([*words, "--final"]) == 0
+    assert undertone.load(out / "tiny.onnx").labels == ("neutral", "angry")
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--folds", "1,x"], "--folds 1,x: expected all, or numbers like 1,2"),
+        (["--device", "tpu"], "auto, cpu or cuda"),
+        (["--final"], "no finished cross-validation"),
+        (["--data", "savee=."], "does not use savee"),
+        (["--data", "ravdess"], "ravdess=DIR"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    recipe: Path,
+    corpus: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    complaint: str,
+) -> None:
+    out = tmp_path / "run"
+    first = ["train", str(recipe), "--out", str(out), "--data", f"ravdess={corpus}"]
+    assert run([*first, *words]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert complaint in line
+
+
+def test_a_misspelt_key_is_named(
+    recipe: Path, corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe.write_text(SHORT.replace("epochs", "epohs"))
+    assert run(["train", str(recipe), "--data", f"ravdess={corpus}"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "training.epohs" in line
+    assert "epochs" in line

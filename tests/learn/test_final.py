@@ -1,0 +1,107 @@
+"""The final model takes figures and temperature from a finished run of the same recipe."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_corpus import RECIPE, write_corpus
+
+import undertone
+from undertone.errors import UndertoneError
+from undertone.learn.batches import WholeClips
+from undertone.learn.calibration import apply_temperature, fit_temperature
+from undertone.learn.classifier import Classifier, judge
+from undertone.learn.data import Data
+from undertone.learn.final import Measured, make_card, train_final
+from undertone.learn.recipe import Recipe
+from undertone.learn.run import FoldResult, cross_validate, open_folder
+
+CPU = torch.device("cpu")
+RECIPE_OF_RUN = Recipe.parse(RECIPE.replace("epochs = 2", "epochs = 1"))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
+    corpus = write_corpus(tmp_path_factory.mktemp("ravdess"), speakers=6)
+    return Data.load(RECIPE_OF_RUN, {"ravdess": corpus})
+
+
+@pytest.fixture(scope="module")
+def folder(data: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run."""
+    folder = tmp_path_factory.mktemp("run")
+    open_folder(folder, data.recipe, resume=False)
+    cross_validate(data, folder, seeds=[0, 1], device=CPU, say=lambda line: None)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model_file(data: Data, folder: Path) -> Path:
+    measured = Measured.read(folder, data.recipe)
+    return train_final(data, folder, measured, CPU, lambda line: None)
+
+
+def test_temperature_and_figures_are_the_runs(data: Data, folder: Path) -> None:
+    measured = Measured.read(folder, data.recipe)
+    results = [FoldResult.read(path) for path in folder.rglob("logits.npz")]
+    assert len(results) == 4
+    expected = fit_temperature(
+        np.concatenate([each.logits for each in results]),
+        np.concatenate([each.truth for each in results]),
+    )
+    assert measured.temperature == pytest.approx(expected, rel=1e-6)
+    record = json.loads((folder / "metrics.json").read_text())["metrics"]
+    assert {figure.metric: figure.value for figure in measured.figures} == {
+        name: each["value"] for name, each in record.items()
+    }
+    assert (measured.protocol.seeds, measured.protocol.folds, measured.epochs) == ((0, 1), 2, 1)
+
+
+def test_the_file_predicts_what_the_checkpoint_does(
+    data: Data, folder: Path, model_file: Path
+) -> None:
+    model = undertone.load(model_file)
+    classifier = Classifier.build(data.recipe)
+    saved = torch.load(folder / "final" / "checkpoints" / "last.ckpt", weights_only=True)
+    weights = {name.removeprefix("classifier."): v for name, v in saved["state_dict"].items()}
+    classifier.load_state_dict(weights)
+    whole = WholeClips(data.examples([3]), data.recipe.window)
+    expected = apply_temperature(judge(classifier, whole, CPU), model.card.calibration.temperature)
+    found = model.probabilities(whole[0].waveform.numpy())
+    np.testing.assert_allclose(found, np.exp(expected), atol=1e-4)
+
+
+def test_the_card_tells_what_it_was_made_of(data: Data, model_file: Path) -> None:
+    card = undertone.load(model_file).card
+    assert (card.name, card.labels) == ("tiny", ("neutral", "angry"))
+    assert [(each.name, each.clips, each.speakers) for each in card.corpora] == [("ravdess", 24, 6)]
+    assert card.recipe == data.recipe.text
+    assert card.calibration.method == "temperature"
+    assert "trained afterwards on all clips" in card.protocol.note
+
+
+def test_without_a_run_nothing_is_claimed(data: Data) -> None:
+    card = make_card(data, None)
+    assert (card.figures, card.calibration.method, card.calibration.temperature) == ((), "none", 1)
+
+
+def test_figures_of_another_recipe_are_refused(folder: Path) -> None:
+    other = Recipe.parse(RECIPE_OF_RUN.text.replace("mixup = 0.2", "mixup = 0.3"))
+    with pytest.raises(UndertoneError, match=r"training\.mixup differs"):
+        Measured.read(folder, other)
+
+
+def test_an_unfinished_run_has_no_figures(data: Data, tmp_path: Path) -> None:
+    with pytest.raises(UndertoneError, match="no finished cross-validation"):
+        Measured.read(tmp_path, data.recipe)
+
+
+def test_figures_of_some_folds_are_refused(data: Data, folder: Path, tmp_path: Path) -> None:
+    record = json.loads((folder / "metrics.json").read_text())
+    record["note"] = "Only 1 of 2 folds were run."
+    (tmp_path / "metrics.json").write_text(json.dumps(record))
+    (tmp_path / "recipe.toml").write_text(data.recipe.text)
+    with pytest.raises(UndertoneError, match="Only 1 of 2 folds were run"):
+        Measured.read(tmp_path, data.recipe)
