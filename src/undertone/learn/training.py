@@ -5,7 +5,6 @@ import csv
 import logging
 import math
 import signal
-import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,9 +18,10 @@ from lightning.pytorch.callbacks import (
     Callback,
     EarlyStopping,
     ModelCheckpoint,
-    TQDMProgressBar,
     WeightAveraging,
 )
+from rich.console import Console
+from rich.progress import Progress
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
@@ -122,7 +122,7 @@ def train(job: Job, device: torch.device, say: Callable[[str], None]) -> Trained
             callbacks=callbacks,
             logger=False,
             enable_model_summary=False,
-            enable_progress_bar=sys.stderr.isatty(),
+            enable_progress_bar=False,
             num_sanity_val_steps=0,
         )
         with _interruptible(trainer):
@@ -300,12 +300,54 @@ class History(Callback):
         self.rows = list(state_dict["rows"])
 
 
+class Bar(Callback):
+    """Shows how far a training is, on standard error and only to people."""
+
+    def __init__(self, title: str) -> None:
+        """`title` stands before the bar."""
+        console = Console(stderr=True)
+        self.bar = Progress(console=console, transient=True, disable=not console.is_terminal)
+        self.task = self.bar.add_task(title)
+
+    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Show the bar, from where the training goes on."""
+        total = int(trainer.estimated_stepping_batches)
+        self.bar.update(self.task, total=total, completed=trainer.global_step)
+        self.bar.start()
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_index: int,
+    ) -> None:
+        """Move on by a step."""
+        self.bar.update(self.task, completed=trainer.global_step)
+
+    def teardown(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule, stage: str
+    ) -> None:
+        """Take the bar away."""
+        self.bar.stop()
+
+    def on_exception(
+        self,
+        trainer: lightning.Trainer,
+        module: lightning.LightningModule,
+        exception: BaseException,
+    ) -> None:
+        """Take the bar away when a training fails, too."""
+        self.bar.stop()
+
+
 def _callbacks(
     job: Job, folder: Path, history: History
 ) -> tuple[list[Callback], ModelCheckpoint | None]:
     """All callbacks, and the one that knows the best checkpoint."""
     spec = job.recipe.training
-    callbacks: list[Callback] = [history]
+    callbacks: list[Callback] = [history, Bar(job.title)]
     if spec.ema:
         average = get_ema_multi_avg_fn(spec.ema)  # type: ignore[no-untyped-call]
         callbacks.append(WeightAveraging(multi_avg_fn=average))
@@ -336,8 +378,6 @@ def _callbacks(
             enable_version_counter=False,
         )
     )
-    if sys.stderr.isatty():
-        callbacks.append(TQDMProgressBar())
     return callbacks, best
 
 
