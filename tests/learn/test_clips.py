@@ -1,5 +1,6 @@
 """Clips are decoded once, kept whole or not at all, and found again by what is in them."""
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,6 +85,13 @@ def test_a_store_that_was_cut_short_is_not_taken_for_whole(
     assert not list((tmp_path / "cache").rglob("*.f32"))
     files[1].write_bytes(good)
     assert len(build(files)) == 3
+
+
+def test_other_processes_map_it_again(files: list[Path]) -> None:
+    store = build(files)
+    sent = pickle.dumps(store)
+    assert len(sent) < 1000
+    np.testing.assert_array_equal(pickle.loads(sent)[0], store[0])  # noqa: S301
 
 
 def test_progress_reaches_the_end(files: list[Path]) -> None:

@@ -15,8 +15,10 @@ from undertone.learn import augment
 from undertone.learn.batches import Examples, WholeClips
 from undertone.learn.classifier import Classifier, find_device, judge
 from undertone.learn.clips import ClipStore
+from undertone.learn.history import read_history
+from undertone.learn.learner import Job, Learner
 from undertone.learn.recipe import Recipe
-from undertone.learn.training import Job, Learner, Trained, read_history, train
+from undertone.learn.training import Trained, train
 
 CPU = torch.device("cpu")
 
@@ -85,9 +87,12 @@ def test_it_learns_to_tell_two_voices_apart(job: Callable[..., Job]) -> None:
     assert trained.history[-1]["validation_uar"] == 1.0
 
 
-def test_a_killed_training_goes_on_as_if_it_had_not_been(job: Callable[..., Job]) -> None:
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_killed_training_goes_on_as_if_it_had_not_been(
+    job: Callable[..., Job], workers: str
+) -> None:
     whole = train(job("whole", epochs="4"), CPU, hush)
-    killed = job("killed", epochs="4")
+    killed = job("killed", epochs="4", workers=workers)
 
     def kill(line: str) -> None:
         if "epoch 3" in line:

@@ -34,6 +34,7 @@ class ClipStore:
 
     def __init__(self, folder: Path) -> None:
         """Open a finished store."""
+        self._folder = folder
         index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
         self.sample_rate: int = index["sample_rate"]
         self._offsets: list[int] = index["offsets"]
@@ -79,6 +80,10 @@ class ClipStore:
                     "make room, or name another folder in UNDERTONE_CACHE"
                 ) from error
         return cls(folder)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Path]]:
+        """Let another process map the file again, rather than be sent all of it."""
+        return type(self), (self._folder,)
 
     def __len__(self) -> int:
         return len(self._speech)

@@ -23,9 +23,10 @@ from undertone.learn.classifier import SAMPLE_RATE
 from undertone.learn.corpora import licence
 from undertone.learn.data import Data
 from undertone.learn.export import export_model
+from undertone.learn.learner import Job
 from undertone.learn.recipe import Recipe
 from undertone.learn.run import FoldResult, Say, difference
-from undertone.learn.training import Job, train
+from undertone.learn.training import train
 from undertone.window import pieces
 
 VERSION = "1"
