@@ -7,11 +7,11 @@ import time
 import numpy as np
 import pytest
 from tiny_model import RATE, VOICE, tiny_card, write_tiny
-from undertone.gate import Gate, Status
 
 from undertone import many
 from undertone.audio import Audio
 from undertone.errors import UndertoneError
+from undertone.gate import Gate, Status
 from undertone.judging import batches
 from undertone.model import Model
 
