@@ -1,13 +1,17 @@
-"""A stack holds the features of a reference system, shaped and normalised."""
+"""A stack holds the features of a reference system, shaped and normalised, and exports whole."""
 
 import tomllib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnxruntime
 import pytest
 import torch
 from pydantic import ValidationError
 
+from undertone.audio import Audio
 from undertone.errors import UndertoneError
 from undertone.learn.frontends.stack import Stack, StackOptions, middle_of
 from undertone.learn.registry import frontends
@@ -99,6 +103,41 @@ def test_each_reference_is_recipe_text(text: str, rate: int, shape: tuple[int, i
         assert found.shape == (2, module.features, time)
         assert module.features == shape[0]
         assert bool(found.isfinite().all())
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch's exporter
+@pytest.mark.parametrize(("text", "rate"), [(A, 16_000), (B, 16_000), (D, 48_000)])
+def test_the_exported_graph_gives_the_same(ravdess: Path, text: str, rate: int) -> None:
+    module = stack(text, rate).eval()
+    clips = [
+        Audio.read(min(ravdess.glob(f"Actor_0{n}/*-0{n}-01-01-*")), sample_rate=rate).samples
+        for n in (1, 3)
+    ]
+    module.fit([torch.from_numpy(clip.copy()) for clip in clips])
+    shapes = ({0: torch.export.Dim("batch", min=1), 1: torch.export.Dim("samples", min=rate // 2)},)
+    program = torch.onnx.export(
+        module,
+        (voice(2 * rate, 2),),
+        dynamic_shapes=shapes,
+        opset_version=18,
+        dynamo=True,
+        verbose=False,
+    )
+    assert program is not None
+    session = onnxruntime.InferenceSession(
+        program.model_proto.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    name = session.get_inputs()[0].name
+    half = rate // 2
+    short = np.concatenate([clip[:, 2 * half : 3 * half + 7] for clip in clips])
+    for waveform in (*clips, short):
+        (found,) = session.run(None, {name: waveform})
+        expected = module(torch.from_numpy(waveform.copy())).numpy()
+        assert found.shape == expected.shape
+        close = np.isclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+        assert close.mean() > 0.9995  # a bin of the rolloff, a frame that is voiced or not
+        if "rolloff" not in text:
+            assert close.all()
 
 
 def test_parts_are_those_that_stand_alone_and_are_cut_to_the_shortest() -> None:
