@@ -139,8 +139,8 @@ def test_contrast_is_librosas_above_rounding(
 ) -> None:
     """Within 0.05 dB in noise at -80 dB, as microphones have.
 
-    Without it the valleys just below half the sample rate, which the resampler has emptied, lie below
-    the rounding of float32, and differ by up to 5 dB.
+    Without it the valleys just below half the sample rate, which the resampler has emptied, lie
+    below the rounding of float32, and differ by up to 5 dB.
     """
     noise = np.random.default_rng(0)
     for rate, clips in speech.items():

@@ -1,11 +1,8 @@
 """Turns a trained network into a model file: an ONNX graph, checked against torch, and its card."""
 
-import contextlib
-import logging
 import os
 import tempfile
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +14,7 @@ from torch import nn
 from undertone.card import Card
 from undertone.errors import ModelError
 from undertone.learn.classifier import Classifier
+from undertone.learn.quiet import quiet
 from undertone.model_file import seal
 
 OPSET = 18
@@ -83,7 +81,7 @@ def to_onnx(model: Calibrated, card: Card) -> bytes:
     longest = round(card.window.max * card.sample_rate)
     example = torch.zeros(2, min(longest, 4 * shortest))
     shapes = ({0: torch.export.Dim("batch", min=1), 1: torch.export.Dim("samples", min=shortest)},)
-    with _quiet():
+    with quiet("torch.onnx", "onnxscript", "onnx_ir"):
         program = torch.onnx.export(
             model,
             (example,),
@@ -113,19 +111,3 @@ def disagreement(model: Calibrated, graph: bytes, checks: Sequence[NDArray[np.fl
             expected = model(torch.from_numpy(batch)).numpy()
         worst = max(worst, float(np.abs(found - expected).max()))
     return worst
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporter's remarks to itself; its errors are raised."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
-    levels = [logger.level for logger in loggers]
-    try:
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -1,9 +1,7 @@
 """Trains one network on some clips with Lightning, in a folder from which it can go on."""
 
 import contextlib
-import logging
 import signal
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ from undertone.learn.batches import Crops, EpochSteps, TrainingBatches, WholeCli
 from undertone.learn.classifier import Classifier
 from undertone.learn.history import Bar, History, Row
 from undertone.learn.learner import Job, Learner
+from undertone.learn.quiet import quiet
 
 WATCHED = 10
 """So many times at least is a training without early stopping measured on validation speakers."""
@@ -63,7 +62,7 @@ def train(job: Job, device: torch.device, say: Callable[[str], None]) -> Trained
         watch = DataLoader(WholeClips(job.validation, job.recipe.window), batch_size=None)
     history = History(job, say)
     epochs = job.epochs or spec.epochs
-    with quiet():
+    with quiet("lightning.pytorch", "lightning.fabric"):
         trainer = lightning.Trainer(
             accelerator="gpu" if device.type == "cuda" else "cpu",
             devices=1,
@@ -130,19 +129,3 @@ def _interruptible(trainer: lightning.Trainer) -> Iterator[None]:
         if trainer.interrupted:
             raise KeyboardInterrupt from stop
         raise
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep Lightning's advice to itself; its errors still show."""
-    loggers = [logging.getLogger(f"lightning.{part}") for part in ("pytorch", "fabric")]
-    levels = [logger.level for logger in loggers]
-    try:
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
