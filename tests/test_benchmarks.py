@@ -143,3 +143,9 @@ def test_speed_says_in_one_line_which_models_there_are() -> None:
     result = speed("--model", "none-such", "--runs", 1, "--starts", 1, "--peers")
     assert result.returncode == 2
     assert "no model is called 'none-such'" in result.stderr
+
+
+def test_the_documents_say_what_the_kept_predictions_say() -> None:
+    command = [sys.executable, BENCHMARKS / "accuracy.py", "--check"]
+    run = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
