@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from undertone.emotions import LABEL_SETS
 from undertone.errors import CorpusError
 from undertone.learn.corpora import Clip
-from undertone.learn.protocols import EMOBOX6, Fold, Split, check_leaks, make_split
+from undertone.learn.folds import Fold, Split, check_leaks
+from undertone.learn.protocols import EMOBOX6, make_split
 from undertone.learn.recipe import ProtocolSpec
 
 EMOTIONS = LABEL_SETS["ravdess8"]

@@ -12,7 +12,7 @@ from undertone.errors import CorpusError, UndertoneError
 from undertone.learn import run
 from undertone.learn.data import Data
 from undertone.learn.evaluation import Predictions
-from undertone.learn.protocols import Fold, Split
+from undertone.learn.folds import Fold, Split
 from undertone.learn.recipe import Recipe
 from undertone.learn.run import FoldResult, cross_validate, difference, open_folder
 

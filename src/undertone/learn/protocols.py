@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,6 +12,8 @@ import numpy as np
 from undertone.display import display_path
 from undertone.errors import CorpusError
 from undertone.learn.corpora import Clip
+from undertone.learn.dealing import deal, grouped, share, shuffled, spread
+from undertone.learn.folds import Fold, Split, check_leaks, check_taught
 
 if TYPE_CHECKING:
     from undertone.learn.recipe import ProtocolSpec
@@ -31,27 +31,6 @@ EMOBOX6 = (
 """The test actors of EmoBox's six folds of RAVDESS (Ma et al., 2024)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fold:
-    """One training and its test; the numbers are indices into the clips that were split."""
-
-    name: str
-    """Fit for a file name."""
-    train: tuple[int, ...]
-    validation: tuple[int, ...]
-    test: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """All folds of a protocol."""
-
-    protocol: str
-    folds: tuple[Fold, ...]
-    optimistic: bool
-    """Speakers are on both sides: figures flatter, and every report has to say so."""
-
-
 def make_split(protocol: ProtocolSpec, clips: Sequence[Clip], seed: int) -> Split:
     """Split clips as a recipe's table `[protocol]` asks; the same seed gives the same split.
 
@@ -66,46 +45,8 @@ def make_split(protocol: ProtocolSpec, clips: Sequence[Clip], seed: int) -> Spli
         raise CorpusError(f"protocol {protocol.name}: there is no clip to split")
     split = PROTOCOLS[protocol.name](protocol, clips, np.random.default_rng(seed))
     check_leaks(split, clips)
-    _check_taught(split, clips)
+    check_taught(split, clips)
     return split
-
-
-def check_leaks(split: Split, clips: Sequence[Clip]) -> None:
-    """Stop when what is trained on is also validated or tested on.
-
-    Compares the clips themselves, their audio content (exact copies), and, unless the split is
-    said to be optimistic, their speakers.
-
-    Raises:
-        CorpusError: something is on two sides; the text gives an example.
-    """
-    for fold in split.folds:
-        sides = {"train": fold.train, "validation": fold.validation, "test": fold.test}
-        for (one, first), (other, second) in itertools.combinations(sides.items(), 2):
-            where = f"fold {fold.name} of {split.protocol}: %s both in {one} and in {other}"
-            for index in sorted(set(first) & set(second)):
-                raise CorpusError(where % f"{display_path(clips[index].path)} is")
-            contents = {clips[i].digest: clips[i] for i in first if clips[i].digest}
-            speakers = {clips[i].speaker for i in first}
-            for clip in (clips[i] for i in second):
-                if clip.speaker in speakers and not split.optimistic:
-                    raise CorpusError(where % f"speaker {clip.speaker} is")
-                if clip.digest in contents:
-                    copies = (contents[clip.digest].path, clip.path)
-                    text = where % f"the same audio is ({' and '.join(map(display_path, copies))})"
-                    raise CorpusError(f"{text}; remove one of the two")
-
-
-def _check_taught(split: Split, clips: Sequence[Clip]) -> None:
-    """Stop when an emotion is tested that no training clip has."""
-    for fold in split.folds:
-        taught = {clips[i].emotion for i in fold.train}
-        for emotion in (clips[i].emotion for i in fold.test):
-            if emotion not in taught:
-                raise CorpusError(
-                    f"fold {fold.name} of {split.protocol}: {emotion} is tested, but no clip of "
-                    f"it is left to train on; leave {emotion} out of the labels, or add clips"
-                )
 
 
 def _emobox6(protocol: ProtocolSpec, clips: Sequence[Clip], rng: np.random.Generator) -> Split:
@@ -146,7 +87,7 @@ def _speakers(protocol: ProtocolSpec, clips: Sequence[Clip], rng: np.random.Gene
             f"protocol speakers: {protocol.folds} folds need as many speakers, and here "
             f"{'is 1' if count == 1 else f'are {count}'}; set protocol.folds lower or add speakers"
         )
-    folds = _deal(groups.values(), protocol.folds, rng)
+    folds = deal(groups.values(), protocol.folds, rng)
     return _by_speaker(protocol, clips, folds, rng)
 
 
@@ -154,9 +95,9 @@ def _holdout_speakers(
     protocol: ProtocolSpec, clips: Sequence[Clip], rng: np.random.Generator
 ) -> Split:
     """One fold: shares of the speakers, alike in sex, are tested on and validated on."""
-    order = _spread(_by_sex(clips).values(), rng)
-    tested = _share(protocol.test_share, len(order))
-    held = _share(protocol.validation_share, len(order))
+    order = spread(_by_sex(clips).values(), rng)
+    tested = share(protocol.test_share, len(order))
+    held = share(protocol.validation_share, len(order))
     if tested + held >= len(order):
         raise CorpusError(
             f"protocol holdout-speakers: {len(order)} speakers are too few to test on {tested}, "
@@ -165,7 +106,7 @@ def _holdout_speakers(
     side = {
         name: 0 if i < tested else 1 if i < tested + held else 2 for i, name in enumerate(order)
     }
-    sides = _group(range(len(clips)), lambda i: side[clips[i].speaker])
+    sides = grouped(range(len(clips)), lambda i: side[clips[i].speaker])
     test, validation, train = (tuple(sides.get(number, ())) for number in range(3))
     return Split(protocol.name, (Fold("1", train, validation, test),), optimistic=False)
 
@@ -179,7 +120,7 @@ def _random(protocol: ProtocolSpec, clips: Sequence[Clip], rng: np.random.Genera
             f"protocol random: {protocol.folds} folds need as many different clips, and there are "
             f"{count}; set protocol.folds lower"
         )
-    tests = _deal(units.values(), protocol.folds, rng)
+    tests = deal(units.values(), protocol.folds, rng)
     folds = [
         _fold_of_clips(protocol, units, test, str(number), rng)
         for number, test in enumerate(tests, start=1)
@@ -195,7 +136,7 @@ def _holdout_random(
     test = [
         unit
         for group in units.values()
-        for unit in _shuffled(group, rng)[: _share(protocol.test_share, len(group))]
+        for unit in shuffled(group, rng)[: share(protocol.test_share, len(group))]
     ]
     fold = _fold_of_clips(protocol, units, test, "1", rng)
     return Split(protocol.name, (fold,), optimistic=True)
@@ -203,8 +144,8 @@ def _holdout_random(
 
 def _units(protocol: ProtocolSpec, clips: Sequence[Clip]) -> dict[str, list[list[int]]]:
     """Emotion -> its clips, exact copies taken together."""
-    copies = _group(range(len(clips)), lambda i: clips[i].digest or i)
-    units = _group(copies.values(), lambda unit: clips[unit[0]].emotion)
+    copies = grouped(range(len(clips)), lambda i: clips[i].digest or i)
+    units = grouped(copies.values(), lambda unit: clips[unit[0]].emotion)
     for emotion, group in units.items():
         if len(group) < 2:
             raise CorpusError(
@@ -227,7 +168,7 @@ def _fold_of_clips(
     held: list[Sequence[int]] = []
     rest: list[Sequence[int]] = []
     for group in units.values():
-        left = _shuffled([unit for unit in group if unit[0] not in tested], rng)
+        left = shuffled([unit for unit in group if unit[0] not in tested], rng)
         cut = min(round(protocol.validation_share * len(group)), max(len(left) - 1, 0))
         held += left[:cut]
         rest += left[cut:]
@@ -311,7 +252,7 @@ def _split_column(protocol: ProtocolSpec, clips: Sequence[Clip], rng: np.random.
             f"protocol split: {display_path(wrong.path)} has the split {wrong.split!r}; the "
             f"column for it should say {', '.join(SIDES)}"
         )
-    sides = _group(range(len(clips)), lambda i: SIDES[clips[i].split.lower()])
+    sides = grouped(range(len(clips)), lambda i: SIDES[clips[i].split.lower()])
     for side in ("train", "test"):
         if side not in sides:
             raise CorpusError(f"protocol split: no clip of the recipe's emotions has split {side}")
@@ -321,8 +262,8 @@ def _split_column(protocol: ProtocolSpec, clips: Sequence[Clip], rng: np.random.
         if count >= len(speakers["train"]):
             _too_many_validation_speakers(protocol, "the table", len(speakers["train"]) - 1)
         groups = _by_sex([clips[i] for i in sides["train"]]).values()
-        held = set(_spread(groups, rng)[:count])
-        drawn = _group(sides["train"], lambda i: clips[i].speaker in held)
+        held = set(spread(groups, rng)[:count])
+        drawn = grouped(sides["train"], lambda i: clips[i].speaker in held)
         sides |= {"train": drawn[False], "validation": drawn[True]}
         speakers |= {"train": speakers["train"] - held, "validation": held}
     pairs = itertools.combinations(speakers.values(), 2)
@@ -361,8 +302,8 @@ def _by_speaker(
     names: Sequence[str] = (),
 ) -> Split:
     """Folds with these test speakers; validation speakers are drawn from the others."""
-    queues = [_shuffled(group, rng) for _, group in sorted(_by_sex(clips).items())]
-    of_speaker = _group(range(len(clips)), lambda i: clips[i].speaker)
+    queues = [shuffled(group, rng) for _, group in sorted(_by_sex(clips).items())]
+    of_speaker = grouped(range(len(clips)), lambda i: clips[i].speaker)
     folds = []
     for number, test in enumerate(map(set, tests)):
         validation = _validation(protocol.validation_speakers, queues, test, number)
@@ -401,45 +342,4 @@ def _too_many_validation_speakers(protocol: ProtocolSpec, where: str, most: int)
 def _by_sex(clips: Sequence[Clip]) -> dict[tuple[str, str], list[str]]:
     """(sex, corpus) -> speakers."""
     speakers = {clip.speaker: (clip.sex, clip.corpus) for clip in clips}
-    return dict(sorted(_group(sorted(speakers), speakers.__getitem__).items()))
-
-
-def _deal(groups: Iterable[Sequence[T]], hands: int, rng: np.random.Generator) -> list[list[T]]:
-    """Deal each group, shuffled, one by one; the next goes on where the last ended.
-
-    So the hands' sizes differ by one at most, and so do their shares of each group.
-    """
-    cards = itertools.chain(*(_shuffled(group, rng) for group in groups))
-    dealt: list[list[T]] = [[] for _ in range(hands)]
-    for card, hand in zip(cards, itertools.cycle(dealt), strict=False):
-        hand.append(card)
-    return dealt
-
-
-def _spread(groups: Iterable[Sequence[T]], rng: np.random.Generator) -> list[T]:
-    """Put all groups into one random order of which every beginning holds its share of each."""
-    places = [
-        ((place + 0.5) / len(group), number, item)
-        for number, group in enumerate(groups)
-        for place, item in enumerate(_shuffled(group, rng))
-    ]
-    return [item for *_, item in sorted(places, key=lambda each: each[:2])]
-
-
-def _share(share: float, count: int) -> int:
-    """So many of `count`: at least one of two or more, unless the share is 0."""
-    return max(round(share * count), 1) if share else 0
-
-
-def _shuffled(items: Sequence[T], rng: np.random.Generator) -> list[T]:
-    return [items[i] for i in rng.permutation(len(items))]
-
-
-K = TypeVar("K", bound=Hashable)
-
-
-def _group(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
-    groups: defaultdict[K, list[T]] = defaultdict(list)
-    for item in items:
-        groups[key(item)].append(item)
-    return dict(groups)
+    return dict(sorted(grouped(sorted(speakers), speakers.__getitem__).items()))

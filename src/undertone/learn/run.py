@@ -14,11 +14,12 @@ from undertone.learn.calibration import apply_temperature, fit_temperature
 from undertone.learn.classifier import judge
 from undertone.learn.data import Data
 from undertone.learn.evaluation import Predictions, metrics
+from undertone.learn.folds import Fold, Split, check_leaks
 from undertone.learn.history import curve, read_history
 from undertone.learn.intervals import Interval
 from undertone.learn.learner import Job
 from undertone.learn.pictures import Curve
-from undertone.learn.protocols import Fold, Split, check_leaks, make_split
+from undertone.learn.protocols import make_split
 from undertone.learn.recipe import Recipe
 from undertone.learn.report import Run, SeedRun, write_report
 from undertone.learn.training import train
