@@ -105,3 +105,13 @@ def test_figures_of_some_folds_are_refused(data: Data, folder: Path, tmp_path: P
     (tmp_path / "recipe.toml").write_text(data.recipe.text)
     with pytest.raises(UndertoneError, match="Only 1 of 2 folds were run"):
         Measured.read(tmp_path, data.recipe)
+
+
+def test_the_recipes_sample_rate_holds_from_the_clips_to_the_model_file(tmp_path: Path) -> None:
+    recipe = Recipe.parse("sample_rate = 8000\n" + RECIPE.replace("epochs = 2", "epochs = 1"))
+    data = Data.load(recipe, {"ravdess": write_corpus(tmp_path / "ravdess", speakers=6)})
+    path = train_final(data, tmp_path, None, CPU, lambda line: None)
+    model = undertone.load(path)
+    clip = model.predict(data.clips[0].path)
+    assert data.store.sample_rate == model.card.sample_rate == 8000
+    assert clip.duration == pytest.approx(data.clips[0].duration, abs=0.01)

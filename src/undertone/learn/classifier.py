@@ -15,9 +15,6 @@ from undertone.learn.networks import Network
 from undertone.learn.recipe import Recipe
 from undertone.learn.registry import frontends, networks
 
-SAMPLE_RATE = 16_000
-"""Hz, of every model's waveform."""
-
 
 class Classifier(nn.Module):
     """Waveform to logits, without any randomness of augmentation.
@@ -39,7 +36,7 @@ class Classifier(nn.Module):
     def build(cls, recipe: Recipe) -> Self:
         """Make an untrained one as a recipe says, from torch's global generator."""
         frontend_class = frontends()[recipe.frontend.name]
-        frontend = frontend_class(recipe.frontend.options, SAMPLE_RATE)  # type: ignore[arg-type]
+        frontend = frontend_class(recipe.frontend.options, recipe.sample_rate)  # type: ignore[arg-type]
         network_class = networks()[recipe.network.name]
         options, classes = recipe.network.options, len(recipe.emotions)
         members = [

@@ -10,7 +10,6 @@ from undertone import speech
 from undertone.errors import CorpusError
 from undertone.gate import Gate
 from undertone.learn.batches import Examples
-from undertone.learn.classifier import SAMPLE_RATE
 from undertone.learn.clips import ClipStore
 from undertone.learn.corpora import Clip, scan
 from undertone.learn.corpora._files import AUDIO, files
@@ -76,14 +75,14 @@ class Data:
         store = ClipStore.build(
             [clip.path for clip in clips],
             [clip.digest for clip in clips],
-            SAMPLE_RATE,
+            recipe.sample_rate,
             speech=lambda audio: gate.judge(audio).extent,
             speech_key=f"{gate} {gate_digest()}",
             progress=lambda done, total: progress("decoding", done, total),
         )
         noise = None
         if recipe.augment.noise:
-            noise = _noise(folders[NOISE], progress)
+            noise = _noise(folders[NOISE], recipe.sample_rate, progress)
         return cls(recipe, tuple(clips), store, noise)
 
     def examples(self, rows: Sequence[int]) -> Examples:
@@ -119,12 +118,12 @@ def _check_folders(recipe: Recipe, folders: Mapping[str, Path]) -> None:
             )
 
 
-def _noise(folder: Path, progress: Progress) -> ClipStore:
+def _noise(folder: Path, sample_rate: int, progress: Progress) -> ClipStore:
     paths = [path for path in files(folder) if path.suffix.lower() in AUDIO]
     digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
     return ClipStore.build(
         paths,
         digests,
-        SAMPLE_RATE,
+        sample_rate,
         progress=lambda done, total: progress("decoding noise", done, total),
     )

@@ -19,7 +19,6 @@ from undertone.card import (
 )
 from undertone.errors import UndertoneError
 from undertone.learn.calibration import fit_temperature
-from undertone.learn.classifier import SAMPLE_RATE
 from undertone.learn.corpora import licence
 from undertone.learn.data import Data
 from undertone.learn.export import export_model
@@ -165,7 +164,7 @@ def make_card(data: Data, measured: Measured | None) -> Card:
         version=VERSION,
         description=recipe.description,
         labels=recipe.emotions,
-        sample_rate=SAMPLE_RATE,
+        sample_rate=recipe.sample_rate,
         window=recipe.window,
         min_confidence=2 / len(recipe.emotions),
         calibration=calibration,
@@ -192,7 +191,7 @@ def real_batches(data: Data) -> list[NDArray[np.float32]]:
 
     Lengths beyond that of a clip are made of several clips, one after another.
     """
-    window, rate = data.recipe.window, SAMPLE_RATE
+    window, rate = data.recipe.window, data.recipe.sample_rate
     rows = np.random.default_rng(0).permutation(len(data.clips))
     audio = np.concatenate(
         [
