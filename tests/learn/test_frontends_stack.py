@@ -97,7 +97,7 @@ def test_each_reference_is_recipe_text(text: str, rate: int, shape: tuple[int, i
     module = stack(text, rate)
     for seconds in (1.0, 6.0):
         waveform = voice(round(seconds * rate), batch=2, rate=rate)
-        module.fit([waveform])
+        module.fit([module.raw(waveform)])
         found = module(waveform)
         time = shape[1] or waveform.shape[1] // 256 + 1
         assert found.shape == (2, module.features, time)
@@ -113,7 +113,7 @@ def test_the_exported_graph_gives_the_same(ravdess: Path, text: str, rate: int) 
         Audio.read(min(ravdess.glob(f"Actor_0{n}/*-0{n}-01-01-*")), sample_rate=rate).samples
         for n in (1, 3)
     ]
-    module.fit([torch.from_numpy(clip.copy()) for clip in clips])
+    module.fit([module.raw(torch.from_numpy(clip.copy())) for clip in clips])
     shapes = ({0: torch.export.Dim("batch", min=1), 1: torch.export.Dim("samples", min=rate // 2)},)
     program = torch.onnx.export(
         module,

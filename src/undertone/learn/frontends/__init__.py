@@ -32,12 +32,24 @@ class FrontEnd(nn.Module):
         self.sample_rate = sample_rate
 
     @abstractmethod
-    def forward(self, waveform: torch.Tensor) -> torch.Tensor:
-        """waveform: (batch, samples), -1..1 -> (batch, features, time)."""
+    def raw(self, waveform: torch.Tensor) -> torch.Tensor:
+        """Give the features as they are before anything learned or normalised is done to them.
 
-    def fit(self, waveforms: Iterable[torch.Tensor]) -> None:
+        waveform: (batch, samples), -1..1 -> (batch, features, time). This is the slow part, and
+        the same for a clip whoever is trained on: the cache of features holds what it gives.
+        """
+
+    def normalised(self, values: torch.Tensor) -> torch.Tensor:
+        """Turn what `raw` gives into what the network is given; the same shape."""
+        return values
+
+    def fit(self, values: Iterable[torch.Tensor]) -> None:
         """Learn what the features are like before training, where a front end needs that.
 
-        waveforms: batches (batch, samples) of whole clips of the training speakers, never of those
-        of validation or test. Most front ends have nothing to learn, and read nothing.
+        values: batches of what `raw` gives of whole clips of the training speakers, never of
+        those of validation or test. Most front ends have nothing to learn, and read nothing.
         """
+
+    def forward(self, waveform: torch.Tensor) -> torch.Tensor:
+        """waveform: (batch, samples), -1..1 -> (batch, features, time)."""
+        return self.normalised(self.raw(waveform))

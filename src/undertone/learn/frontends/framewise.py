@@ -61,7 +61,7 @@ class FrameFeature(FrontEnd):
         self.deltas = nn.ModuleList(Delta(order) for order in range(1, options.deltas + 1))
         self.features = rows * (1 + options.deltas)
 
-    def forward(self, waveform: torch.Tensor) -> torch.Tensor:
+    def raw(self, waveform: torch.Tensor) -> torch.Tensor:
         """waveform: (batch, samples), -1..1 -> (batch, features, time)."""
         return self.of(Sound(waveform))
 

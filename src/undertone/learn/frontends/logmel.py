@@ -80,7 +80,7 @@ class LogMel(FrontEnd):
         real, imaginary = spectrum.chunk(2, dim=1)
         return torch.matmul(self.filters, real * real + imaginary * imaginary)
 
-    def forward(self, waveform: torch.Tensor) -> torch.Tensor:
+    def raw(self, waveform: torch.Tensor) -> torch.Tensor:
         """waveform: (batch, samples), -1..1 -> (batch, bands, time)."""
         power = self.power(waveform)
         if not self.normalise:

@@ -88,16 +88,7 @@ class Stack(FrontEnd):
             TrainingStatistics(self.features) if options.normalise == "training" else None
         )
 
-    def forward(self, waveform: torch.Tensor) -> torch.Tensor:
-        """waveform: (batch, samples), -1..1 -> (batch, features, time)."""
-        values = self.shaped(waveform)
-        if self.statistics is not None:
-            return self.statistics(values)  # type: ignore[no-any-return]
-        if self.normalise == "clip":
-            return standardise(values, (1, 2))
-        return standardise(values, (2,)) if self.normalise == "feature" else values
-
-    def shaped(self, waveform: torch.Tensor) -> torch.Tensor:
+    def raw(self, waveform: torch.Tensor) -> torch.Tensor:
         """Give the features as they are before normalisation: (batch, features, time)."""
         if self.middle:
             waveform = middle_of(waveform, self.middle)
@@ -109,11 +100,18 @@ class Stack(FrontEnd):
             values = F.pad(values, (0, self.frames))[:, :, : self.frames]
         return values
 
-    def fit(self, waveforms: Iterable[torch.Tensor]) -> None:
+    def normalised(self, values: torch.Tensor) -> torch.Tensor:
+        """Shift and scale: (batch, features, time) -> the same."""
+        if self.statistics is not None:
+            return self.statistics(values)  # type: ignore[no-any-return]
+        if self.normalise == "clip":
+            return standardise(values, (1, 2))
+        return standardise(values, (2,)) if self.normalise == "feature" else values
+
+    def fit(self, values: Iterable[torch.Tensor]) -> None:
         """Take the statistics of the training clips, where the recipe asks for them."""
         if self.statistics is not None:
-            with torch.inference_mode():
-                self.statistics.fit(self.shaped(waveform) for waveform in waveforms)
+            self.statistics.fit(values)
 
 
 def middle_of(waveform: torch.Tensor, samples: int) -> torch.Tensor:

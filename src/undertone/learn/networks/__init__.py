@@ -1,6 +1,7 @@
 """Networks: feature sequences of any length to one logit for each emotion, as torch modules."""
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from typing import ClassVar
 
 import torch
@@ -30,3 +31,18 @@ class Network(nn.Module):
     @abstractmethod
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """frames: (batch, features, time) -> logits: (batch, classes)."""
+
+
+class Fitted(Network):
+    """A classifier that is fitted to all training clips in one go, rather than in steps.
+
+    Afterwards it is a network like any other: what it learned are its buffers, and `forward` is
+    torch. Before, `forward` raises.
+    """
+
+    @abstractmethod
+    def fit(self, batches: Iterable[tuple[torch.Tensor, torch.Tensor]], seed: int) -> None:
+        """Learn from batches of frames (batch, features, time) and targets (batch,), int64.
+
+        `seed` settles whatever is random.
+        """
