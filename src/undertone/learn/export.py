@@ -14,6 +14,7 @@ from torch import nn
 from undertone.card import Card
 from undertone.errors import ModelError
 from undertone.learn.classifier import Classifier
+from undertone.learn.half import halve
 from undertone.learn.quiet import quiet
 from undertone.model_file import seal
 
@@ -22,6 +23,9 @@ OPSET = 18
 
 TOLERANCE = 1e-4
 """Largest difference of a probability between torch and the exported graph."""
+
+HALF_TOLERANCE = 5e-3
+"""The same where the graph's weights were rounded to half precision afterwards."""
 
 
 class Calibrated(nn.Module):
@@ -40,7 +44,12 @@ class Calibrated(nn.Module):
 
 
 def export_model(
-    classifier: Classifier, card: Card, path: Path, checks: Sequence[NDArray[np.float32]]
+    classifier: Classifier,
+    card: Card,
+    path: Path,
+    checks: Sequence[NDArray[np.float32]],
+    *,
+    half: bool = False,
 ) -> None:
     """Write a model file, whole or not at all.
 
@@ -50,18 +59,18 @@ def export_model(
         path: of the file.
         checks: batches (batch, samples) of real audio, of several lengths and sizes, on which the
             graph must agree with torch within `TOLERANCE`.
+        half: store the weights in half precision; the graph must then still agree with torch within
+            `HALF_TOLERANCE`.
 
     Raises:
         ModelError: the graph disagrees with torch.
     """
     model = Calibrated(classifier.cpu(), card.calibration.temperature).eval()
     graph = to_onnx(model, card)
-    worst = disagreement(model, graph, checks)
-    if not worst <= TOLERANCE:
-        raise ModelError(
-            f"{path}: the exported graph differs from torch by {worst:.1e} in a probability; "
-            f"expected at most {TOLERANCE:.0e}; nothing was written"
-        )
+    _agree(path, model, graph, checks, TOLERANCE)
+    if half:
+        graph = halve(graph, [each.numpy() for each in classifier.frontend.buffers()])
+        _agree(path, model, graph, checks, HALF_TOLERANCE, " with weights in half precision")
     content = seal(graph, card.to_json())
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(dir=path.parent, suffix=".part")
@@ -73,6 +82,22 @@ def export_model(
     except OSError:
         Path(draft).unlink(missing_ok=True)
         raise
+
+
+def _agree(
+    path: Path,
+    model: Calibrated,
+    graph: bytes,
+    checks: Sequence[NDArray[np.float32]],
+    tolerance: float,
+    how: str = "",
+) -> None:
+    worst = disagreement(model, graph, checks)
+    if not worst <= tolerance:
+        raise ModelError(
+            f"{path}: the exported graph{how} differs from torch by {worst:.1e} in a probability; "
+            f"expected at most {tolerance:.0e}; nothing was written"
+        )
 
 
 def to_onnx(model: Calibrated, card: Card) -> bytes:
