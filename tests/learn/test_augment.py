@@ -11,7 +11,7 @@ import torch
 from undertone.learn import augment
 from undertone.learn.clips import ClipStore
 from undertone.learn.frontends.logmel import mel_edges
-from undertone.learn.recipe import AugmentSpec
+from undertone.learn.tables import AugmentSpec
 
 RATE = 16_000
 

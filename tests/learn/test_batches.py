@@ -8,7 +8,7 @@ import torch
 from undertone.card import Window
 from undertone.learn.batches import EpochSteps, Examples, TrainingBatches, WholeClips
 from undertone.learn.clips import ClipStore
-from undertone.learn.recipe import AugmentSpec, TrainingSpec
+from undertone.learn.tables import AugmentSpec, TrainingSpec
 from undertone.window import pieces
 
 RATE = 16_000
@@ -48,7 +48,7 @@ def test_a_batch_is_the_same_whenever_it_is_asked_for(examples: Examples) -> Non
     again[0, 0]
     assert all(torch.equal(a, b) for a, b in zip(first, again[3, 1], strict=True))
     for other in (again[4, 1], batches(examples, spec=spec, seed=1)[3, 1]):
-        assert not torch.equal(first.waveform, other.waveform)
+        assert not torch.equal(first.sound, other.sound)
 
 
 def test_an_epoch_takes_each_clip_once_and_leaves_the_rest(examples: Examples) -> None:
@@ -99,7 +99,7 @@ def test_speed_asks_for_more_or_less_of_the_clip(examples: Examples) -> None:
     lengths = torch.cat([made[epoch, 0].lengths for epoch in range(50)])
     assert 0.75 * 6400 <= int(lengths.min()) < 0.8 * 6400
     assert 1.2 * 6400 < int(lengths.max()) <= 1.25 * 6400
-    assert made[0, 0].waveform.shape[1] >= int(lengths.max())
+    assert made[0, 0].sound.shape[1] >= int(lengths.max())
 
 
 def test_epochs_name_their_batches() -> None:
@@ -113,9 +113,9 @@ def test_whole_clips_are_what_the_listening_half_cuts(examples: Examples) -> Non
     whole = WholeClips(examples, WINDOW, batch=2)
     for number in range(len(whole)):
         batch = whole[number]
-        assert len(batch.waveform) <= 2
+        assert len(batch.sound) <= 2
         for owner, target, samples in zip(
-            *map(list, (batch.owners, batch.targets, batch.waveform)), strict=True
+            *map(list, (batch.owners, batch.targets, batch.sound)), strict=True
         ):
             assert int(target) == examples.targets[int(owner)]
             seen.setdefault(int(owner), []).append(samples.numpy())

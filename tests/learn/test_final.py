@@ -69,7 +69,7 @@ def test_the_file_predicts_what_the_checkpoint_does(
     classifier.load_state_dict(weights)
     whole = WholeClips(data.examples([3]), data.recipe.window)
     expected = apply_temperature(judge(classifier, whole, CPU), model.card.calibration.temperature)
-    found = model.probabilities(whole[0].waveform.numpy())
+    found = model.probabilities(whole[0].sound.numpy())
     np.testing.assert_allclose(found, np.exp(expected), atol=1e-4)
 
 

@@ -14,7 +14,7 @@ from undertone.errors import CorpusError
 from undertone.learn.corpora import Clip
 from undertone.learn.folds import Fold, Split, check_leaks
 from undertone.learn.protocols import EMOBOX6, make_split
-from undertone.learn.recipe import ProtocolSpec
+from undertone.learn.tables import ProtocolSpec
 
 EMOTIONS = LABEL_SETS["ravdess8"]
 

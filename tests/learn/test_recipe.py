@@ -114,10 +114,14 @@ def test_an_unknown_key_is_named_with_the_known_ones(before: str, after: str, st
         (
             "epochs = 3",
             'schedule = "linear"',
-            "training.schedule: found 'linear'; should be 'one-cycle', 'cosine' or 'constant'",
+            "training.schedule: found 'linear'; should be 'one-cycle', 'cosine', 'constant' or 'pla",
         ),
         ("epochs = 3", "crop = nan", "training.crop: found nan; should be a finite number"),
-        ("epochs = 3", "crop = -1", "training.crop: found -1; should be greater than 0"),
+        (
+            "epochs = 3",
+            "crop = -1",
+            "training.crop: found -1; should be greater than or equal",
+        ),
         ('"loso"', '"lose"', "protocol.name: found 'lose'; should be 'emobox6', 'loso', 'spea"),
         ('"loso"', '"none"\nfolds = 1', "protocol.folds: found 1; should be greater than or eq"),
         ('"log-mel"', '"mels"', "frontend.name: found 'mels'; allowed: "),

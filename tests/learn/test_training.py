@@ -108,7 +108,7 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(
     ]
     np.testing.assert_allclose(answers(resumed, killed), answers(whole, killed), atol=1e-4)
     for mine, theirs in zip(resumed.history, whole.history, strict=True):
-        assert mine == pytest.approx(theirs, abs=1e-4)
+        assert mine | {"seconds": 0} == pytest.approx(theirs | {"seconds": 0}, abs=1e-4)
     assert len(read_history(killed.folder / "history.csv")) == 4
 
 
@@ -165,7 +165,7 @@ def test_the_weights_that_are_given_are_the_averaged_ones(job: Callable[..., Job
 def test_early_stopping_gives_the_best_epoch(job: Callable[..., Job]) -> None:
     made = job(epochs="30", patience="2", monitor='"nll"')
     trained = train(made, CPU, hush)
-    losses = [row["validation_loss"] for row in trained.history]
+    losses = [row["validation_nll"] for row in trained.history]
     assert len(losses) < 30
     assert trained.epoch == 1 + int(np.argmin(losses)) == len(losses) - 2
     found = judge(trained.classifier, WholeClips(made.validation, made.recipe.window), CPU)  # type: ignore[arg-type]
@@ -187,7 +187,7 @@ def test_without_validation_speakers_only_the_loss_is_known(job: Callable[..., J
     trained = train(made, CPU, hush)
     assert trained.epoch == 1
     assert np.isnan(trained.history[0]["validation_uar"])
-    assert (made.folder / "history.csv").read_text().splitlines()[1].endswith(",,")
+    assert (made.folder / "history.csv").read_text().splitlines()[1].endswith("," * 5)
 
 
 def test_a_loss_that_is_no_number_stops_with_one_line(

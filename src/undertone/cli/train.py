@@ -40,6 +40,13 @@ def train(
         Path | None, typer.Option(help="Folder of the run; runs/<recipe's name> if not given.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run.")] = False,
+    as_claimed: Annotated[
+        bool,
+        typer.Option(
+            "--as-claimed",
+            help="Split as the authors of the system did, by the recipe's [claim].",
+        ),
+    ] = False,
     final: Annotated[
         bool,
         typer.Option(
@@ -67,7 +74,9 @@ def train(
             f"{error.name} is not installed; train needs pip install 'undertone[learn]'"
         ) from error
     experiment = Recipe.load(recipe)
-    folder = out or Path("runs") / experiment.name
+    if as_claimed:
+        experiment = experiment.under_claim()
+    folder = out or Path("runs") / (experiment.name + ("-as-claimed" if as_claimed else ""))
     chosen_seeds = _seeds(experiment, seeds)
     chosen_folds = _folds(folds)
     where = find_device(device)

@@ -12,7 +12,10 @@ import torch.nn.functional as F  # noqa: N812
 
 from undertone.learn.clips import ClipStore
 from undertone.learn.frontends.logmel import hz_to_mel
-from undertone.learn.recipe import AugmentSpec
+from undertone.learn.tables import AugmentSpec
+
+PHASE_FRAME = 0.045
+"""s; about the length of a frame of the phase vocoder."""
 
 KNOTS = 5
 """Points of the equaliser's curve, spaced evenly in mel."""
@@ -158,3 +161,39 @@ def mix(
 def _smooth_size(samples: int) -> int:
     """The next even length that a fast Fourier transform is fast at: 2^a times 1, 3, 5, 9 or 15."""
     return min(odd << max(1, math.ceil(math.log2(samples / odd))) for odd in (1, 3, 5, 9, 15))
+
+
+def move_pitch(
+    waveform: torch.Tensor, sample_rate: int, spec: AugmentSpec, generator: torch.Generator
+) -> torch.Tensor:
+    """Move the pitch of some examples by up to +- `spec.pitch` semitones: (batch, samples)."""
+    moved = waveform.clone()
+    steps = uniform(-spec.pitch, spec.pitch, (len(waveform),), generator)
+    chosen = torch.rand(len(waveform), generator=generator) < spec.pitch_share
+    for row in torch.nonzero(chosen)[:, 0].tolist():
+        moved[row] = shift_pitch(waveform[row], sample_rate, float(steps[row]))
+    return moved
+
+
+def shift_pitch(waveform: torch.Tensor, sample_rate: int, semitones: float) -> torch.Tensor:
+    """Move the pitch and keep the tempo: (samples,) -> (samples,).
+
+    A phase vocoder (Flanagan and Golden 1966) stretches the sound; read faster or slower, it has
+    its own length again.
+    """
+    factor = 2 ** (semitones / 12)
+    size = 2 ** round(math.log2(PHASE_FRAME * sample_rate))
+    hop = size // 4
+    window = torch.hann_window(size)
+    spectrum = torch.stft(waveform, size, hop, window=window, return_complex=True)
+    last = spectrum.shape[1] - 1
+    position = torch.arange(0, last, 1 / factor)
+    below = position.floor().long().clamp_max(max(0, last - 1))
+    before, after = spectrum[:, below], spectrum[:, below + 1]
+    magnitude = torch.lerp(before.abs(), after.abs(), (position - below)[None])
+    expected = 2 * math.pi * hop * torch.arange(size // 2 + 1)[:, None] / size
+    turn = torch.angle(after) - torch.angle(before) - expected
+    advance = expected + turn - 2 * math.pi * torch.round(turn / (2 * math.pi))
+    phase = torch.cumsum(torch.cat([torch.angle(spectrum[:, :1]), advance[:, :-1]], dim=1), dim=1)
+    stretched = torch.istft(torch.polar(magnitude, phase), size, hop, window=window)
+    return lookup(stretched, torch.arange(len(waveform)) * factor)

@@ -13,7 +13,8 @@ from torch.utils.data import Dataset, Sampler
 from undertone.card import Window
 from undertone.learn import augment
 from undertone.learn.clips import ClipStore
-from undertone.learn.recipe import AugmentSpec, TrainingSpec
+from undertone.learn.features import FeatureStore
+from undertone.learn.tables import AugmentSpec, TrainingSpec
 from undertone.window import pieces
 
 EDGE = 0.15
@@ -24,27 +25,36 @@ class Crops(NamedTuple):
     """A training batch.
 
     Attributes:
-        waveform: (batch, samples); what follows an example's `lengths` samples is to be ignored.
+        sound: (batch, samples) of which what follows an example's `lengths` samples is to be
+            ignored; or, of whole clips, (batch, features, time) that the front end gave.
         lengths: (batch,) samples that are to be brought to the crop's length.
         targets: (batch,) index of the emotion.
     """
 
-    waveform: torch.Tensor
+    sound: torch.Tensor
     lengths: torch.Tensor
     targets: torch.Tensor
 
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Some clips of a store and their emotions; `rows` are indices into the store."""
+    """Some clips of a store and their emotions.
+
+    Attributes:
+        store: of the clips.
+        rows: which, as indices into the store.
+        targets: index of the emotion of each.
+        features: of the store's clips, where they are kept.
+    """
 
     store: ClipStore
     rows: tuple[int, ...]
     targets: tuple[int, ...]
+    features: FeatureStore | None = None
 
 
 class TrainingBatches(Dataset[Crops]):
-    """Augmented random crops; batch `(epoch, step)` is the same whenever it is asked for."""
+    """Augmented crops or whole clips; batch (epoch, step) is the same whenever it is asked for."""
 
     def __init__(
         self,
@@ -54,43 +64,63 @@ class TrainingBatches(Dataset[Crops]):
         spec: AugmentSpec,
         seed: int,
         noise: ClipStore | None = None,
+        boost: Sequence[float] = (),
     ) -> None:
-        """`noise`: recordings for `spec.noise`; without it there is none."""
+        """`noise`: recordings for `spec.noise`; `boost`: of each emotion, for the sampler."""
         self.examples = examples
         self.window = window
+        self.training = training
         self.spec = spec
         self.noise = noise
         self.batch = min(training.batch, len(examples.rows))
         self.steps = len(examples.rows) // self.batch
         self.seed = seed
+        self.boost = boost
         self.samples = round(training.crop * examples.store.sample_rate)
 
     def __getitem__(self, key: tuple[int, int]) -> Crops:
         """Give the batch of an (epoch, step)."""
         epoch, step = key
-        count = len(self.examples.rows)
-        order = torch.randperm(count, generator=generator_for(self.seed, epoch))
+        order = self._order(generator_for(self.seed, epoch))
         chosen = order[step * self.batch : (step + 1) * self.batch].tolist()
+        targets = torch.tensor([self.examples.targets[index] for index in chosen])
         generator = generator_for(self.seed, epoch, step)
+        if self.examples.features is not None:
+            rows = [self.examples.rows[index] for index in chosen]
+            sound = _whole(self.examples.features, rows, generator)
+            return Crops(sound, torch.zeros(len(rows)), targets)
         speed = augment.uniform(-self.spec.speed, self.spec.speed, (len(chosen),), generator)
         lengths = (self.samples * (1 + speed)).round().long()
-        longest = round(self.samples * (1 + self.spec.speed)) + 1
+        longest = self.samples
+        if self.spec.speed:  # the same for every batch, and room for rounding
+            longest = round(self.samples * (1 + self.spec.speed)) + 1
         crops = np.zeros((len(chosen), longest), dtype=np.float32)
         for row, (index, length) in enumerate(zip(chosen, lengths.tolist(), strict=True)):
             crops[row, :length] = self._crop(self.examples.rows[index], length, generator)
         waveform = torch.from_numpy(crops)
+        rate = self.examples.store.sample_rate
+        if self.spec.pitch:
+            waveform = augment.move_pitch(waveform, rate, self.spec, generator)
         if self.noise is not None and self.spec.noise:
             waveform = augment.add_noise(waveform, lengths, self.noise, self.spec, generator)
         if self.spec.equaliser:
-            rate = self.examples.store.sample_rate
             waveform = augment.equalise(waveform, rate, self.spec.equaliser, generator)
         if self.spec.gain:
             waveform = augment.scale(waveform, self.spec.gain, generator)
-        targets = torch.tensor([self.examples.targets[index] for index in chosen])
         return Crops(waveform, lengths, targets)
 
+    def _order(self, generator: torch.Generator) -> torch.Tensor:
+        """Give an epoch's clips in order: a permutation, or draws with replacement."""
+        targets = torch.tensor(self.examples.targets)
+        if self.training.sampler == "all":
+            return torch.randperm(len(targets), generator=generator)
+        weights = 1 / torch.bincount(targets).clamp_min(1)
+        if self.boost:
+            weights = weights * torch.tensor(self.boost)[: len(weights)]
+        return torch.multinomial(weights[targets], len(targets), True, generator=generator)
+
     def _crop(self, row: int, length: int, generator: torch.Generator) -> NDArray[np.float32]:
-        """Cut `length` samples at random from the speech of a clip and the window's margin.
+        """Cut `length` samples from the speech of a clip and the window's margin, at random or not.
 
         Where that is shorter it lies somewhere inside, with the recording's own pauses around it,
         and beyond these the mirrored audio of its quieter end.
@@ -103,6 +133,9 @@ class TrainingBatches(Dataset[Crops]):
             end = min(len(clip), int((extent[1] + self.window.margin) * rate))
         spare = end - start - length  # below 0: so many samples are missing
         offset = int(torch.randint(abs(spare) + 1, (), generator=generator))
+        anywhere = self.training.crop_random
+        if anywhere < 1 and float(torch.rand((), generator=generator)) >= anywhere:
+            offset = abs(spare) // 2
         first = start + offset if spare >= 0 else start - offset
         inside = clip[max(0, first) : max(0, first + length)]
         before = max(0, -first)
@@ -142,14 +175,17 @@ class Whole(NamedTuple):
     """A batch of pieces of equal length, exactly as the listening half cuts them.
 
     Attributes:
-        waveform: (batch, samples).
+        sound: (batch, samples), or, where they are kept, (batch, features, time) that the front
+            end gave.
         owners: (batch,) position of the piece's clip among the examples.
         targets: (batch,) index of the emotion.
+        samples: of each piece.
     """
 
-    waveform: torch.Tensor
+    sound: torch.Tensor
     owners: torch.Tensor
     targets: torch.Tensor
+    samples: int
 
 
 class WholeClips(Dataset[Whole]):
@@ -161,8 +197,8 @@ class WholeClips(Dataset[Whole]):
         self.window = window
         by_length: dict[int, list[tuple[int, int]]] = defaultdict(list)
         for position in range(len(examples.rows)):
-            for number, piece in enumerate(self._pieces(position)):
-                by_length[len(piece)].append((position, number))
+            for number, (_, samples) in enumerate(self._pieces(position)):
+                by_length[samples].append((position, number))
         self._batches: list[list[tuple[int, int]]] = [
             group[i : i + batch]
             for _, group in sorted(by_length.items(), reverse=True)
@@ -175,20 +211,34 @@ class WholeClips(Dataset[Whole]):
     def __getitem__(self, index: int) -> Whole:
         """Give one batch."""
         members = self._batches[index]
-        waveform = np.stack([self._pieces(position)[number] for position, number in members])
+        found = [self._pieces(position)[number] for position, number in members]
+        sound = torch.from_numpy(np.stack([values for values, _ in found]))
         owners = torch.tensor([position for position, _ in members])
         targets = torch.tensor([self.examples.targets[position] for position, _ in members])
-        return Whole(torch.from_numpy(waveform), owners, targets)
+        return Whole(sound, owners, targets, found[0][1])
 
-    def _pieces(self, position: int) -> Sequence[NDArray[np.float32]]:
+    def _pieces(self, position: int) -> Sequence[tuple[NDArray[np.float32], int]]:
+        """The pieces of a clip, as waveforms or features, and how many samples each has."""
         store, row = self.examples.store, self.examples.rows[position]
-        return pieces(store.audio(row), self.window, store.speech(row))
+        if self.examples.features is not None:
+            return self.examples.features.pieces(row)
+        cut = pieces(store.audio(row), self.window, store.speech(row))
+        return [(piece, len(piece)) for piece in cut]
 
 
 def generator_for(*seed: int) -> torch.Generator:
     """Make a generator for a seed of several parts, each 0 or more."""
     state = np.random.SeedSequence(seed).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(state[0] >> np.uint64(1)))
+
+
+def _whole(features: FeatureStore, rows: Sequence[int], generator: torch.Generator) -> torch.Tensor:
+    """Features of clips, of a piece at random where a clip has several."""
+    chosen = []
+    for row in rows:
+        found = features.pieces(row)
+        chosen.append(found[int(torch.randint(len(found), (), generator=generator))][0])
+    return torch.from_numpy(np.stack(chosen))
 
 
 def _quiet_end(clip: NDArray[np.float32], samples: int) -> NDArray[np.float32]:

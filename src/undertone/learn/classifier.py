@@ -1,6 +1,6 @@
 """A front end and its networks as one module, and what it says of whole clips."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Self
 
 import numpy as np
@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from undertone.errors import UndertoneError
-from undertone.learn.batches import WholeClips
+from undertone.learn.batches import Whole, WholeClips
 from undertone.learn.frontends import FrontEnd
-from undertone.learn.networks import Network
+from undertone.learn.networks import Fitted, Network
 from undertone.learn.recipe import Recipe
 from undertone.learn.registry import frontends, networks
 
@@ -35,8 +35,7 @@ class Classifier(nn.Module):
     @classmethod
     def build(cls, recipe: Recipe) -> Self:
         """Make an untrained one as a recipe says, from torch's global generator."""
-        frontend_class = frontends()[recipe.frontend.name]
-        frontend = frontend_class(recipe.frontend.options, recipe.sample_rate)  # type: ignore[arg-type]
+        frontend = make_frontend(recipe)
         network_class = networks()[recipe.network.name]
         options, classes = recipe.network.options, len(recipe.emotions)
         members = [
@@ -49,12 +48,50 @@ class Classifier(nn.Module):
         """frames: (batch, features, time) -> logits of each member: (members, batch, classes)."""
         return torch.stack([member(frames) for member in self.members])
 
-    def forward(self, waveform: torch.Tensor) -> torch.Tensor:
-        """waveform: (batch, samples), -1..1 -> logits: (batch, classes)."""
-        logits = self.each(self.frontend(waveform))
+    def frames(self, sound: torch.Tensor) -> torch.Tensor:
+        """Give what the networks take: (batch, features, time).
+
+        sound: (batch, samples), -1..1, or (batch, features, time), what the front end's `raw` gave.
+        """
+        return self.frontend.normalised(self._raw(sound))
+
+    def forward(self, sound: torch.Tensor) -> torch.Tensor:
+        """sound: as for `frames` -> logits: (batch, classes)."""
+        logits = self.each(self.frames(sound))
         if len(logits) == 1:
             return logits[0]
         return logits.softmax(dim=-1).mean(dim=0).clamp_min(1e-30).log()
+
+    @torch.inference_mode()
+    def fit_frontend(self, clips: WholeClips) -> None:
+        """Let the front end learn what the features of these training clips are like."""
+        self.frontend.fit(self._raw(batch.sound) for batch in batches_of(clips))
+
+    @torch.inference_mode()
+    def fit_members(self, clips: WholeClips, seed: int) -> None:
+        """Fit members that learn in one go, each with a seed of its own, to these clips.
+
+        Raises:
+            UndertoneError: scikit-learn cannot be fitted to them.
+        """
+        for number, member in enumerate(self.members):
+            if isinstance(member, Fitted):
+                frames = ((self.frames(batch.sound), batch.targets) for batch in batches_of(clips))
+                member.fit(frames, seed + number)
+
+    def _raw(self, sound: torch.Tensor) -> torch.Tensor:
+        return self.frontend.raw(sound) if sound.ndim == 2 else sound
+
+
+def make_frontend(recipe: Recipe) -> FrontEnd:
+    """Make the front end of a recipe."""
+    kind = frontends()[recipe.frontend.name]
+    return kind(recipe.frontend.options, recipe.sample_rate).eval()  # type: ignore[arg-type]
+
+
+def batches_of(clips: WholeClips) -> Iterator[Whole]:
+    """Give the batches of whole clips one by one."""
+    return (clips[number] for number in range(len(clips)))
 
 
 def judge(classifier: Classifier, clips: WholeClips, device: torch.device) -> NDArray[np.float64]:
@@ -69,10 +106,9 @@ def judge(classifier: Classifier, clips: WholeClips, device: torch.device) -> ND
     sums = torch.zeros(count, classifier.classes, dtype=torch.float64)
     total = torch.zeros(count)
     with torch.inference_mode():
-        for number in range(len(clips)):
-            batch = clips[number]
-            logits = classifier(batch.waveform.to(device)).double().cpu()
-            weight = batch.waveform.shape[1]  # as the listening half has it
+        for batch in batches_of(clips):
+            logits = classifier(batch.sound.to(device)).double().cpu()
+            weight = batch.samples  # as the listening half has it
             sums.index_add_(0, batch.owners, logits.softmax(dim=1), alpha=weight)
             total.index_add_(0, batch.owners, torch.ones(len(logits)), alpha=weight)
     return np.asarray((sums / total[:, None]).clamp_min(1e-30).log())

@@ -1,6 +1,7 @@
 """The clips of a recipe: scanned, of the emotions it tells apart, decoded."""
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,12 @@ from undertone import gate as gate_module
 from undertone import speech
 from undertone.errors import CorpusError
 from undertone.gate import Gate
-from undertone.learn.batches import Examples
+from undertone.learn.batches import Examples, WholeClips
+from undertone.learn.classifier import make_frontend
 from undertone.learn.clips import ClipStore
 from undertone.learn.corpora import Clip, scan
 from undertone.learn.corpora._files import AUDIO, files
+from undertone.learn.features import FeatureStore
 from undertone.learn.recipe import Recipe
 
 NOISE = "noise"
@@ -31,12 +34,14 @@ class Data:
         clips: all of its corpora that carry one of its emotions.
         store: their audio, in the same order.
         noise: background noise for augmentation, if any.
+        features: of the clips, where the recipe trains on whole ones.
     """
 
     recipe: Recipe
     clips: tuple[Clip, ...]
     store: ClipStore
     noise: ClipStore | None
+    features: FeatureStore | None = None
 
     @classmethod
     def load(
@@ -83,13 +88,16 @@ class Data:
         noise = None
         if recipe.augment.noise:
             noise = _noise(folders[NOISE], recipe.sample_rate, progress)
-        return cls(recipe, tuple(clips), store, noise)
+        features = None
+        if not recipe.training.crop:
+            features = _features(recipe, store, [clip.digest for clip in clips], progress)
+        return cls(recipe, tuple(clips), store, noise, features)
 
     def examples(self, rows: Sequence[int]) -> Examples:
         """Give some of the clips, with their emotions as indices."""
         emotions = self.recipe.emotions
         targets = tuple(emotions.index(self.clips[row].emotion) for row in rows)
-        return Examples(self.store, tuple(rows), targets)
+        return Examples(self.store, tuple(rows), targets, self.features)
 
     def name(self, row: int) -> str:
         """Name a clip the same on every machine: speaker and file name, "ravdess/07/03-....wav"."""
@@ -116,6 +124,20 @@ def _check_folders(recipe: Recipe, folders: Mapping[str, Path]) -> None:
                 f"--data {name}=...: the recipe {recipe.name} does not use {name}; "
                 f"it uses {', '.join(wanted)}"
             )
+
+
+def _features(
+    recipe: Recipe, store: ClipStore, digests: Sequence[str], progress: Progress
+) -> FeatureStore:
+    frontend = make_frontend(recipe)
+    settings = [recipe.sample_rate, recipe.frontend.model_dump(), recipe.window.model_dump()]
+    everything = Examples(store, tuple(range(len(store))), (0,) * len(store))
+    return FeatureStore.build(
+        frontend,
+        WholeClips(everything, recipe.window),
+        json.dumps([settings, frontend.identity, gate_digest(), list(digests)]),
+        progress=lambda done, total: progress("computing features", done, total),
+    )
 
 
 def _noise(folder: Path, sample_rate: int, progress: Progress) -> ClipStore:

@@ -28,9 +28,6 @@ from undertone.learn.run import FoldResult, Say, difference
 from undertone.learn.training import train
 from undertone.window import pieces
 
-VERSION = "1"
-"""Of a model that a recipe gives first."""
-
 CHECKED = (0.5, 1.0, 2.3, 4.0, 10.0, 30.0)
 """s; lengths at which an exported graph is compared with torch."""
 
@@ -161,12 +158,14 @@ def make_card(data: Data, measured: Measured | None) -> Card:
     return Card(
         schema_version=1,
         name=recipe.name,
-        version=VERSION,
+        version=recipe.version,
         description=recipe.description,
         labels=recipe.emotions,
         sample_rate=recipe.sample_rate,
         window=recipe.window,
-        min_confidence=2 / len(recipe.emotions),
+        min_confidence=(
+            2 / len(recipe.emotions) if recipe.min_confidence is None else recipe.min_confidence
+        ),
         calibration=calibration,
         corpora=tuple(
             CorpusInfo(name=name, clips=len(who), speakers=len(set(who)), licence=licence(name))

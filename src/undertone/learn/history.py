@@ -2,6 +2,7 @@
 
 import csv
 import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from rich.progress import Progress
 
-from undertone.learn.learner import Job
+from undertone.learn.learner import WATCHED, Job
 
-COLUMNS = ("epoch", "learning_rate", "train_loss", "validation_loss", "validation_uar")
-"""Of history.csv."""
+VALIDATION = tuple(f"validation_{name}" for name in WATCHED)
+
+COLUMNS = ("epoch", "seconds", "learning_rate", "train_loss", *VALIDATION)
+"""Of history.csv; `seconds` are those of the epoch, with its validation."""
 
 Row = dict[str, float]
 """An epoch's value for each of `COLUMNS`; NaN where it was not measured."""
@@ -30,6 +33,11 @@ class History(Callback):
         self.epochs = job.epochs or job.recipe.training.epochs
         self.say = say
         self.rows: list[Row] = []
+        self.since = time.perf_counter()
+
+    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Start the clock."""
+        self.since = time.perf_counter()
 
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule
@@ -38,20 +46,20 @@ class History(Callback):
         found = {name: float(value) for name, value in trainer.callback_metrics.items()}
         row: Row = {
             "epoch": trainer.current_epoch + 1,
+            "seconds": time.perf_counter() - self.since,
             "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
             "train_loss": found["train_loss"],
         }
+        self.since = time.perf_counter()
         every = trainer.check_val_every_n_epoch or 1
         watched = "validation_uar" in found and (trainer.current_epoch + 1) % every == 0
-        for name in ("validation_loss", "validation_uar"):
+        for name in VALIDATION:
             row[name] = found[name] if watched else math.nan
         self.rows.append(row)
         self.write()
         line = f"{self.title}, epoch {row['epoch']}/{self.epochs}: loss {row['train_loss']:.3f}"
         if watched:
-            line += (
-                f", validation NLL {row['validation_loss']:.3f}, UAR {row['validation_uar']:.1%}"
-            )
+            line += f", validation NLL {row['validation_nll']:.3f}, UAR {row['validation_uar']:.1%}"
         self.say(line)
 
     def write(self) -> None:

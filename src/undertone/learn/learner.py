@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 
@@ -14,7 +15,14 @@ from undertone.learn import augment
 from undertone.learn.batches import Crops, Examples, Whole, generator_for
 from undertone.learn.classifier import Classifier
 from undertone.learn.clips import ClipStore
+from undertone.learn.evaluation import Predictions, metrics
 from undertone.learn.recipe import Recipe
+
+WATCHED = ("nll", "uar", "accuracy", "macro_f1", "weighted_f1")
+"""What is measured on validation clips; `training.monitor` names one."""
+
+MOMENTUM = 0.9
+"""Nesterov's, of sgd."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,10 @@ class Learner(lightning.LightningModule):
         self.epochs = job.epochs or job.recipe.training.epochs
         self.steps = 1
         self.classifier = Classifier.build(job.recipe)
+        self.seconds = job.recipe.training.crop
+        if job.training.features is not None:
+            self.seconds = job.training.features.mean_samples / job.recipe.sample_rate
+        self.validates = job.validation is not None
         self.random = torch.Generator()
         classes = len(job.recipe.emotions)
         weights = torch.ones(classes)
@@ -57,13 +69,12 @@ class Learner(lightning.LightningModule):
             counts = torch.bincount(torch.tensor(job.training.targets), minlength=classes)
             weights = len(job.training.targets) / (classes * counts.clamp_min(1))
         self.register_buffer("class_weights", weights, persistent=False)
-        self.crop_share = 1 / (1 + job.recipe.augment.speed)
         if job.recipe.augment.formant and not hasattr(self.classifier.frontend, "centres"):
             raise RecipeError(
                 f"augment.formant: the front end {job.recipe.frontend.name} has no axis of "
                 "frequency to scale; set it to 0"
             )
-        self._judged: list[tuple[torch.Tensor, Whole]] = []
+        self._judged: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def training_step(self, batch: Crops, batch_index: int) -> torch.Tensor:
         """Give the loss of a batch of crops; what is random follows from seed and epoch alone."""
@@ -79,6 +90,8 @@ class Learner(lightning.LightningModule):
                 features, targets = augment.mix(features, targets, spec.mixup, self.random)
         log_probabilities = F.log_softmax(self.classifier.each(features).float(), dim=-1)
         weighted = targets * self.get_buffer("class_weights")
+        if spec.loss == "focal":
+            weighted = weighted * (1 - log_probabilities.exp()).pow(spec.focal_gamma)
         loss = -(weighted * log_probabilities).sum(dim=-1).mean(dim=-1).sum()  # over the members
         if not torch.isfinite(loss):
             raise UndertoneError(
@@ -93,45 +106,73 @@ class Learner(lightning.LightningModule):
         """Give the features of a batch of crops, warped and masked: (batch, features, frames)."""
         spec, generator = self.recipe.augment, self.random
         frontend = self.classifier.frontend
-        features: torch.Tensor = frontend(batch.waveform)
-        time = features.shape[2]
-        frames = round(time * self.crop_share)
-        used = 1 + batch.lengths / batch.waveform.shape[1] * (time - 1)
-        features = augment.warp_time(features, used, frames)
+        features = self.classifier.frames(batch.sound)
+        if spec.speed:
+            time = features.shape[2]
+            frames = round(time / (1 + spec.speed))
+            used = 1 + batch.lengths / batch.sound.shape[1] * (time - 1)
+            features = augment.warp_time(features, used, frames)
         if spec.formant:
             factors = augment.uniform(-spec.formant, spec.formant, (len(features),), generator)
             centres = frontend.get_buffer("centres")
             features = augment.warp_frequency(features, centres, factors.exp())
         for _ in range(spec.frequency_mask):
             features = augment.mask(features, spec.frequency_mask_max, generator, dim=1)
-        widest = round(spec.time_mask_max / self.recipe.training.crop * frames)
         for _ in range(spec.time_mask):
+            widest = round(spec.time_mask_max / self.seconds * features.shape[2])
             features = augment.mask(features, widest, generator, dim=2)
         return features
 
     def validation_step(self, batch: Whole, batch_index: int) -> None:
         """Judge pieces of whole clips with the averaged weights."""
-        self._judged.append((self.classifier(batch.waveform).float().cpu(), batch))
+        self._judged.append((self.classifier(batch.sound).float().cpu(), batch.targets.cpu()))
 
     def on_validation_epoch_end(self) -> None:
-        """Log NLL and UAR of the pieces judged."""
-        logits = torch.cat([logits for logits, _ in self._judged])
-        targets = torch.cat([batch.targets.cpu() for _, batch in self._judged])
+        """Log what `WATCHED` names, of the pieces judged."""
+        logits = torch.cat([logits for logits, _ in self._judged]).double()
+        targets = torch.cat([targets for _, targets in self._judged])
         self._judged.clear()
-        right = logits.argmax(dim=1) == targets
-        recalls = [right[targets == k].float().mean() for k in set(targets.tolist())]
-        self.log("validation_loss", F.cross_entropy(logits, targets))
-        self.log("validation_uar", torch.stack(recalls).mean())
+        count = len(targets)
+        predictions = Predictions(
+            targets.numpy(),
+            logits.log_softmax(dim=1).numpy(),
+            np.zeros(count, dtype=np.str_),
+            np.arange(count).astype(np.str_),
+            self.recipe.emotions,
+        )
+        found = metrics(predictions)
+        for name in WATCHED:
+            self.log(f"validation_{name}", found[name])
 
     def configure_optimizers(self) -> Any:
-        """Give AdamW (Loshchilov and Hutter 2019) without decay of biases and norms; schedule."""
+        """Give the optimiser, which spares biases and norms from decay, and its schedule."""
         spec = self.recipe.training
         weights = [p for p in self.parameters() if p.requires_grad]
         groups = [
             {"params": [p for p in weights if p.ndim > 1], "weight_decay": spec.weight_decay},
             {"params": [p for p in weights if p.ndim <= 1], "weight_decay": 0.0},
         ]
-        optimiser = torch.optim.AdamW(groups, lr=spec.learning_rate)
+        optimiser: torch.optim.Optimizer
+        if spec.optimiser == "sgd":
+            optimiser = torch.optim.SGD(
+                groups, lr=spec.learning_rate, momentum=MOMENTUM, nesterov=True
+            )
+        else:
+            kind = torch.optim.AdamW if spec.optimiser == "adamw" else torch.optim.Adam
+            optimiser = kind(groups, lr=spec.learning_rate)
+        if spec.schedule == "plateau":
+            watched = f"validation_{spec.monitor}" if self.validates else "train_loss"
+            rising = self.validates and spec.monitor != "nll"
+            plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+                optimiser,
+                "max" if rising else "min",
+                spec.plateau_factor,
+                spec.plateau_patience,
+            )
+            return {
+                "optimizer": optimiser,
+                "lr_scheduler": {"scheduler": plateau, "interval": "epoch", "monitor": watched},
+            }
         total = spec.epochs * self.steps
         schedule: torch.optim.lr_scheduler.LRScheduler
         if spec.schedule == "one-cycle":

@@ -16,7 +16,7 @@ from undertone.learn.dealing import deal, grouped, share, shuffled, spread
 from undertone.learn.folds import Fold, Split, check_leaks, check_taught
 
 if TYPE_CHECKING:
-    from undertone.learn.recipe import ProtocolSpec
+    from undertone.learn.tables import ProtocolSpec
 
 T = TypeVar("T")
 

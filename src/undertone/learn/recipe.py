@@ -6,7 +6,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -26,179 +26,15 @@ from undertone.learn import corpora
 from undertone.learn.corpora.table import TableSpec
 from undertone.learn.mistakes import Mistake, listed, mistakes_in, shown
 from undertone.learn.registry import Options, frontends, networks
-
-# TOML has types: 40 is a number, "40" and true are not.
-Whole = Annotated[int, Field(strict=True)]
-Number = Annotated[float, Field(strict=True)]
-Range = tuple[Number, Number]
-
-
-class ProtocolSpec(Options):
-    """Who is trained on, who is validated on, who is tested on."""
-
-    name: Literal[
-        "emobox6",
-        "loso",
-        "speakers",
-        "holdout-speakers",
-        "random",
-        "holdout-random",
-        "cross-corpus",
-        "leave-one-corpus-out",
-        "split",
-        "none",
-    ] = Field(
-        description="emobox6: the six published folds of four RAVDESS actors. loso: each speaker "
-        "is the test fold once. speakers: folds of whole speakers, balanced by sex. "
-        "holdout-speakers: one fold with a share of the speakers. random: folds of clips, "
-        "stratified by emotion; optimistic, since speakers are on both sides. holdout-random: one "
-        "fold with a share of the clips, stratified; optimistic too. cross-corpus: some corpora "
-        "test, the others train. leave-one-corpus-out: each corpus is the test fold once. split: "
-        "what the split column of the table says; optimistic where speakers are on both sides. "
-        "none: every clip trains, none tests (a final model).",
-    )
-    folds: Whole = Field(
-        default=5, ge=2, le=1000, description="Number of folds of speakers and random."
-    )
-    test_share: Number = Field(
-        default=0.2,
-        gt=0,
-        le=0.5,
-        description="Share of the speakers (holdout-speakers) or clips (holdout-random) to test.",
-    )
-    test_corpora: tuple[str, ...] = Field(
-        default=(), description="Corpora that cross-corpus tests on; it trains on the others."
-    )
-    validation_speakers: Whole = Field(
-        4,
-        ge=0,
-        le=1000,
-        description="Training speakers set apart in each fold to watch training and to fit the "
-        "temperature; balanced by sex. Two speakers in all leave none: set 0.",
-    )
-    validation_share: Number = Field(
-        default=0.15,
-        ge=0,
-        lt=0.5,
-        description="The same for the protocols that split by shares, holdout-speakers, random "
-        "and holdout-random: a share of all speakers or clips, out of the training part.",
-    )
-
-    @property
-    def validates(self) -> bool:
-        """Whether something is set apart in each fold."""
-        if self.name in ("holdout-speakers", "random", "holdout-random"):
-            return self.validation_share > 0
-        return self.validation_speakers > 0 and self.name != "none"
-
-
-class TrainingSpec(Options):
-    """How the network's weights are found."""
-
-    members: Whole = Field(
-        default=1,
-        ge=1,
-        le=32,
-        description="Networks trained side by side from different first weights, all part of the "
-        "one model; the answer is the mean of their probabilities.",
-    )
-    epochs: Whole = Field(
-        default=40, ge=1, le=10_000, description="Passes over the training clips."
-    )
-    batch: Whole = Field(default=32, ge=2, le=4096, description="Clips per step.")
-    optimiser: Literal["adamw"] = Field(default="adamw", description="How a step is made.")
-    learning_rate: Number = Field(default=2e-3, gt=0, le=1, description="Highest learning rate.")
-    weight_decay: Number = Field(
-        default=0.05, ge=0, le=1, description="Decoupled decay of weight matrices and kernels."
-    )
-    schedule: Literal["one-cycle", "cosine", "constant"] = Field(
-        default="one-cycle", description="Learning rate over the steps."
-    )
-    warmup: Number = Field(
-        default=0.15, ge=0, lt=1, description="Share of the steps in which the learning rate rises."
-    )
-    crop: Number = Field(
-        default=2.3,
-        gt=0,
-        le=60,
-        description="s; length of a training example: a random cut, or padded.",
-    )
-    patience: Whole = Field(
-        default=0,
-        ge=0,
-        le=10_000,
-        description="Epochs without a better `monitor` before stopping; 0: off.",
-    )
-    monitor: Literal["uar", "nll"] = Field(
-        default="uar",
-        description="Figure on the validation speakers that says which epoch is better.",
-    )
-    mixup: Number = Field(
-        default=0.3,
-        ge=0,
-        le=10,
-        description="Beta parameter of mixing two clips of a batch; 0: off.",
-    )
-    label_smoothing: Number = Field(
-        default=0.1, ge=0, lt=1, description="Share of the target spread over all emotions."
-    )
-    class_weights: Literal["none", "balanced"] = Field(
-        default="none",
-        description="balanced: rare emotions weigh more in the loss (1 / their share).",
-    )
-    ema: Number = Field(
-        default=0.99, ge=0, lt=1, description="Decay per step of the averaged weights; 0: off."
-    )
-    clip_grad: Number = Field(default=2.0, ge=0, description="Largest norm of a gradient; 0: off.")
-    precision: Literal["32", "bf16"] = Field(default="32", description="Arithmetic of the network.")
-    workers: Whole = Field(
-        default=0, ge=0, le=64, description="Processes that prepare batches; 0: none."
-    )
-
-
-class AugmentSpec(Options):
-    """Random changes to training examples; 0 is off. Copies never leave the training fold."""
-
-    gain: Number = Field(
-        default=0.0, ge=0, le=60, description="dB; level changes by up to this, +/-."
-    )
-    noise: Number = Field(
-        default=0.0, ge=0, le=1, description="Probability of background noise (--data noise=DIR)."
-    )
-    noise_snr: Range = Field(
-        default=(3.0, 30.0), description="dB; lowest and highest ratio of speech to noise."
-    )
-    equaliser: Number = Field(
-        default=0.0,
-        ge=0,
-        le=24,
-        description="dB; a smooth random curve over frequency, up to this, + or -.",
-    )
-    speed: Number = Field(
-        default=0.0, ge=0, le=0.5, description="Time scale changes by up to this share."
-    )
-    formant: Number = Field(
-        default=0.0, ge=0, le=0.5, description="Frequency scale changes by up to this share."
-    )
-    time_mask: Whole = Field(
-        default=0, ge=0, le=10, description="Number of spans of time blanked out."
-    )
-    time_mask_max: Number = Field(
-        default=0.3, gt=0, le=10, description="s; longest of those spans."
-    )
-    frequency_mask: Whole = Field(
-        default=0, ge=0, le=10, description="Number of spans of bands blanked."
-    )
-    frequency_mask_max: Whole = Field(
-        default=10, ge=1, le=256, description="Bands; widest of those spans."
-    )
-
-    @field_validator("noise_snr")
-    @classmethod
-    def _ordered(cls, snr: Range) -> Range:
-        if not -30 <= snr[0] <= snr[1] <= 100:
-            raise ValueError("should be two numbers, the lower first, between -30 and 100 dB")
-        return snr
+from undertone.learn.tables import (
+    AugmentSpec,
+    ClaimSpec,
+    CriteriaSpec,
+    Number,
+    ProtocolSpec,
+    TrainingSpec,
+    Whole,
+)
 
 
 class Component(Options):
@@ -227,6 +63,19 @@ class Recipe(Options):
     sample_rate: Whole = Field(
         default=16_000, ge=4000, le=192_000, description="Hz; clips are resampled to this."
     )
+    version: str = Field(
+        default="1", min_length=1, max_length=32, description="Version of the model it gives."
+    )
+    min_confidence: Number | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Probability below which the model says it is uncertain; twice that of a guess "
+        "if not given.",
+    )
+    weights: Literal["float32", "float16"] = Field(
+        default="float32", description="How the model file keeps its weights; float16 halves it."
+    )
     seeds: tuple[Whole, ...] = Field(
         default=(0, 1, 2), min_length=1, description="One whole cross-validation is run for each."
     )
@@ -243,6 +92,13 @@ class Recipe(Options):
     network: Component
     training: TrainingSpec = TrainingSpec()
     augment: AugmentSpec = AugmentSpec()
+    criteria: CriteriaSpec = CriteriaSpec()
+    claim: ClaimSpec | None = None
+    as_claimed: bool = Field(
+        default=False,
+        description="Whether the protocol of the claim takes the place of that of the recipe; set "
+        "by `undertone train --as-claimed`.",
+    )
 
     _text: str = PrivateAttr("")
 
@@ -255,6 +111,16 @@ class Recipe(Options):
     def emotions(self) -> tuple[str, ...]:
         """The emotions to tell apart, in the order of the model's outputs."""
         return LABEL_SETS[self.labels] if isinstance(self.labels, str) else self.labels
+
+    def under_claim(self) -> Self:
+        """Give the same recipe under the protocol of its claim.
+
+        Raises:
+            RecipeError: it has no claim.
+        """
+        if self.claim is None:
+            raise RecipeError(f"recipe {self.name} has no [claim] whose protocol could be used")
+        return self if self.as_claimed else self.parse(f"as_claimed = true\n{self.text}", self.name)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -332,6 +198,13 @@ class Recipe(Options):
             raise ValueError("should be whole numbers from 0 up, each once")
         return seeds
 
+    @model_validator(mode="before")
+    @classmethod
+    def _claimed_protocol(cls, tables: Any) -> Any:
+        if tables.get("as_claimed") is True and isinstance(tables.get("claim"), dict):
+            return tables | {"protocol": tables["claim"].get("protocol")}
+        return tables
+
     @model_validator(mode="after")
     def _stopping_needs_validation(self) -> Self:
         if self.training.patience and not self.protocol.validates:
@@ -339,6 +212,16 @@ class Recipe(Options):
                 "training.patience: stopping early needs validation speakers or clips "
                 "(protocol.validation_speakers or validation_share above 0, and a protocol other "
                 "than none)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _whole_clips_are_not_changed(self) -> Self:
+        changed = self.augment.of_waveforms
+        if not self.training.crop and changed:
+            raise ValueError(
+                f"augment.{changed[0]}: features of whole clips (training.crop = 0) are computed "
+                "once, so their waveforms cannot change; set it to 0, or give training.crop"
             )
         return self
 

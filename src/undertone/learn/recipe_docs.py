@@ -41,10 +41,14 @@ WINDOW: Mapping[str, str] = MappingProxyType(
 
 def document() -> str:
     """Give the page: one table for each table of a recipe, and for each front end and network."""
-    tables = {
-        name: field.annotation
+    kinds = {
+        name: next(iter(get_args(field.annotation)), field.annotation)
         for name, field in Recipe.model_fields.items()
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    }
+    tables = {
+        name: kind
+        for name, kind in kinds.items()
+        if isinstance(kind, type) and issubclass(kind, BaseModel)
     }
     parts = [OPENING, _section("Top of the file", Recipe, set(tables))]
     for name, model in tables.items():
@@ -64,6 +68,7 @@ def _section(
     for name, field in model.model_fields.items():
         if name not in without:
             default = "" if field.is_required() else f"`{_toml(field.default)}`"
+            default = "not set" if field.default is None else default
             text = (field.description or WINDOW.get(name, "")).replace("|", "\\|")
             rows.append(f"| `{name}` | {default} | {_allowed(field)} | {text} |")
     return "\n".join([f"## {heading}", "", *([about, ""] if about else []), *rows, ""])
@@ -88,6 +93,10 @@ def _kind(annotation: object) -> str:
     names: Mapping[object, str] = {int: "whole number", float: "number", str: "text"}
     arguments = get_args(annotation)
     origin = get_origin(annotation)
+    if origin is dict:
+        return f"table of {_plural(_kind(_bare(arguments[1])))}"
+    if arguments and arguments[-1] is type(None):
+        return _kind(_bare(arguments[0]))
     if origin is tuple:
         return f"list of {_plural(_kind(_bare(arguments[0])))}"
     if annotation in names:
@@ -110,6 +119,8 @@ def _toml(value: object) -> str:
     """A value as it stands in a TOML file."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, dict):
+        return "{}"
     if isinstance(value, tuple | list):
         return f"[{', '.join(map(_toml, value))}]"
     return f'"{value}"' if isinstance(value, str) else str(value)

@@ -27,7 +27,18 @@ from undertone.learn.training import train
 Say = Callable[[str], None]
 """Called with one line for people."""
 
-WORDS = {"name", "description", "limits", "licence", "seeds"}
+WORDS = {
+    "name",
+    "description",
+    "limits",
+    "licence",
+    "seeds",
+    "version",
+    "min_confidence",
+    "weights",
+    "criteria",
+    "claim",
+}
 """Keys of a recipe that change nothing in what is trained."""
 
 
@@ -225,7 +236,7 @@ def _gather(data: Data, seed: int, folds: Mapping[int, Fold], folder: Path) -> S
                 seed,
                 str(number),
                 curve(history, "train_loss"),
-                curve(history, "validation_loss"),
+                curve(history, "validation_nll"),
                 curve(history, "validation_uar"),
             )
         )

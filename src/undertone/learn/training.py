@@ -1,7 +1,9 @@
 """Trains one network on some clips with Lightning, in a folder from which it can go on."""
 
 import contextlib
+import math
 import signal
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +17,12 @@ from torch.utils.data import DataLoader
 
 from undertone.learn.batches import Crops, EpochSteps, TrainingBatches, WholeClips, generator_for
 from undertone.learn.classifier import Classifier
-from undertone.learn.history import Bar, History, Row
+from undertone.learn.history import COLUMNS, Bar, History, Row
 from undertone.learn.learner import Job, Learner
+from undertone.learn.networks import Fitted
 from undertone.learn.quiet import quiet
 
-WATCHED = 10
+MEASURED = 10
 """So many times at least is a training without early stopping measured on validation speakers."""
 
 
@@ -46,7 +49,13 @@ def train(job: Job, device: torch.device, say: Callable[[str], None]) -> Trained
     torch.manual_seed(generator_for(*job.seed).initial_seed())
     learner = Learner(job)
     batches = TrainingBatches(
-        job.training, job.recipe.window, spec, job.recipe.augment, learner.seed, job.noise
+        job.training,
+        job.recipe.window,
+        spec,
+        job.recipe.augment,
+        learner.seed,
+        job.noise,
+        [spec.boost.get(emotion, 1.0) for emotion in job.recipe.emotions] if spec.boost else (),
     )
     learner.steps = batches.steps
     checkpoints = job.folder / "checkpoints"
@@ -54,6 +63,10 @@ def train(job: Job, device: torch.device, say: Callable[[str], None]) -> Trained
     steps = EpochSteps(batches.steps)
     if last.exists():  # workers fetch ahead, before Lightning says which epoch it is
         steps.set_epoch(1 + int(_load(last)["epoch"]))
+    else:
+        learner.classifier.fit_frontend(WholeClips(job.training, job.recipe.window))
+    if isinstance(learner.classifier.members[0], Fitted):
+        return _fit(job, learner.classifier, say)
     loader: DataLoader[Crops] = DataLoader(
         batches, batch_size=None, sampler=steps, num_workers=spec.workers
     )
@@ -62,6 +75,7 @@ def train(job: Job, device: torch.device, say: Callable[[str], None]) -> Trained
         watch = DataLoader(WholeClips(job.validation, job.recipe.window), batch_size=None)
     history = History(job, say)
     epochs = job.epochs or spec.epochs
+    often = bool(spec.patience) or spec.schedule == "plateau"
     with quiet("lightning.pytorch", "lightning.fabric"):
         trainer = lightning.Trainer(
             accelerator="gpu" if device.type == "cuda" else "cpu",
@@ -69,7 +83,7 @@ def train(job: Job, device: torch.device, say: Callable[[str], None]) -> Trained
             max_epochs=epochs,
             precision="bf16-mixed" if spec.precision == "bf16" else "32-true",
             gradient_clip_val=spec.clip_grad or None,
-            check_val_every_n_epoch=1 if spec.patience else max(1, epochs // WATCHED),
+            check_val_every_n_epoch=1 if often else max(1, epochs // MEASURED),
             callbacks=[history, Bar(job.title), *_callbacks(job, checkpoints)],
             logger=False,
             enable_model_summary=False,
@@ -82,6 +96,20 @@ def train(job: Job, device: torch.device, say: Callable[[str], None]) -> Trained
     saved = _load(checkpoints / f"{chosen}.ckpt")
     learner.load_state_dict(saved["state_dict"])  # the averaged weights
     return Trained(learner.classifier, tuple(history.rows), int(saved["epoch"]) + 1)
+
+
+def _fit(job: Job, classifier: Classifier, say: Callable[[str], None]) -> Trained:
+    """Fit classifiers that learn in one go, and write it down as one epoch."""
+    started = time.perf_counter()
+    classifier.fit_members(
+        WholeClips(job.training, job.recipe.window), generator_for(*job.seed).initial_seed() % 2**31
+    )
+    seconds = time.perf_counter() - started
+    history = History(job, say)
+    history.rows.append(dict.fromkeys(COLUMNS, math.nan) | {"epoch": 1, "seconds": seconds})
+    history.write()
+    say(f"{job.title}: fitted to {len(job.training.rows)} clips in {seconds:.1f} s")
+    return Trained(classifier, tuple(history.rows), 1)
 
 
 def _load(checkpoint: Path) -> dict[str, Any]:
@@ -97,9 +125,7 @@ def _callbacks(job: Job, folder: Path) -> list[Callback]:
         average = get_ema_multi_avg_fn(spec.ema)  # type: ignore[no-untyped-call]
         callbacks.append(WeightAveraging(multi_avg_fn=average))
     if job.validation is not None:
-        monitor, mode = (
-            ("validation_uar", "max") if spec.monitor == "uar" else ("validation_loss", "min")
-        )
+        monitor, mode = f"validation_{spec.monitor}", "min" if spec.monitor == "nll" else "max"
         if spec.patience:
             callbacks.append(EarlyStopping(monitor, patience=spec.patience, mode=mode))
         callbacks.append(

@@ -19,11 +19,14 @@ class FrontEnd(nn.Module):
 
     Attributes:
         features: number of values per frame that `forward` gives.
+        identity: what its values follow from beside its options and its code, such as the digest
+            of weights that it reads.
     """
 
     name: ClassVar[str]
     Options: ClassVar[type[registry.Options]]
     features: int
+    identity: str = ""
 
     def __init__(self, options: registry.Options, sample_rate: int) -> None:
         """Keep the sample rate (Hz) of the waveforms; `options` is an instance of `Options`."""
