@@ -1,0 +1,174 @@
+"""What several networks are made of: convolution blocks, recurrent layers, summaries, the head."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from pydantic import Field
+from torch import nn
+
+from undertone.learn.tables import Whole
+
+Sizes = tuple[Annotated[Whole, Field(ge=1, le=2048)], ...]
+"""Channels or units of each of several layers."""
+
+Kernels = tuple[Annotated[Whole, Field(ge=1, le=31)], ...]
+"""What each of several convolutions spans, or all of them if it is one number."""
+
+How = Literal["last", "mean", "attention"]
+"""How a sequence becomes one vector."""
+
+
+def odd(kernels: Kernels) -> Kernels:
+    """Check kernels: an even one has no middle. Raises ValueError."""
+    if any(kernel % 2 == 0 for kernel in kernels):
+        raise ValueError("should be odd numbers")
+    return kernels
+
+
+def check_pairs(kernels: Sequence[int], filters: Sequence[int]) -> None:
+    """Check that there is one kernel for each convolution, or one for all. Raises ValueError."""
+    if len(kernels) not in (1, len(filters)):
+        raise ValueError(
+            f"kernels: found {len(kernels)} of them for {len(filters)} filters; "
+            "give one for each, or one for all"
+        )
+
+
+def convolutions(
+    channels: int, filters: Sequence[int], kernels: Sequence[int], pool: int, dropout: float
+) -> nn.Sequential:
+    """Blocks of convolution over time, batch norm, ReLU, max pool and dropout.
+
+    Maps (batch, channels, time) to (batch, filters[-1], shorter time); any length will do. ReLU
+    comes after pooling, which gives the same in less time.
+    """
+    if len(kernels) == 1:
+        kernels = [*kernels] * len(filters)
+    layers: list[nn.Module] = []
+    for width, kernel in zip(filters, kernels, strict=True):
+        layers += [
+            nn.Conv1d(channels, width, kernel, padding=kernel // 2, bias=False),
+            nn.BatchNorm1d(width),
+            Pool(pool),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+        ]
+        channels = width
+    return nn.Sequential(*layers)
+
+
+class Pool(nn.Module):
+    """Max pool over time that makes `frames` one, the last of them from what is left and 0.
+
+    Before ReLU that is what `ceil_mode` does. The exporter would fix the length with that, as it
+    would with `MaxPool1d`; hence the zeros, and the pooling in two dimensions.
+    """
+
+    def __init__(self, frames: int) -> None:
+        """`frames` is 1 or more."""
+        super().__init__()
+        self.frames = frames
+
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        """frames: (batch, channels, time) -> (batch, channels, ceil(time / self.frames))."""
+        padded = F.pad(frames, (0, self.frames - 1))[:, :, None]
+        return F.max_pool2d(padded, (1, self.frames))[:, :, 0]
+
+
+def head(values: int, dense: int, dropout: float, classes: int) -> nn.Sequential:
+    """A dense layer with ReLU, dropout, and the logits: (batch, values) to (batch, classes)."""
+    return nn.Sequential(
+        nn.Linear(values, dense), nn.ReLU(), nn.Dropout(dropout), nn.Linear(dense, classes)
+    )
+
+
+class Recurrent(nn.Module):
+    """Recurrent layers, with dropout after each.
+
+    Attributes:
+        units: of the last layer, per direction.
+        width: number of values per frame that come out: those of both directions.
+    """
+
+    def __init__(
+        self,
+        cell: type[nn.RNNBase],
+        values: int,
+        units: Sequence[int],
+        dropout: float,
+        bidirectional: bool = True,
+    ) -> None:
+        """`values` per frame come in; `cell` is `nn.LSTM`, `nn.GRU` or `Elman`."""
+        super().__init__()
+        directions = 2 if bidirectional else 1
+        widths = [values, *(directions * each for each in units)]
+        self.layers = nn.ModuleList(
+            cell(width, each, batch_first=True, bidirectional=bidirectional)
+            for width, each in zip(widths, units, strict=False)
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.units, self.width = units[-1], widths[-1]
+
+    def forward(self, sequence: torch.Tensor) -> torch.Tensor:
+        """sequence: (batch, time, values) -> (batch, time, width)."""
+        for layer in self.layers:
+            sequence = self.dropout(layer(sequence)[0])
+        return sequence
+
+
+class Elman(nn.RNN):
+    """A layer of `torch.nn.RNN` (Elman 1990) over (batch, time, values), which can be exported.
+
+    The exporter knows LSTM and GRU, but unrolls this one over the frames of its example; so in
+    export it is ONNX's operator RNN.
+    """
+
+    def forward(  # type: ignore[override]
+        self, sequence: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """sequence: (batch, time, values) -> (batch, time, directions * units), last states."""
+        if not torch.onnx.is_in_onnx_export():
+            heard: tuple[torch.Tensor, torch.Tensor] = super().forward(sequence)
+            return heard
+        into, again, bias_in, bias_again = map(torch.stack, zip(*self.all_weights, strict=True))
+        biases = torch.cat([bias_in, bias_again], dim=1)
+        (batch, time, _), directions = sequence.shape, len(into)
+        outputs, last = torch.onnx.ops.symbolic_multi_out(
+            "RNN",
+            (sequence.transpose(0, 1), into, again, biases),
+            {
+                "hidden_size": self.hidden_size,
+                "direction": "bidirectional" if self.bidirectional else "forward",
+            },
+            dtypes=(sequence.dtype, sequence.dtype),
+            shapes=(
+                (time, directions, batch, self.hidden_size),
+                (directions, batch, self.hidden_size),
+            ),
+        )
+        return outputs.permute(2, 0, 1, 3).flatten(2), last
+
+
+class Summary(nn.Module):
+    """What bidirectional or forward layers say of a whole sequence, as one vector.
+
+    "last" is the state of each direction when it has heard all, which is at the last frame
+    forwards, and at the first backwards.
+    """
+
+    def __init__(self, how: How, recurrent: Recurrent) -> None:
+        """`recurrent` gives the sequences."""
+        super().__init__()
+        self.how, self.units = how, recurrent.units
+        self.score = nn.Linear(recurrent.width, 1) if how == "attention" else None
+
+    def forward(self, sequence: torch.Tensor) -> torch.Tensor:
+        """sequence: (batch, time, width) -> (batch, width)."""
+        if self.how == "last":
+            return torch.cat([sequence[:, -1, : self.units], sequence[:, 0, self.units :]], dim=1)
+        if self.score is None:
+            return sequence.mean(dim=1)
+        weights = torch.softmax(self.score(sequence), dim=1)
+        return (weights * sequence).sum(dim=1)
