@@ -40,13 +40,9 @@ def train(
         Path | None, typer.Option(help="Folder of the run; runs/<recipe's name> if not given.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run.")] = False,
-    as_claimed: Annotated[
-        bool,
-        typer.Option(
-            "--as-claimed",
-            help="Split as the authors of the system did, by the recipe's [claim].",
-        ),
-    ] = False,
+    protocol: Annotated[
+        str, typer.Option(help="Split by another protocol: a name in the recipe's [alternatives].")
+    ] = "",
     final: Annotated[
         bool,
         typer.Option(
@@ -74,9 +70,11 @@ def train(
             f"{error.name} is not installed; train needs pip install 'undertone[learn]'"
         ) from error
     experiment = Recipe.load(recipe)
-    if as_claimed:
-        experiment = experiment.under_claim()
-    folder = out or Path("runs") / (experiment.name + ("-as-claimed" if as_claimed else ""))
+    if protocol:
+        experiment = experiment.under(protocol)
+    folder = out or Path("runs") / (
+        f"{experiment.name}-{protocol}" if protocol else experiment.name
+    )
     chosen_seeds = _seeds(experiment, seeds)
     chosen_folds = _folds(folds)
     where = find_device(device)

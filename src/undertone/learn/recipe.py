@@ -94,10 +94,15 @@ class Recipe(Options):
     augment: AugmentSpec = AugmentSpec()
     criteria: CriteriaSpec = CriteriaSpec()
     claim: ClaimSpec | None = None
-    as_claimed: bool = Field(
-        default=False,
-        description="Whether the protocol of the claim takes the place of that of the recipe; set "
-        "by `undertone train --as-claimed`.",
+    alternatives: dict[str, ProtocolSpec] = Field(
+        default={},
+        description="Other protocols by name, such as that of the authors of a system: "
+        "`undertone train --protocol NAME` splits by it.",
+    )
+    alternative: str = Field(
+        default="",
+        description="Name of the alternative that takes the place of [protocol]; set by "
+        "`--protocol`.",
     )
 
     _text: str = PrivateAttr("")
@@ -112,15 +117,18 @@ class Recipe(Options):
         """The emotions to tell apart, in the order of the model's outputs."""
         return LABEL_SETS[self.labels] if isinstance(self.labels, str) else self.labels
 
-    def under_claim(self) -> Self:
-        """Give the same recipe under the protocol of its claim.
+    def under(self, alternative: str) -> Self:
+        """Give the same recipe under another of its protocols.
 
         Raises:
-            RecipeError: it has no claim.
+            RecipeError: it has no alternative of this name.
         """
-        if self.claim is None:
-            raise RecipeError(f"recipe {self.name} has no [claim] whose protocol could be used")
-        return self if self.as_claimed else self.parse(f"as_claimed = true\n{self.text}", self.name)
+        if alternative not in self.alternatives:
+            raise RecipeError(
+                f"recipe {self.name} has no protocol called {shown(alternative)}; its "
+                f"[alternatives] are {listed(self.alternatives) if self.alternatives else 'none'}"
+            )
+        return self.parse(f'alternative = "{alternative}"\n{self.text}', self.name)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -200,9 +208,10 @@ class Recipe(Options):
 
     @model_validator(mode="before")
     @classmethod
-    def _claimed_protocol(cls, tables: Any) -> Any:
-        if tables.get("as_claimed") is True and isinstance(tables.get("claim"), dict):
-            return tables | {"protocol": tables["claim"].get("protocol")}
+    def _alternative_protocol(cls, tables: Any) -> Any:
+        name, others = tables.get("alternative"), tables.get("alternatives")
+        if isinstance(others, dict) and name in others:
+            return tables | {"protocol": others[name]}
         return tables
 
     @model_validator(mode="after")

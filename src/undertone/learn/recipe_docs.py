@@ -99,6 +99,8 @@ def _kind(annotation: object) -> str:
         return _kind(_bare(arguments[0]))
     if origin is tuple:
         return f"list of {_plural(_kind(_bare(arguments[0])))}"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "tables"
     if annotation in names:
         return names[annotation]
     if all(isinstance(value, str | int | float) for value in arguments):

@@ -38,6 +38,7 @@ WORDS = {
     "weights",
     "criteria",
     "claim",
+    "alternatives",
 }
 """Keys of a recipe that change nothing in what is trained."""
 

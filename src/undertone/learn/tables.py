@@ -258,11 +258,8 @@ class CriteriaSpec(Options):
 
 
 class ClaimSpec(Options):
-    """What the authors of a system say of it, and how they measured it."""
+    """What the authors of a system say of it, for the page that compares."""
 
-    protocol: ProtocolSpec = Field(
-        description="Their protocol; `undertone train --as-claimed` measures under it."
-    )
     accuracy: Number | None = Field(default=None, ge=0, le=1, description="As they claim it.")
     macro_f1: Number | None = Field(default=None, ge=0, le=1, description="As they claim it.")
     weighted_f1: Number | None = Field(default=None, ge=0, le=1, description="As they claim it.")
