@@ -1,6 +1,7 @@
 """What several networks are made of: convolution blocks, recurrent layers, summaries, the head."""
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 import torch
@@ -100,7 +101,7 @@ class Recurrent(nn.Module):
         dropout: float,
         bidirectional: bool = True,
     ) -> None:
-        """`values` per frame come in; `cell` is `nn.LSTM`, `nn.GRU` or `Elman`."""
+        """`values` per frame come in; `cell` is `nn.RNN`, `nn.LSTM` or `nn.GRU`."""
         super().__init__()
         directions = 2 if bidirectional else 1
         widths = [values, *(directions * each for each in units)]
@@ -114,41 +115,46 @@ class Recurrent(nn.Module):
     def forward(self, sequence: torch.Tensor) -> torch.Tensor:
         """sequence: (batch, time, values) -> (batch, time, width)."""
         for layer in self.layers:
-            sequence = self.dropout(layer(sequence)[0])
+            exported = torch.onnx.is_in_onnx_export()
+            heard = onnx_operator(layer, sequence) if exported else layer(sequence)[0]
+            sequence = self.dropout(heard)
         return sequence
 
 
-class Elman(nn.RNN):
-    """A layer of `torch.nn.RNN` (Elman 1990) over (batch, time, values), which can be exported.
+# What ONNX calls a recurrent layer, and where in torch's order its gates are: torch has input,
+# forget, cell, output; ONNX input, output, forget, cell. GRU: reset, update, new; update first.
+OPERATORS = MappingProxyType(
+    {"RNN_TANH": ("RNN", (0,)), "LSTM": ("LSTM", (0, 3, 1, 2)), "GRU": ("GRU", (1, 0, 2))}
+)
 
-    The exporter knows LSTM and GRU, but unrolls this one over the frames of its example; so in
-    export it is ONNX's operator RNN.
+
+def onnx_operator(layer: nn.RNNBase, sequence: torch.Tensor) -> torch.Tensor:
+    """Give what a recurrent layer gives, as ONNX's own operator; only works in export.
+
+    sequence: (batch, time, values) -> (batch, time, directions * units). Torch's exporter unrolls
+    an RNN over the frames of its example, fails on a GRU, and fixes the length of some LSTMs.
     """
-
-    def forward(  # type: ignore[override]
-        self, sequence: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """sequence: (batch, time, values) -> (batch, time, directions * units), last states."""
-        if not torch.onnx.is_in_onnx_export():
-            heard: tuple[torch.Tensor, torch.Tensor] = super().forward(sequence)
-            return heard
-        into, again, bias_in, bias_again = map(torch.stack, zip(*self.all_weights, strict=True))
-        biases = torch.cat([bias_in, bias_again], dim=1)
-        (batch, time, _), directions = sequence.shape, len(into)
-        outputs, last = torch.onnx.ops.symbolic_multi_out(
-            "RNN",
-            (sequence.transpose(0, 1), into, again, biases),
-            {
-                "hidden_size": self.hidden_size,
-                "direction": "bidirectional" if self.bidirectional else "forward",
-            },
-            dtypes=(sequence.dtype, sequence.dtype),
-            shapes=(
-                (time, directions, batch, self.hidden_size),
-                (directions, batch, self.hidden_size),
-            ),
-        )
-        return outputs.permute(2, 0, 1, 3).flatten(2), last
+    operator, order = OPERATORS[layer.mode]
+    directions = [
+        [weight.unflatten(0, (len(order), -1))[list(order)].flatten(0, 1) for weight in weights]
+        for weights in layer.all_weights
+    ]
+    into, again, bias_in, bias_again = map(torch.stack, zip(*directions, strict=True))
+    (batch, time, _), count = sequence.shape, len(directions)
+    attributes: dict[str, int | str] = {
+        "hidden_size": layer.hidden_size,
+        "direction": "bidirectional" if layer.bidirectional else "forward",
+    }
+    if operator == "GRU":
+        attributes["linear_before_reset"] = 1
+    heard = torch.onnx.ops.symbolic(
+        operator,
+        (sequence.transpose(0, 1), into, again, torch.cat([bias_in, bias_again], dim=1)),
+        attributes,
+        dtype=sequence.dtype,
+        shape=(time, count, batch, layer.hidden_size),
+    )
+    return heard.permute(2, 0, 1, 3).flatten(2)
 
 
 class Summary(nn.Module):

@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import nn
 
 from undertone.learn.networks import Network
-from undertone.learn.networks.parts import Elman, How, Recurrent, Summary, head
+from undertone.learn.networks.parts import How, Recurrent, Summary, head
 from undertone.learn.registry import Options
 from undertone.learn.tables import Number, Whole
 
@@ -57,7 +57,7 @@ class RNN(RecurrentNetwork):
     """Plain recurrent layers (Elman 1990), a summary of what they heard, a dense layer."""
 
     name = "rnn"
-    cell = Elman
+    cell = nn.RNN
 
 
 class LSTM(RecurrentNetwork):
