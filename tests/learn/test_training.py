@@ -253,7 +253,7 @@ def test_formants_need_a_frequency_axis(
 
     def without(recipe: Recipe) -> Classifier:
         classifier = build(recipe)
-        del classifier.frontend.centres
+        classifier.frontend.centres = None
         return classifier
 
     monkeypatch.setattr(Classifier, "build", without)

@@ -69,7 +69,7 @@ class Learner(lightning.LightningModule):
             counts = torch.bincount(torch.tensor(job.training.targets), minlength=classes)
             weights = len(job.training.targets) / (classes * counts.clamp_min(1))
         self.register_buffer("class_weights", weights, persistent=False)
-        if job.recipe.augment.formant and not hasattr(self.classifier.frontend, "centres"):
+        if job.recipe.augment.formant and self.classifier.frontend.centres is None:
             raise RecipeError(
                 f"augment.formant: the front end {job.recipe.frontend.name} has no axis of "
                 "frequency to scale; set it to 0"

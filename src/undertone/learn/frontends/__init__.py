@@ -19,6 +19,8 @@ class FrontEnd(nn.Module):
 
     Attributes:
         features: number of values per frame that `forward` gives.
+        centres: (features,) Hz, rising, where the values of a frame are an axis of frequency;
+            else None.
         identity: what its values follow from beside its options and its code, such as the digest
             of weights that it reads.
     """
@@ -26,6 +28,7 @@ class FrontEnd(nn.Module):
     name: ClassVar[str]
     Options: ClassVar[type[registry.Options]]
     features: int
+    centres: torch.Tensor | None
     identity: str = ""
 
     def __init__(self, options: registry.Options, sample_rate: int) -> None:
@@ -33,6 +36,7 @@ class FrontEnd(nn.Module):
         super().__init__()
         self.options = options
         self.sample_rate = sample_rate
+        self.register_buffer("centres", None, persistent=False)
 
     @abstractmethod
     def raw(self, waveform: torch.Tensor) -> torch.Tensor:

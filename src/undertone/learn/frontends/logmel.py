@@ -46,9 +46,6 @@ class LogMel(FrontEnd):
     Frame t is centred on sample t * hop, with zeros beyond the ends: time = samples // hop + 1.
     The Fourier transform is a convolution with windowed cosines and sines. That is exact, it runs
     faster in ONNX Runtime than its STFT operator does, and training uses the very same module.
-
-    Attributes:
-        centres: (bands,) Hz, the peak of each band.
     """
 
     name = "log-mel"

@@ -38,7 +38,8 @@ class BandFeature(SpectralFeature):
         """See `BandOptions`; fmax above half the sample rate is taken as half of it."""
         super().__init__(options, sample_rate, rows)
         self.bands = (options.bands, options.fmin, min(options.fmax or 1e9, sample_rate / 2))
-        filters = mel_filters(mel_edges(*self.bands), options.frame, sample_rate)
+        self.edges = mel_edges(*self.bands)
+        filters = mel_filters(self.edges, options.frame, sample_rate)
         self.register_buffer("filters", torch.from_numpy(filters.T.copy()), persistent=False)
 
     def band_power(self, sound: Sound) -> torch.Tensor:
@@ -72,6 +73,9 @@ class Mel(BandFeature):
         super().__init__(options, sample_rate, rows=options.bands)
         self.in_decibels = options.scale == "db"
         self.reference, self.depth = options.reference, options.depth
+        if not options.deltas:
+            centres = torch.from_numpy(self.edges[1:-1]).float()
+            self.register_buffer("centres", centres, persistent=False)
 
     def measure(self, sound: Sound) -> torch.Tensor:
         """Give the bands: (batch, bands, time)."""

@@ -82,6 +82,8 @@ class Stack(FrontEnd):
         self.parts = nn.ModuleList(parts)
         self.features = sum(part.features for part in parts)
         self.hop = max(part.hop for part in parts)
+        if len(parts) == 1 and options.normalise in ("none", "clip"):  # one scale for all rows
+            self.register_buffer("centres", parts[0].centres, persistent=False)
         self.middle = round(options.middle * sample_rate)
         self.frames, self.normalise = options.frames, options.normalise
         self.statistics = (
