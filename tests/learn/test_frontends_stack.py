@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import librosa
 import numpy as np
 import onnxruntime
 import pytest
@@ -105,6 +106,23 @@ def test_each_reference_is_recipe_text(text: str, rate: int, shape: tuple[int, i
         assert bool(found.isfinite().all())
 
 
+def exported(module: Stack, waveform: torch.Tensor, shortest: int) -> onnxruntime.InferenceSession:
+    """Open the graph of a stack, for any batch and any length from the shortest on."""
+    shapes = ({0: torch.export.Dim("batch", min=1), 1: torch.export.Dim("samples", min=shortest)},)
+    program = torch.onnx.export(
+        module,
+        (waveform,),
+        dynamic_shapes=shapes,
+        opset_version=18,
+        dynamo=True,
+        verbose=False,
+    )
+    assert program is not None
+    return onnxruntime.InferenceSession(
+        program.model_proto.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+
+
 @pytest.mark.filterwarnings("ignore")  # of torch's exporter
 @pytest.mark.parametrize(("text", "rate"), [(A, 16_000), (B, 16_000), (D, 48_000)])
 def test_the_exported_graph_gives_the_same(ravdess: Path, text: str, rate: int) -> None:
@@ -114,19 +132,7 @@ def test_the_exported_graph_gives_the_same(ravdess: Path, text: str, rate: int) 
         for n in (1, 3)
     ]
     module.fit([module.raw(torch.from_numpy(clip.copy())) for clip in clips])
-    shapes = ({0: torch.export.Dim("batch", min=1), 1: torch.export.Dim("samples", min=rate // 2)},)
-    program = torch.onnx.export(
-        module,
-        (voice(2 * rate, 2),),
-        dynamic_shapes=shapes,
-        opset_version=18,
-        dynamo=True,
-        verbose=False,
-    )
-    assert program is not None
-    session = onnxruntime.InferenceSession(
-        program.model_proto.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+    session = exported(module, voice(2 * rate, 2), shortest=rate // 2)
     name = session.get_inputs()[0].name
     half = rate // 2
     short = np.concatenate([clip[:, 2 * half : 3 * half + 7] for clip in clips])
@@ -138,6 +144,74 @@ def test_the_exported_graph_gives_the_same(ravdess: Path, text: str, rate: int) 
         assert close.mean() > 0.9995  # a bin of the rolloff, a frame that is voiced or not
         if "rolloff" not in text:
             assert close.all()
+
+
+def happy_clip(ravdess: Path, rate: int) -> torch.Tensor:
+    """A happy clip of 3.6 s, as read at this rate."""
+    path = ravdess / "Actor_10" / "03-01-03-02-02-01-10.flac"
+    return torch.from_numpy(Audio.read(path, sample_rate=rate).samples.copy())
+
+
+def test_c_at_22050_is_librosas(ravdess: Path) -> None:
+    """40 MFCC in 174 frames: those of the clip, then zeros."""
+    waveform = happy_clip(ravdess, 22_050)
+    expected = librosa.feature.mfcc(y=waveform[0].numpy(), sr=22_050, n_mfcc=40)
+    found = stack(C, 22_050).raw(waveform)[0].numpy()
+    assert found.shape == (40, 174)
+    assert expected.shape[1] < 174
+    np.testing.assert_allclose(found[:, : expected.shape[1]], expected, rtol=0, atol=5e-3)
+    assert not found[:, expected.shape[1] :].any()
+
+
+def test_d_at_48000_is_librosas(ravdess: Path) -> None:
+    """64 mel bands of the middle 2 s, in dB below their loudest, then to mean 0, deviation 1."""
+    waveform, rate = happy_clip(ravdess, 48_000), 48_000
+    start = (waveform.shape[1] - 2 * rate) // 2
+    middle = waveform[0, start : start + 2 * rate].numpy()
+    power = librosa.feature.melspectrogram(y=middle, sr=rate, n_mels=64)
+    expected = librosa.power_to_db(power, ref=np.max)
+    module = stack(D, rate)
+    raw = module.raw(waveform)[0].numpy()
+    assert raw.shape == expected.shape == (64, 188)
+    np.testing.assert_allclose(raw, expected, rtol=0, atol=5e-3)
+    found = module(waveform)[0].numpy()
+    expected = (expected - expected.mean()) / expected.std()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("samples", [1, 500, 2000, 8 * 512 - 1])
+def test_slopes_of_less_than_nine_frames_go_on_with_the_last(samples: int) -> None:
+    waveform = voice(samples, batch=2)
+    found = parts({"name": "rms", "deltas": 2})(waveform).numpy()
+    level = parts({"name": "rms"})(waveform).numpy()[:, 0]
+    time = samples // 512 + 1
+    going_on = np.pad(level, ((0, 0), (0, 9 - time)), mode="edge")
+    for order in (1, 2):
+        expected = librosa.feature.delta(going_on, order=order)[:, :time]
+        np.testing.assert_allclose(found[:, order], expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch's exporter
+def test_a_graph_for_long_hops_hears_a_clip_of_few_frames() -> None:
+    module = parts({"name": "mfcc", "deltas": 1}, hop=1600).eval()
+    session = exported(module, voice(32_000, batch=2), shortest=1600)
+    for samples in (1600, 8000, 40_000):
+        waveform = voice(samples)
+        (found,) = session.run(None, {session.get_inputs()[0].name: waveform.numpy()})
+        np.testing.assert_allclose(found, module(waveform).numpy(), rtol=1e-4, atol=1e-3)
+
+
+def test_a_front_end_says_where_its_bands_lie() -> None:
+    """One mel spectrogram has an axis of frequency; what is stacked or unlike in scale has none."""
+    mel = {"name": "mel", "bands": 40, "fmin": 50, "fmax": 7000}
+    expected = librosa.mel_frequencies(42, fmin=50, fmax=7000)[1:-1]
+    for normalise in ("none", "clip"):
+        centres = parts(mel, normalise=normalise).centres
+        assert centres is not None
+        np.testing.assert_allclose(centres.numpy(), expected, rtol=1e-5)
+    without = [[mel, {"name": "rms"}], [{"name": "mfcc"}], [{**mel, "deltas": 1}]]
+    assert all(parts(*each).centres is None for each in without)
+    assert parts(mel, normalise="feature").centres is None
 
 
 def test_parts_are_those_that_stand_alone_and_are_cut_to_the_shortest() -> None:

@@ -16,7 +16,8 @@ class Delta(nn.Module):
 
     A polynomial of that order is fitted to each frame and its neighbours (Savitzky and Golay 1964).
     Its highest derivative is the same everywhere, so that the first and the last four frames, which
-    have too few neighbours, have the slope of the nearest frame that has enough.
+    have too few neighbours, have the slope of the nearest frame that has enough. A sequence of less
+    than nine frames, which librosa refuses, is taken to go on with its last frame.
     """
 
     kernel: torch.Tensor
@@ -30,8 +31,11 @@ class Delta(nn.Module):
         self.register_buffer("kernel", kernel[None, None], persistent=False)
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
-        """values: (batch, features, time), of 9 frames or more -> their slopes, as many."""
+        """values: (batch, features, time) -> their slopes, the same shape."""
         batch, features, time = values.shape
-        slopes = F.conv1d(values.reshape(batch * features, 1, time), self.kernel)
-        slopes = F.pad(slopes, (WIDTH // 2, WIDTH // 2), mode="replicate")
-        return slopes.reshape(batch, features, time)
+        going_on = F.pad(values, (0, WIDTH - 1), mode="replicate")
+        slopes = F.conv1d(going_on.reshape(batch * features, 1, time + WIDTH - 1), self.kernel)
+        # Slope i is that of frames i to i + 8, and belongs to frame i + 4; the last is time - 9.
+        middle = torch.arange(time, device=values.device) - WIDTH // 2
+        nearest = middle.clamp(max=time - WIDTH).clamp(min=0)
+        return slopes[:, 0, nearest].reshape(batch, features, time)
