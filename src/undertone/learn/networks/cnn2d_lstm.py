@@ -1,11 +1,11 @@
-"""Frames as a picture: convolutions over time and features, then LSTMs over what is left of time."""
+"""Frames as a picture: convolutions over time and features, then LSTMs over time."""
 
 import torch
 from pydantic import Field, field_validator
 from torch import nn
 
 from undertone.learn.networks import Network
-from undertone.learn.networks.parts import How, Recurrent, Sizes, Summary, head
+from undertone.learn.networks.parts import How, Pool, Recurrent, Sizes, Summary, head
 from undertone.learn.registry import Options
 from undertone.learn.tables import Number, Whole
 
@@ -58,18 +58,16 @@ class CNN2dLSTM(Network):
         super().__init__(options, features, classes)
         layers: list[nn.Module] = []
         channels, rows, kernel = 1, features, options.kernel
-        pool = options.pool_features, options.pool_frames
         for width in options.filters:
             layers += [
                 nn.Conv2d(channels, width, kernel, padding=kernel // 2, bias=False),
                 nn.BatchNorm2d(width),
-                nn.ConstantPad2d((0, pool[1] - 1, 0, pool[0] - 1), 0.0),  # ceil, as in `parts`
-                nn.MaxPool2d(pool),
+                Pool(options.pool_features, options.pool_frames),
                 nn.ReLU(),
                 nn.Dropout(options.conv_dropout),
             ]
-            channels, rows = width, -(-rows // pool[0])
-        self.blocks = nn.Sequential(*layers)
+            channels, rows = width, -(-rows // options.pool_features)
+        self.blocks = nn.Sequential(*layers).to(memory_format=torch.channels_last)  # quicker
         self.recurrent = Recurrent(
             nn.LSTM,
             channels * rows,

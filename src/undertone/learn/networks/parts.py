@@ -52,7 +52,9 @@ def convolutions(
         layers += [
             nn.Conv1d(channels, width, kernel, padding=kernel // 2, bias=False),
             nn.BatchNorm1d(width),
-            Pool(pool),
+            nn.Unflatten(1, (width, 1)),
+            Pool(1, pool),
+            nn.Flatten(1, 2),
             nn.ReLU(),
             nn.Dropout(dropout),
         ]
@@ -61,21 +63,22 @@ def convolutions(
 
 
 class Pool(nn.Module):
-    """Max pool over time that makes `frames` one, the last of them from what is left and 0.
+    """Max pool, of whatever is left at the end as well: any size will do. ReLU should come next.
 
-    Before ReLU that is what `ceil_mode` does. The exporter would fix the length with that, as it
-    would with `MaxPool1d`; hence the zeros, and the pooling in two dimensions.
+    That is `ceil_mode`, with which the exporter would fix the length; there zeros do the same.
     """
 
-    def __init__(self, frames: int) -> None:
-        """`frames` is 1 or more."""
+    def __init__(self, rows: int, frames: int) -> None:
+        """So many rows and frames become one."""
         super().__init__()
-        self.frames = frames
+        self.size = rows, frames
 
-    def forward(self, frames: torch.Tensor) -> torch.Tensor:
-        """frames: (batch, channels, time) -> (batch, channels, ceil(time / self.frames))."""
-        padded = F.pad(frames, (0, self.frames - 1))[:, :, None]
-        return F.max_pool2d(padded, (1, self.frames))[:, :, 0]
+    def forward(self, picture: torch.Tensor) -> torch.Tensor:
+        """picture: (batch, channels, rows, time) -> smaller by `size`, rounded up."""
+        if torch.onnx.is_in_onnx_export():
+            rows, frames = self.size
+            return F.max_pool2d(F.pad(picture, (0, frames - 1, 0, rows - 1)), self.size)
+        return F.max_pool2d(picture, self.size, ceil_mode=True)
 
 
 def head(values: int, dense: int, dropout: float, classes: int) -> nn.Sequential:
