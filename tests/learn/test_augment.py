@@ -165,3 +165,27 @@ def test_the_same_generator_gives_the_same_again(noise: ClipStore, tmp_path: Pat
 
     assert torch.equal(once(5), once(5))
     assert not torch.equal(once(5), once(6))
+
+
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+@pytest.mark.parametrize("semitones", [-1.0, 0.5, 2.0])
+def test_pitch_moves_and_tempo_stays(rate: int, semitones: float) -> None:
+    time = torch.arange(2 * rate) / rate
+    tone = torch.sin(2 * torch.pi * 440 * time) * (time > 1)
+    moved = augment.shift_pitch(tone, rate, semitones)
+    assert moved.shape == tone.shape
+    later = moved[int(1.2 * rate) : int(1.9 * rate)]
+    spectrum = torch.fft.rfft(later * torch.hann_window(len(later)), n=2**18).abs()
+    heard = float(spectrum.argmax()) * rate / 2**18
+    assert heard == pytest.approx(440 * 2 ** (semitones / 12), rel=2e-3)
+    assert later.square().mean() == pytest.approx(0.5, rel=0.4)  # bins drift apart
+    assert moved[: int(0.9 * rate)].abs().max() < 0.05  # it begins when it began
+
+
+def test_pitch_moves_in_a_share_of_the_examples() -> None:
+    waveform = torch.randn(200, 4000, generator=torch.Generator().manual_seed(0))
+    spec = AugmentSpec(pitch=1.0, pitch_share=0.25)
+    moved = augment.move_pitch(waveform, 16_000, spec, torch.Generator().manual_seed(0))
+    changed = (moved != waveform).any(dim=1)
+    assert 30 <= int(changed.sum()) <= 70
+    assert torch.equal(moved[~changed], waveform[~changed])

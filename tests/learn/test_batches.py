@@ -126,3 +126,24 @@ def test_whole_clips_are_what_the_listening_half_cuts(examples: Examples) -> Non
         assert len(found) == len(expected)
         for a, b in zip(found, expected, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_a_balanced_sampler_draws_each_emotion_as_often_as_it_is_asked(examples: Examples) -> None:
+    many = Examples(examples.store, (0,) * 1000, (0,) * 900 + (1,) * 100)
+    for boost, share in (((), 0.5), ((1.0, 3.0), 0.75)):
+        made = TrainingBatches(
+            many, WINDOW, TrainingSpec(batch=1000, sampler="balanced"), OFF, 0, boost=boost
+        )
+        order = made._order(torch.Generator().manual_seed(0))
+        assert len(order) == 1000
+        assert float((order >= 900).float().mean()) == pytest.approx(share, abs=0.05)
+
+
+def test_a_cut_that_is_not_random_is_the_middle(examples: Examples) -> None:
+    made = TrainingBatches(examples, WINDOW, TrainingSpec(crop_random=0.0), OFF, 0)
+    clip = examples.store[3]
+    start = (len(clip) // 4 - 1600 + 3 * len(clip) // 4 + 1600 - 8000) // 2
+    for _ in range(3):
+        np.testing.assert_allclose(
+            made._crop(3, 8000, torch.Generator()), clip[start : start + 8000], atol=2 / 2**16
+        )

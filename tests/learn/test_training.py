@@ -12,7 +12,7 @@ from tiny_corpus import RATE, RECIPE, voice
 
 from undertone.errors import RecipeError, UndertoneError
 from undertone.learn import augment
-from undertone.learn.batches import Examples, WholeClips
+from undertone.learn.batches import Crops, Examples, WholeClips
 from undertone.learn.classifier import Classifier, find_device, judge
 from undertone.learn.clips import ClipStore
 from undertone.learn.history import read_history
@@ -235,6 +235,72 @@ def test_the_learning_rate_rises_and_follows_its_schedule(
     decays = {group["weight_decay"]: group["params"] for group in optimiser.param_groups}
     assert all(weight.ndim > 1 for weight in decays[0.05])
     assert all(weight.ndim <= 1 for weight in decays[0.0])
+
+
+def test_the_rate_falls_on_a_plateau(job: Callable[..., Job]) -> None:
+    made = job(
+        epochs="8",
+        schedule='"plateau"',
+        plateau_patience="0",
+        plateau_factor="0.1",
+        learning_rate="1e-6",
+        monitor='"accuracy"',
+    )
+    rates = [row["learning_rate"] for row in train(made, CPU, hush).history]
+    assert rates[0] == pytest.approx(1e-6)
+    assert rates[-1] < 1e-7
+    final = dataclasses.replace(job("final", **{"schedule": '"plateau"'}), validation=None)
+    assert len(train(final, CPU, hush).history) == 2  # watches the training loss instead
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD)],
+)
+def test_the_optimiser_is_the_one_that_is_named(
+    job: Callable[..., Job], name: str, kind: type[torch.optim.Optimizer]
+) -> None:
+    made = job(name, optimiser=f'"{name}"', epochs="1")
+    assert type(Learner(made).configure_optimizers()["optimizer"]) is kind
+    assert len(train(made, CPU, hush).history) == 1
+
+
+def test_focal_loss_is_that_of_the_paper(
+    job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FL(p) = -(1 - p)^gamma log p of the true class (Lin et al. 2017, equation 4)."""
+    logits = torch.tensor([[2.0, 0.0], [0.0, 1.0], [3.0, -1.0]])
+    targets = torch.tensor([0, 0, 1])
+    batch = Crops(torch.zeros(3, 100), torch.full((3,), 100), targets)
+    losses = {}
+    for gamma in ("0", "2"):
+        learner = Learner(
+            job(loss='"focal"', focal_gamma=gamma, mixup="0.0", label_smoothing="0.0")
+        )
+        monkeypatch.setattr(learner, "augmented", lambda batch: torch.zeros(3, 1, 1))
+        monkeypatch.setattr(learner.classifier, "each", lambda frames: logits[None])
+        monkeypatch.setattr(learner, "log", lambda *_, **__: None)
+        monkeypatch.setattr(type(learner), "current_epoch", 0)
+        losses[gamma] = float(learner.training_step(batch, 0))
+    p = logits.softmax(dim=1)[torch.arange(3), targets]
+    assert losses["0"] == pytest.approx(float(-p.log().mean()), rel=1e-5)
+    assert losses["2"] == pytest.approx(float((-((1 - p) ** 2) * p.log()).mean()), rel=1e-5)
+
+
+def test_training_statistics_are_learned_before_the_first_step(job: Callable[..., Job]) -> None:
+    made = job(epochs="1")
+    text = made.recipe.text.replace(
+        'name = "log-mel"\nbands = 16',
+        'name = "stack"\nnormalise = "training"\nparts = [{ name = "rms" }, { name = "mfcc" }]',
+    ).replace("formant = 0.05", "formant = 0.0")
+    trained = train(dataclasses.replace(made, recipe=Recipe.parse(text)), CPU, hush)
+    frontend = trained.classifier.frontend
+    clips = WholeClips(made.training, made.recipe.window)
+    frames = [
+        frontend.raw(clips[i].sound).transpose(1, 2).reshape(-1, 41) for i in range(len(clips))
+    ]
+    mean = torch.cat(frames).mean(dim=0)
+    torch.testing.assert_close(frontend.statistics.mean[:, 0], mean, rtol=1e-3, atol=1e-4)
 
 
 def test_members_answer_with_their_mean_probability() -> None:

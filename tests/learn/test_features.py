@@ -1,0 +1,126 @@
+"""Features of whole clips are computed once, kept whole or not at all, and train like waveforms."""
+
+import dataclasses
+import errno
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from test_batches import WINDOW, examples  # noqa: F401  (a fixture)
+
+from undertone.card import Window
+from undertone.errors import RecipeError, UndertoneError
+from undertone.learn import features as module
+from undertone.learn.batches import Examples, TrainingBatches, WholeClips
+from undertone.learn.features import FeatureStore
+from undertone.learn.frontends.stack import Stack, StackOptions
+from undertone.learn.tables import AugmentSpec, TrainingSpec
+from undertone.window import pieces
+
+RATE = 16_000
+
+
+class Counting(Stack):
+    """A front end that counts the batches that it is given."""
+
+    count = 0
+
+    def raw(self, waveform: torch.Tensor) -> torch.Tensor:
+        self.count += 1
+        return super().raw(waveform)
+
+
+def frontend(**options: object) -> Counting:
+    table = {"parts": [{"name": "rms"}, {"name": "mel", "bands": 8}], "frames": 20, **options}
+    return Counting(StackOptions.model_validate(table), RATE)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path / "cache"))
+
+
+def build(examples: Examples, made: Counting, key: str = "key") -> FeatureStore:  # noqa: F811
+    return FeatureStore.build(made, WholeClips(examples, WINDOW), key)
+
+
+def test_it_holds_what_the_front_end_gives_of_each_piece(examples: Examples) -> None:  # noqa: F811
+    made = frontend()
+    store = build(examples, made)
+    assert store.shape == (9, 20)
+    assert len(store) == 5
+    for row in range(5):
+        cut = pieces(examples.store.audio(row), WINDOW, examples.store.speech(row))
+        cut, found = sorted(cut, key=len), sorted(store.pieces(row), key=lambda each: each[1])
+        assert [samples for _, samples in found] == [len(piece) for piece in cut]
+        for (values, _), piece in zip(found, cut, strict=True):
+            expected = made.raw(torch.from_numpy(piece[None].copy()))[0].numpy()
+            np.testing.assert_allclose(values, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_it_is_computed_once_for_each_key(examples: Examples) -> None:  # noqa: F811
+    made = frontend()
+    build(examples, made)
+    first = made.count
+    again = build(examples, made)
+    assert made.count == first > 0
+    assert again.shape == (9, 20)
+    build(examples, made, "another")
+    assert made.count == 2 * first
+
+
+def test_training_and_judging_read_the_store(examples: Examples) -> None:  # noqa: F811
+    store = build(examples, frontend())
+    kept = dataclasses.replace(examples, features=store)
+    batch = TrainingBatches(kept, WINDOW, TrainingSpec(batch=2, crop=0.0), AugmentSpec(), 0)[0, 0]
+    assert batch.sound.shape == (2, 9, 20)
+    whole, plain = WholeClips(kept, WINDOW), WholeClips(examples, WINDOW)
+    owners = [torch.cat([each[i].owners for i in range(len(each))]) for each in (whole, plain)]
+    assert torch.equal(*owners)
+    assert [whole[i].samples for i in range(len(whole))] == [
+        plain[i].sound.shape[1] for i in range(len(plain))
+    ]
+
+
+def test_a_full_disk_leaves_nothing_that_looks_whole(
+    examples: Examples,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object, **__: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.json, "dumps", full)  # written last
+        with pytest.raises(UndertoneError, match="No space left on device") as caught:
+            build(examples, frontend())
+    assert "UNDERTONE_CACHE" in str(caught.value)
+    assert list((tmp_path / "cache" / "features").iterdir()) == []
+    made = frontend()
+    build(examples, made)
+    assert made.count > 0
+
+
+def test_of_two_runs_that_write_at_once_either_may_be_first(
+    examples: Examples,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, raw = frontend(), Counting.raw
+    other: list[FeatureStore] = []
+
+    def interrupted(self: Counting, waveform: torch.Tensor) -> torch.Tensor:
+        if self is made and not other:
+            other.append(build(examples, frontend()))  # a second run overtakes the first
+        return raw(self, waveform)
+
+    monkeypatch.setattr(Counting, "raw", interrupted)
+    store = build(examples, made)
+    np.testing.assert_array_equal(store.pieces(3)[0][0], other[0].pieces(3)[0][0])
+
+
+def test_features_of_different_lengths_are_refused(examples: Examples) -> None:  # noqa: F811
+    window = Window(trim="none", margin=0, grid=0.1, min=0.5, max=5)
+    with pytest.raises(RecipeError, match=r"training\.crop = 0 takes whole clips") as caught:
+        FeatureStore.build(frontend(frames=0), WholeClips(examples, window), "key")
+    assert "set frames or middle" in str(caught.value)
