@@ -25,7 +25,9 @@ def test_a_card_survives_the_round_trip_through_json():
     assert Card.from_json(tiny_card().to_json()) == tiny_card()
 
 
-@pytest.mark.parametrize("key", sorted(Card.model_fields))
+@pytest.mark.parametrize(
+    "key", sorted(name for name, field in Card.model_fields.items() if field.is_required())
+)
 def test_every_key_is_needed_and_named_when_missing(key):
     content = document()
     del content[key]

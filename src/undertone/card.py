@@ -1,6 +1,7 @@
 """The card inside a model file: everything needed to use the model, its schema and its version."""
 
 import datetime
+import hashlib
 import reprlib
 from typing import Literal, Self
 
@@ -94,6 +95,50 @@ class Figure(_Part):
         return self
 
 
+class EncoderInfo(_Part):
+    """The pretrained encoder that a model's graph stands on; it is not in the model's file.
+
+    Everything but its name says what the encoder gives: two that agree in it are interchangeable.
+    """
+
+    name: str = Field(min_length=1)
+    """Its name on the Hugging Face hub, or its folder's."""
+    revision: str
+    """The hub's branch, tag or commit; the main branch where empty."""
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """SHA-256 of its weights in half precision, and of how they are put together."""
+    layers: tuple[int, ...] = Field(min_length=1)
+    """Which hidden states it gives, one after another; 0 is what the first layer takes."""
+    pooling: Literal["mean-deviation", "none"]
+    """Of each hidden state over time; with "none" they are sequences."""
+    features: int = Field(ge=1)
+    """Values a frame, of all those hidden states together."""
+    version: int = Field(ge=1)
+    """Of how Undertone computes them."""
+
+    @property
+    def key(self) -> str:
+        """What it gives, as 64 hexadecimal digits; the file of its graph is named so."""
+        facts = self.model_dump_json(exclude={"name", "revision"})
+        return hashlib.sha256(facts.encode()).hexdigest()
+
+    def to_json(self) -> str:
+        """The same as JSON text, on one line."""
+        return self.model_dump_json()
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """What `to_json` gave.
+
+        Raises:
+            ModelError: it is not that.
+        """
+        try:
+            return cls.model_validate_json(text, strict=True)
+        except ValidationError as error:
+            raise ModelError(f"encoder: {_first_problem(error)}") from None
+
+
 class Card(_Part):
     """Everything needed to use a model, and to know how far to trust it."""
 
@@ -122,6 +167,8 @@ class Card(_Part):
     """The recipe that it was trained with, as TOML text."""
     created: str
     """The day it was made, as an ISO date."""
+    encoder: EncoderInfo | None = None
+    """What hears the waveform first and is not in the file, for a model that stands on one."""
 
     @field_validator("labels")
     @classmethod
