@@ -26,3 +26,7 @@ class CorpusError(UndertoneError):
 
 class MissingExtraError(UndertoneError):
     """An optional dependency is needed; the text gives the exact install line."""
+
+
+class DownloadError(UndertoneError):
+    """A file could not be fetched, or it is not what its owner published."""
