@@ -48,6 +48,14 @@ class Classifier(nn.Module):
         """frames: (batch, features, time) -> logits of each member: (members, batch, classes)."""
         return torch.stack([member(frames) for member in self.members])
 
+    @property
+    def learned(self) -> int:
+        """How many numbers were learned: trained weights, and what `Fitted` members hold."""
+        fitted = [member for member in self.members if isinstance(member, Fitted)]
+        return sum(each.numel() for each in self.parameters() if each.requires_grad) + sum(
+            buffer.numel() for member in fitted for buffer in member.buffers()
+        )
+
     def frames(self, sound: torch.Tensor) -> torch.Tensor:
         """Give what the networks take: (batch, features, time).
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,21 @@ TITLES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Effort:
+    """What a training took.
+
+    Attributes:
+        epochs: that were trained, whichever of them was kept.
+        seconds: of all of them, with validation, on the machine that trained.
+        parameters: numbers that were learned.
+    """
+
+    epochs: int
+    seconds: float
+    parameters: int
+
+
+@dataclass(frozen=True, slots=True)
 class SeedRun:
     """What one seed of a recipe gave.
 
@@ -41,12 +56,14 @@ class SeedRun:
         predictions: of every test clip, each by the model that did not train on it.
         folds: fold's name -> rows of `predictions` that it tested; together every row once.
         curves: one a fold; none for a run without training.
+        efforts: fold's name -> what its training took.
     """
 
     seed: int
     predictions: Predictions
     folds: Mapping[str, Sequence[int]]
     curves: tuple[Curve, ...] = ()
+    efforts: Mapping[str, "Effort"] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         rows = sorted(row for fold in self.folds.values() for row in fold)
@@ -131,6 +148,7 @@ def to_record(run: Run, measured: Mapping[str, Interval], draws: int) -> dict[st
         },
         "folds": [
             {"seed": each.seed, "fold": fold, "clips": len(rows), "uar": round(uar, 6)}
+            | (asdict(each.efforts[fold]) if fold in each.efforts else {})
             for each in run.seeds
             for fold, rows, uar in _fold_uars(each)
         ],

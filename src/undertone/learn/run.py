@@ -21,7 +21,7 @@ from undertone.learn.learner import Job
 from undertone.learn.pictures import Curve
 from undertone.learn.protocols import make_split
 from undertone.learn.recipe import Recipe
-from undertone.learn.report import Run, SeedRun, write_report
+from undertone.learn.report import Effort, Run, SeedRun, write_report
 from undertone.learn.training import train
 
 Say = Callable[[str], None]
@@ -53,6 +53,7 @@ class FoldResult:
         logits: (n, classes) of the test clips, before any temperature.
         temperature: fitted on the inner validation speakers; 1 where there are none.
         epoch: how many epochs the weights had seen.
+        parameters: numbers that were learned.
     """
 
     clips: NDArray[np.str_]
@@ -60,6 +61,7 @@ class FoldResult:
     logits: NDArray[np.float64]
     temperature: float
     epoch: int
+    parameters: int
 
     @classmethod
     def read(cls, path: Path) -> "FoldResult":
@@ -71,6 +73,7 @@ class FoldResult:
                 file["logits"],
                 float(file["temperature"]),
                 int(file["epoch"]),
+                int(file["parameters"]),
             )
 
 
@@ -193,7 +196,14 @@ def run_fold(
         temperature = fit_temperature(logits, validation.targets)
     test = data.examples(fold.test)
     logits = judge(trained.classifier, WholeClips(test, recipe.window), device)
-    result = FoldResult(names, np.array(test.targets), logits, temperature, trained.epoch)
+    result = FoldResult(
+        names,
+        np.array(test.targets),
+        logits,
+        temperature,
+        trained.epoch,
+        trained.classifier.learned,
+    )
     draft = folder / "logits.part.npz"
     np.savez_compressed(
         draft,
@@ -202,6 +212,7 @@ def run_fold(
         logits=result.logits,
         temperature=result.temperature,
         epoch=result.epoch,
+        parameters=result.parameters,
     )
     draft.replace(finished)
     uar = metrics(_predictions(data, list(fold.test), result))["uar"]
@@ -224,6 +235,7 @@ def _predictions(data: Data, rows: Sequence[int], *results: FoldResult) -> Predi
 def _gather(data: Data, seed: int, folds: Mapping[int, Fold], folder: Path) -> SeedRun:
     """Put the folds of a seed together."""
     results, curves = [], []
+    efforts: dict[str, Effort] = {}
     rows: list[int] = []
     places: dict[str, range] = {}
     for number, fold in folds.items():
@@ -232,6 +244,11 @@ def _gather(data: Data, seed: int, folds: Mapping[int, Fold], folder: Path) -> S
         places[str(number)] = range(len(rows), len(rows) + len(fold.test))
         rows += fold.test
         history = read_history(home / "history.csv")
+        efforts[str(number)] = Effort(
+            epochs=len(history),
+            seconds=round(sum(row["seconds"] for row in history), 1),
+            parameters=results[-1].parameters,
+        )
         curves.append(
             Curve(
                 seed,
@@ -241,7 +258,8 @@ def _gather(data: Data, seed: int, folds: Mapping[int, Fold], folder: Path) -> S
                 curve(history, "validation_uar"),
             )
         )
-    return SeedRun(seed, _predictions(data, rows, *results), places, tuple(curves))
+    predictions = _predictions(data, rows, *results)
+    return SeedRun(seed, predictions, places, tuple(curves), efforts)
 
 
 def _choose(split: Split, folds: Sequence[int] | None) -> dict[int, Fold]:
