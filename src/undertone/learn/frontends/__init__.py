@@ -23,10 +23,12 @@ class FrontEnd(nn.Module):
             else None.
         identity: what its values follow from beside its options and its code, such as the digest
             of weights that it reads.
+        exportable: whether a model file can hold it.
     """
 
     name: ClassVar[str]
     Options: ClassVar[type[registry.Options]]
+    exportable: ClassVar[bool] = True
     features: int
     centres: torch.Tensor | None
     identity: str = ""
