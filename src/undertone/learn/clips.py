@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertone.audio import Audio
+from undertone.cache import cache_folder
 from undertone.errors import UndertoneError
-from undertone.learn.corpora._content import cache_folder
 
 FORMAT = 1
 """Raised whenever the files of a store, or what is in them, change."""

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from undertone.cache import cache_folder
 from undertone.errors import RecipeError, UndertoneError
-from undertone.learn.corpora._content import cache_folder
 
 if TYPE_CHECKING:
     from undertone.learn.batches import WholeClips

@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from undertone.audio import Audio
+from undertone.cache import cache_folder
 from undertone.errors import AudioError
 
 FULL_SCALE = 0.999
@@ -153,15 +154,3 @@ def _save(store: Path, contents: dict[str, Content]) -> None:
         Path(draft).replace(store)
     except OSError:
         Path(draft).unlink(missing_ok=True)
-
-
-def cache_folder() -> Path:
-    """Where Undertone keeps what it can find again.
-
-    That is $UNDERTONE_CACHE where it is set, otherwise `undertone` in the user's cache folder.
-    """
-    own = os.environ.get("UNDERTONE_CACHE")
-    if own:
-        return Path(own)
-    shared = os.environ.get("XDG_CACHE_HOME")
-    return (Path(shared) if shared else Path.home() / ".cache") / "undertone"
