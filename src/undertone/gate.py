@@ -104,7 +104,26 @@ class Gate:
         speech = self._speech(samples)
         return Verdict(Status.OK if speech else Status.NO_SPEECH, level, crossings, speech)
 
+    def spans(
+        self, probabilities: NDArray[np.float32], slower: float = 1.0
+    ) -> tuple[tuple[float, float], ...]:
+        """Where speech is, or nothing where it lasts less than `min_speech`.
+
+        Args:
+            probabilities: (frames,), what the detector said.
+            slower: how much slower it heard the samples.
+
+        Returns:
+            Start and end of each stretch, in s from the first frame.
+        """
+        frame = FRAME / (RATE * slower)
+        if np.count_nonzero(probabilities >= self.speech_threshold) * frame < self.min_speech:
+            return ()
+        runs = _runs(probabilities, self.speech_threshold)
+        return tuple((start * frame, stop * frame) for start, stop in runs)
+
     def _speech(self, samples: Samples) -> tuple[tuple[float, float], ...]:
+        end = samples.size / RATE
         for slower in (1.0, SLOWER):
             probabilities = np.concatenate(
                 [
@@ -112,19 +131,17 @@ class Gate:
                     for start in range(0, samples.size, STRETCH)
                 ]
             )
-            frame = FRAME / (RATE * slower)
-            if np.count_nonzero(probabilities >= self.speech_threshold) * frame >= self.min_speech:
-                end = samples.size / RATE
-                return tuple(
-                    (start * frame, min(stop * frame, end))
-                    for start, stop in _spans(probabilities, self.speech_threshold)
-                )
+            if spans := self.spans(probabilities, slower):
+                return tuple((start, min(stop, end)) for start, stop in spans)
         return ()
 
+    def gain(self, level: float) -> float:
+        """What brings samples of this level to where the detector hears them."""
+        level = max(level, self.silence_rms, 1e-9)
+        return min(max(level, QUIETEST_HEARD), LOUDEST_HEARD) / level
+
     def _hear(self, samples: Samples, slower: float) -> NDArray[np.float32]:
-        level = max(loudness(samples), self.silence_rms, 1e-9)
-        gain = min(max(level, QUIETEST_HEARD), LOUDEST_HEARD) / level
-        louder = Audio(samples * np.float32(gain), RATE)
+        louder = Audio(samples * np.float32(self.gain(loudness(samples))), RATE)
         return speech_probabilities(louder.resample(round(RATE * slower)).samples[0])
 
 
@@ -134,18 +151,30 @@ def loudness(samples: Samples) -> float:
     Args:
         samples: (samples,) at 16 kHz.
     """
+    return level_reached(frame_powers(samples))
+
+
+def frame_powers(samples: Samples) -> NDArray[np.float64]:
+    """Mean square of every whole 30 ms, without its mean.
+
+    Args:
+        samples: (samples,) at 16 kHz.
+    """
     count = samples.size // LEVEL_FRAME
-    if not count:
-        return 0.0
     frames = samples[: count * LEVEL_FRAME].reshape(count, LEVEL_FRAME)
-    power = np.concatenate(
-        [
-            frames[start : start + 4096].var(axis=1, dtype=np.float64)
-            for start in range(0, count, 4096)
-        ]
-    )
-    place = count - min(count, LOUDEST)
-    return float(np.sqrt(np.partition(power, place)[place]))
+    parts = [
+        frames[start : start + 4096].var(axis=1, dtype=np.float64)
+        for start in range(0, count, 4096)
+    ]
+    return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def level_reached(powers: NDArray[np.float64]) -> float:
+    """RMS that the loudest 0.3 s reach, from the power of each 30 ms; 0 where there is none."""
+    if not powers.size:
+        return 0.0
+    place = powers.size - min(powers.size, LOUDEST)
+    return float(np.sqrt(np.partition(powers, place)[place]))
 
 
 def _zero_crossing_rate(samples: Samples) -> float:
@@ -155,7 +184,7 @@ def _zero_crossing_rate(samples: Samples) -> float:
     return float(np.count_nonzero(above[1:] != above[:-1]) / (samples.size - 1))
 
 
-def _spans(probabilities: NDArray[np.float32], threshold: float) -> list[tuple[int, int]]:
+def _runs(probabilities: NDArray[np.float32], threshold: float) -> list[tuple[int, int]]:
     """Runs of frames above the release level in which some frame reaches the threshold."""
     held = probabilities >= threshold * RELEASE
     edges = np.flatnonzero(np.diff(held, prepend=False, append=False)).tolist()

@@ -36,15 +36,37 @@ def speech_probabilities(samples: Samples) -> NDArray[np.float32]:
     Returns:
         (frames,), one probability for every `FRAME` samples begun.
     """
-    count = -(-samples.size // FRAME)
-    if not count:
-        return np.zeros(0, np.float32)
-    padded = np.zeros(CONTEXT + count * FRAME, np.float32)
-    padded[CONTEXT : CONTEXT + samples.size] = samples
-    frames = np.lib.stride_tricks.sliding_window_view(padded, CONTEXT + FRAME)[::FRAME]
-    rest = np.zeros((1, 1, 128), np.float32)
-    feed = {"input": np.ascontiguousarray(frames), "h": rest, "c": rest}
-    return cast(NDArray[np.float32], _session().run(["speech_probs"], feed)[0])
+    return SpeechDetector().feed(samples)
+
+
+class SpeechDetector:
+    """The same, fed piece by piece: it remembers what the LSTM and the next frame need."""
+
+    def __init__(self) -> None:
+        self._state = (np.zeros((1, 1, 128), np.float32), np.zeros((1, 1, 128), np.float32))
+        self._context = np.zeros(CONTEXT, np.float32)
+
+    def feed(self, samples: Samples) -> NDArray[np.float32]:
+        """Hear the next samples, whole frames of them but for the last call.
+
+        Args:
+            samples: (samples,), as for `speech_probabilities`.
+
+        Returns:
+            (frames,), as there.
+        """
+        count = -(-samples.size // FRAME)
+        if not count:
+            return np.zeros(0, np.float32)
+        padded = np.zeros(CONTEXT + count * FRAME, np.float32)
+        padded[:CONTEXT] = self._context
+        padded[CONTEXT : CONTEXT + samples.size] = samples
+        self._context = padded[-CONTEXT:].copy()
+        frames = np.lib.stride_tricks.sliding_window_view(padded, CONTEXT + FRAME)[::FRAME]
+        feed = {"input": np.ascontiguousarray(frames), "h": self._state[0], "c": self._state[1]}
+        found, *state = _session().run(["speech_probs", "hn", "cn"], feed)
+        self._state = (state[0], state[1])
+        return cast(NDArray[np.float32], found)
 
 
 @cache
