@@ -1,9 +1,10 @@
-"""F0 is that of the voice: of tones exactly, of real speech as librosa's pyin finds it."""
+"""F0 is that of the voice: of tones exactly, of real speech as pyin and Praat find it."""
 
 from pathlib import Path
 
 import librosa
 import numpy as np
+import parselmouth
 import pytest
 import torch
 
@@ -52,19 +53,40 @@ def test_a_frame_too_short_for_the_voice_is_refused() -> None:
         f0(buzz(100.0), frame=480)
 
 
-def test_speech_has_the_f0_that_pyin_finds(ravdess: Path) -> None:
-    """Where both hear a voice, at most 3 % of frames are more than 20 % off; the rest 1 %."""
-    wrong, both, either, deviations = 0, 0, 0, []
-    for actor in range(1, 25, 2):
+def praat(samples: np.ndarray, frames: int) -> np.ndarray:
+    """F0 at the same moments by Praat, which hears shorter frames and searches for a path."""
+    sound = parselmouth.Sound(samples.astype(np.float64), RATE)
+    found = sound.to_pitch_ac(time_step=128 / RATE, pitch_floor=65, pitch_ceiling=800)
+    return np.nan_to_num([found.get_value_at_time(frame * 512 / RATE) for frame in range(frames)])
+
+
+def test_speech_has_the_f0_that_pyin_and_praat_find(ravdess: Path) -> None:
+    """Of speakers on whom nothing was chosen; where the two differ, Praat's ear for a voice counts.
+
+    pyin hears voices in the noise of quiet rooms (docs/frontends.md).
+    """
+    tracks = []
+    for actor in range(13, 25):
         path = sorted(ravdess.glob(f"Actor_{actor:02d}/*"))[5 * actor % 60]
         samples = Audio.read(path, sample_rate=RATE).samples
         found = f0(torch.from_numpy(samples.copy()))[0]
-        expected, voiced, _ = librosa.pyin(samples[0], fmin=65, fmax=800, sr=RATE, hop_length=512)
-        shared = voiced & (found > 0)
-        error = np.abs(found[shared] / expected[shared] - 1)
-        wrong += (error > 0.2).sum()
-        both, either = both + shared.sum(), either + (voiced | (found > 0)).sum()
-        deviations.append(error[error <= 0.2])
-    assert wrong / both < 0.03
-    assert np.median(np.concatenate(deviations)) < 0.01
-    assert both / either > 0.45  # pyin calls more frames voiced
+        pyin, voiced, _ = librosa.pyin(samples[0], fmin=65, fmax=800, sr=RATE, hop_length=512)
+        tracks.append((found, np.where(voiced, pyin, 0), praat(samples[0], len(found))))
+    ours, pyin, theirs = (np.concatenate(each) for each in zip(*tracks, strict=True))
+    assert ((ours > 0) != (theirs > 0)).mean() < 0.1
+    agreed = (pyin > 0) & (np.abs(theirs - pyin) <= 0.1 * pyin)
+    assert (ours[agreed] == 0).mean() < 0.04
+    both = agreed & (ours > 0)
+    error = np.abs(ours[both] / pyin[both] - 1)
+    assert (error > 0.2).mean() < 0.01
+    assert np.median(error) < 0.01
+    assert (ours[(pyin == 0) & (theirs == 0)] > 0).mean() < 0.05
+
+
+def test_it_is_silent_where_the_clip_is_quiet() -> None:
+    """A voice 35 dB below the loudest is another's, or the room's; at 25 dB it is the speaker's."""
+    faint, loud = 10 ** (-35 / 20), buzz(220.0)
+    found = f0(torch.cat([faint * buzz(150.0), loud, 10 ** (-25 / 20) * buzz(150.0)], dim=1))[0]
+    assert not found[:28].any()
+    np.testing.assert_allclose(found[36:58], 220.0, rtol=5e-3)
+    np.testing.assert_allclose(found[68:-3], 150.0, rtol=5e-3)

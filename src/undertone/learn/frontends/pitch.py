@@ -13,6 +13,9 @@ from undertone.learn.frontends.framewise import Sound, SpectralFeature, Spectral
 OCTAVE_COST = 0.01
 """Strength that a candidate loses per octave below the highest: of equal ones the highest wins."""
 
+NEIGHBOUR = 1 / 6
+"""Weight of the frame before and of the frame after; the frame itself has the rest."""
+
 
 class PitchOptions(SpectralOptions):
     """Options of the front end `f0`."""
@@ -20,10 +23,13 @@ class PitchOptions(SpectralOptions):
     lowest: float = Field(65.0, ge=20, le=2000, description="Hz; lowest voice looked for.")
     highest: float = Field(800.0, ge=40, le=4000, description="Hz; highest voice looked for.")
     voicing: float = Field(
-        0.4, ge=0, le=1, description="Correlation of a period with the next from which it is voice."
+        0.45,
+        ge=0,
+        le=1,
+        description="Correlation of a period with the next from which it is voice.",
     )
     silence: float = Field(
-        40.0, ge=0, le=200, description="dB below the loudest frame of the clip: no voice there."
+        30.0, ge=0, le=200, description="dB below the loudest frame of the clip: no voice there."
     )
 
     @model_validator(mode="after")
@@ -37,11 +43,12 @@ class F0(SpectralFeature):
     """Fundamental frequency in Hz, 0 where there is no voice, by Boersma's method (1993).
 
     The autocorrelation is the transform of the power spectrum, which other features need anyway.
-    Divided by that of the window it is 1 at the period of a voice, whatever the window does. A
-    frame's is averaged with its neighbours' (1/4, 1/2, 1/4), in place of a search for a path: of
-    the candidates, the strongest peaks, those are kept that are there in the next frame too.
+    Divided by that of the window it is 1 at the period of a voice, whatever the window does. Each
+    frame hears a little of its neighbours, in place of Boersma's search for a path: of candidates
+    about as strong as each other wins the one that is there before or after too.
 
-    The frame should hold three periods of the lowest voice.
+    The defaults were chosen on actors 1 to 12 of RAVDESS; docs/frontends.md has what they give on
+    other voices. The frame should hold three periods of the lowest voice.
     """
 
     name = "f0"
@@ -74,7 +81,8 @@ class F0(SpectralFeature):
         energy, products = products[:, :, :1], products[:, :, 1:]
         strength = products / energy.clamp_min(1e-20)
         around = torch.cat([strength[:, :1], strength, strength[:, -1:]], dim=1)
-        strength = (around[:, :-2] + 2 * strength + around[:, 2:]) / 4
+        neighbours = around[:, :-2] + around[:, 2:]
+        strength = NEIGHBOUR * neighbours + (1 - 2 * NEIGHBOUR) * strength
 
         before, here, after = strength[:, :, :-2], strength[:, :, 1:-1], strength[:, :, 2:]
         peak = (here > before) & (here >= after)
