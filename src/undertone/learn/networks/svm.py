@@ -18,7 +18,7 @@ class SVMOptions(WeightedOptions):
     kernel: Literal["rbf", "linear"] = Field(
         "rbf", description="rbf: exp(-gamma * squared distance). linear: the inner product."
     )
-    C: float = Field(10.0, gt=0, le=1e6, description="Cost of a training clip on the wrong side.")
+    C: float = Field(1.0, gt=0, le=1e6, description="Cost of a training clip on the wrong side.")
     gamma: float = Field(
         0.0,
         ge=0,
