@@ -28,6 +28,29 @@ def uniform(
     return low + (high - low) * torch.rand(size, generator=generator)
 
 
+def change(
+    waveform: torch.Tensor,
+    lengths: torch.Tensor,
+    sample_rate: int,
+    spec: AugmentSpec,
+    noise: ClipStore | None,
+    generator: torch.Generator,
+) -> torch.Tensor:
+    """Change a batch of waveforms as a recipe asks: pitch, noise, equaliser, gain, in this order.
+
+    waveform: (batch, samples) of which the first `lengths` are meant -> a new (batch, samples).
+    """
+    if spec.pitch:
+        waveform = move_pitch(waveform, sample_rate, spec, generator)
+    if noise is not None and spec.noise:
+        waveform = add_noise(waveform, lengths, noise, spec, generator)
+    if spec.equaliser:
+        waveform = equalise(waveform, sample_rate, spec.equaliser, generator)
+    if spec.gain:
+        waveform = scale(waveform, spec.gain, generator)
+    return waveform
+
+
 def add_noise(
     waveform: torch.Tensor,
     lengths: torch.Tensor,

@@ -45,12 +45,14 @@ class Examples:
         rows: which, as indices into the store.
         targets: index of the emotion of each.
         features: of the store's clips, where they are kept.
+        copies: of the store's clips, changed at random: for training alone.
     """
 
     store: ClipStore
     rows: tuple[int, ...]
     targets: tuple[int, ...]
     features: FeatureStore | None = None
+    copies: tuple[FeatureStore, ...] = ()
 
 
 class TrainingBatches(Dataset[Crops]):
@@ -87,7 +89,7 @@ class TrainingBatches(Dataset[Crops]):
         generator = generator_for(self.seed, epoch, step)
         if self.examples.features is not None:
             rows = [self.examples.rows[index] for index in chosen]
-            sound = _whole(self.examples.features, rows, generator)
+            sound = _whole((self.examples.features, *self.examples.copies), rows, generator)
             return Crops(sound, torch.zeros(len(rows)), targets)
         speed = augment.uniform(-self.spec.speed, self.spec.speed, (len(chosen),), generator)
         lengths = (self.samples * (1 + speed)).round().long()
@@ -97,16 +99,10 @@ class TrainingBatches(Dataset[Crops]):
         crops = np.zeros((len(chosen), longest), dtype=np.float32)
         for row, (index, length) in enumerate(zip(chosen, lengths.tolist(), strict=True)):
             crops[row, :length] = self._crop(self.examples.rows[index], length, generator)
-        waveform = torch.from_numpy(crops)
         rate = self.examples.store.sample_rate
-        if self.spec.pitch:
-            waveform = augment.move_pitch(waveform, rate, self.spec, generator)
-        if self.noise is not None and self.spec.noise:
-            waveform = augment.add_noise(waveform, lengths, self.noise, self.spec, generator)
-        if self.spec.equaliser:
-            waveform = augment.equalise(waveform, rate, self.spec.equaliser, generator)
-        if self.spec.gain:
-            waveform = augment.scale(waveform, self.spec.gain, generator)
+        waveform = augment.change(
+            torch.from_numpy(crops), lengths, rate, self.spec, self.noise, generator
+        )
         return Crops(waveform, lengths, targets)
 
     def _order(self, generator: torch.Generator) -> torch.Tensor:
@@ -226,17 +222,44 @@ class WholeClips(Dataset[Whole]):
         return [(piece, len(piece)) for piece in cut]
 
 
+class ChangedClips(Dataset[Whole]):
+    """Whole clips whose waveforms are changed at random, the same way whenever they are asked for.
+
+    For training alone.
+    """
+
+    def __init__(
+        self, clips: WholeClips, spec: AugmentSpec, noise: ClipStore | None, seed: int
+    ) -> None:
+        """`noise`: recordings for `spec.noise`."""
+        self.examples = clips.examples
+        self.clips, self.spec, self.noise, self.seed = clips, spec, noise, seed
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, index: int) -> Whole:
+        """Give one batch."""
+        whole = self.clips[index]
+        lengths = torch.full((len(whole.sound),), whole.samples)
+        rate, generator = self.examples.store.sample_rate, generator_for(self.seed, index)
+        sound = augment.change(whole.sound, lengths, rate, self.spec, self.noise, generator)
+        return whole._replace(sound=sound)
+
+
 def generator_for(*seed: int) -> torch.Generator:
     """Make a generator for a seed of several parts, each 0 or more."""
     state = np.random.SeedSequence(seed).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(state[0] >> np.uint64(1)))
 
 
-def _whole(features: FeatureStore, rows: Sequence[int], generator: torch.Generator) -> torch.Tensor:
-    """Features of clips, of a piece at random where a clip has several."""
+def _whole(
+    stores: Sequence[FeatureStore], rows: Sequence[int], generator: torch.Generator
+) -> torch.Tensor:
+    """Features of clips, each from a store at random, of a piece at random where it has several."""
     chosen = []
     for row in rows:
-        found = features.pieces(row)
+        found = stores[int(torch.randint(len(stores), (), generator=generator))].pieces(row)
         chosen.append(found[int(torch.randint(len(found), (), generator=generator))][0])
     return torch.from_numpy(np.stack(chosen))
 

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +21,9 @@ from undertone.errors import UndertoneError
 
 FORMAT = 1
 """Raised whenever the files of a store, or what is in them, change."""
+
+ABANDONED = 24 * 3600.0
+"""s without a byte written after which a draft is one of a run that was killed."""
 
 Progress = Callable[[int, int], None]
 """Called with how many are done, and of how many."""
@@ -81,6 +85,11 @@ class ClipStore:
                 ) from error
         return cls(folder)
 
+    @property
+    def key(self) -> str:
+        """Follows from everything that is in the store."""
+        return self._folder.name
+
     def __reduce__(self) -> tuple[type[Self], tuple[Path]]:
         """Let another process map the file again, rather than be sent all of it."""
         return type(self), (self._folder,)
@@ -111,6 +120,7 @@ def _write(
 ) -> None:
     """Decode everything into a draft folder, which takes its name only when it is whole."""
     folder.parent.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(folder.parent)
     draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix="draft-"))
     try:
         offsets, extents = [0], []
@@ -131,6 +141,19 @@ def _write(
                     raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def remove_abandoned(cache: Path) -> None:
+    """Remove the drafts in a cache that no run writes to any more.
+
+    A run that is alive writes again and again, so its draft is young; two runs that remove the
+    same old one do no harm.
+    """
+    for draft in cache.glob("draft-*"):
+        with contextlib.suppress(OSError):
+            newest = max(path.stat().st_mtime for path in (draft, *draft.iterdir()))
+            if time.time() - newest > ABANDONED:
+                shutil.rmtree(draft, ignore_errors=True)
 
 
 def _decode(

@@ -10,7 +10,7 @@ from undertone import gate as gate_module
 from undertone import speech
 from undertone.errors import CorpusError
 from undertone.gate import Gate
-from undertone.learn.batches import Examples, WholeClips
+from undertone.learn.batches import ChangedClips, Examples, WholeClips
 from undertone.learn.classifier import make_frontend
 from undertone.learn.clips import ClipStore
 from undertone.learn.corpora import Clip, scan
@@ -35,6 +35,7 @@ class Data:
         store: their audio, in the same order.
         noise: background noise for augmentation, if any.
         features: of the clips, where the recipe trains on whole ones.
+        copies: the same of changed copies of them.
     """
 
     recipe: Recipe
@@ -42,6 +43,7 @@ class Data:
     store: ClipStore
     noise: ClipStore | None
     features: FeatureStore | None = None
+    copies: tuple[FeatureStore, ...] = ()
 
     @classmethod
     def load(
@@ -88,16 +90,17 @@ class Data:
         noise = None
         if recipe.augment.noise:
             noise = _noise(folders[NOISE], recipe.sample_rate, progress)
-        features = None
-        if not recipe.training.crop:
-            features = _features(recipe, store, [clip.digest for clip in clips], progress)
-        return cls(recipe, tuple(clips), store, noise, features)
+        if recipe.training.crop:
+            return cls(recipe, tuple(clips), store, noise)
+        digests = [clip.digest for clip in clips]
+        features, *copies = _features(recipe, store, noise, digests, progress)
+        return cls(recipe, tuple(clips), store, noise, features, tuple(copies))
 
     def examples(self, rows: Sequence[int]) -> Examples:
         """Give some of the clips, with their emotions as indices."""
         emotions = self.recipe.emotions
         targets = tuple(emotions.index(self.clips[row].emotion) for row in rows)
-        return Examples(self.store, tuple(rows), targets, self.features)
+        return Examples(self.store, tuple(rows), targets, self.features, self.copies)
 
     def name(self, row: int) -> str:
         """Name a clip the same on every machine: speaker and file name, "ravdess/07/03-....wav"."""
@@ -127,17 +130,31 @@ def _check_folders(recipe: Recipe, folders: Mapping[str, Path]) -> None:
 
 
 def _features(
-    recipe: Recipe, store: ClipStore, digests: Sequence[str], progress: Progress
-) -> FeatureStore:
-    frontend = make_frontend(recipe)
-    settings = [recipe.sample_rate, recipe.frontend.model_dump(), recipe.window.model_dump()]
+    recipe: Recipe,
+    store: ClipStore,
+    noise: ClipStore | None,
+    digests: Sequence[str],
+    progress: Progress,
+) -> Sequence[FeatureStore]:
+    """The features of all clips, and of each of the recipe's changed copies of them."""
+    frontend, spec = make_frontend(recipe), recipe.augment
     everything = Examples(store, tuple(range(len(store))), (0,) * len(store))
-    return FeatureStore.build(
-        frontend,
-        WholeClips(everything, recipe.window),
-        json.dumps([settings, frontend.identity, gate_digest(), list(digests)]),
-        progress=lambda done, total: progress("computing features", done, total),
-    )
+    clips = WholeClips(everything, recipe.window)
+    settings = [recipe.sample_rate, recipe.frontend.model_dump(), recipe.window.model_dump()]
+    key = [settings, frontend.identity, gate_digest(), list(digests)]
+    change = [spec.model_dump(include={*spec.of_waveforms, "noise_snr", "pitch_share"})]
+    stores = []
+    for copy in range(1 + spec.copies):
+        what = f"computing features of copy {copy}" if copy else "computing features"
+        stores.append(
+            FeatureStore.build(
+                frontend,
+                ChangedClips(clips, spec, noise, copy) if copy else clips,
+                json.dumps([*key, *([change, noise and noise.key, copy] if copy else [])]),
+                progress=lambda done, total, what=what: progress(what, done, total),  # type: ignore[misc]
+            )
+        )
+    return stores
 
 
 def _noise(folder: Path, sample_rate: int, progress: Progress) -> ClipStore:

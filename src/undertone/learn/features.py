@@ -19,7 +19,7 @@ from undertone.cache import cache_folder
 from undertone.errors import RecipeError, UndertoneError
 
 if TYPE_CHECKING:
-    from undertone.learn.batches import WholeClips
+    from undertone.learn.batches import ChangedClips, WholeClips
     from undertone.learn.frontends import FrontEnd
 
 FORMAT = 1
@@ -51,7 +51,11 @@ class FeatureStore:
 
     @classmethod
     def build(
-        cls, frontend: FrontEnd, clips: WholeClips, key: str, progress: Progress | None = None
+        cls,
+        frontend: FrontEnd,
+        clips: WholeClips | ChangedClips,
+        key: str,
+        progress: Progress | None = None,
     ) -> Self:
         """Give the store of these clips, from the cache or by computing it.
 
@@ -96,7 +100,9 @@ def code_digest() -> str:
     return hashlib.sha256(b"".join(each.read_bytes() for each in sources)).hexdigest()
 
 
-def _write(folder: Path, frontend: FrontEnd, clips: WholeClips, progress: Progress | None) -> None:
+def _write(
+    folder: Path, frontend: FrontEnd, clips: WholeClips | ChangedClips, progress: Progress | None
+) -> None:
     """Compute everything into a draft folder, which takes its name only when it is whole."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix="draft-"))

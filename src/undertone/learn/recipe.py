@@ -32,6 +32,7 @@ from undertone.learn.tables import (
     CriteriaSpec,
     Number,
     ProtocolSpec,
+    SearchSpec,
     TrainingSpec,
     Whole,
 )
@@ -94,6 +95,7 @@ class Recipe(Options):
     augment: AugmentSpec = AugmentSpec()
     criteria: CriteriaSpec = CriteriaSpec()
     claim: ClaimSpec | None = None
+    search: SearchSpec | None = None
     alternatives: dict[str, ProtocolSpec] = Field(
         default={},
         description="Other protocols by name, such as that of the authors of a system: "
@@ -225,12 +227,22 @@ class Recipe(Options):
         return self
 
     @model_validator(mode="after")
-    def _whole_clips_are_not_changed(self) -> Self:
-        changed = self.augment.of_waveforms
-        if not self.training.crop and changed:
+    def _whole_clips_change_in_copies(self) -> Self:
+        spec, whole = self.augment, not self.training.crop
+        if whole and spec.speed:
             raise ValueError(
-                f"augment.{changed[0]}: features of whole clips (training.crop = 0) are computed "
-                "once, so their waveforms cannot change; set it to 0, or give training.crop"
+                "augment.speed: whole clips (training.crop = 0) keep their length; set it to 0, "
+                "or give training.crop"
+            )
+        if whole and spec.of_waveforms and not spec.copies:
+            raise ValueError(
+                f"augment.{spec.of_waveforms[0]}: features of whole clips (training.crop = 0) are "
+                "computed once; give augment.copies, or training.crop"
+            )
+        if spec.copies and not (whole and spec.of_waveforms):
+            raise ValueError(
+                "augment.copies: they are of whole clips (training.crop = 0), changed by gain, "
+                "noise, equaliser or pitch; set it to 0"
             )
         return self
 

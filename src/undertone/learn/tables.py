@@ -1,13 +1,13 @@
-"""The tables of a recipe: protocol, training, augmentation, criteria, claim."""
+"""The tables of a recipe: protocol, training, augmentation, criteria, claim, search."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from undertone.emotions import EMOTIONS
-from undertone.learn.mistakes import listed, shown
+from undertone.learn.mistakes import listed, mistakes_in, shown
 from undertone.learn.registry import Options
 
 # TOML has types: 40 is a number, "40" and true are not.
@@ -193,6 +193,13 @@ class TrainingSpec(Options):
 class AugmentSpec(Options):
     """Random changes to training examples; 0 is off. Copies never leave the training fold."""
 
+    copies: Whole = Field(
+        default=0,
+        ge=0,
+        le=32,
+        description="Where training is on whole clips (training.crop = 0): changed copies of each, "
+        "whose features are kept beside its own; an example is one of them, or the clip itself.",
+    )
     gain: Number = Field(
         default=0.0, ge=0, le=60, description="dB; level changes by up to this, +/-."
     )
@@ -235,10 +242,9 @@ class AugmentSpec(Options):
 
     @property
     def of_waveforms(self) -> tuple[str, ...]:
-        """The keys that are on and change the waveform, or the length of an example."""
-        return tuple(
-            name for name in ("gain", "noise", "equaliser", "speed", "pitch") if getattr(self, name)
-        )
+        """The keys that are on and change the waveform."""
+        names = ("gain", "noise", "equaliser", "pitch")
+        return tuple(name for name in names if getattr(self, name))
 
     @field_validator("noise_snr")
     @classmethod
@@ -264,3 +270,95 @@ class ClaimSpec(Options):
     macro_f1: Number | None = Field(default=None, ge=0, le=1, description="As they claim it.")
     weighted_f1: Number | None = Field(default=None, ge=0, le=1, description="As they claim it.")
     note: str = Field(default="", description="What else is to be known of the claim.")
+
+
+class RangeSpec(Options):
+    """Numbers from low to high, both included: whole ones where low and high are."""
+
+    low: int | float
+    high: int | float
+    log: bool = Field(default=False, strict=True)
+    step: int | float | None = None
+
+    @field_validator("low", "high", "step", mode="before")
+    @classmethod
+    def _numbers(cls, value: object) -> object:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError("should be a number")
+        return value
+
+    @property
+    def whole(self) -> bool:
+        """Whether it gives whole numbers."""
+        return all(isinstance(value, int) for value in (self.low, self.high, self.step or 1))
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.low < self.high:
+            raise ValueError("low: should be below high")
+        if self.log and (self.low <= 0 or self.step):
+            raise ValueError("log: needs a low above 0, and no step")
+        if self.step is not None and not 0 < self.step <= self.high - self.low:
+            raise ValueError("step: should be above 0, and fit between low and high")
+        return self
+
+
+class SearchSpec(Options):
+    """What `undertone search` tries; docs/search.md says how. It changes nothing in a training."""
+
+    trials: Whole = Field(default=20, ge=1, le=10_000, description="Trainings to compare.")
+    sampler: Literal["random", "tpe"] = Field(
+        default="tpe",
+        description="random: each trial is drawn alike. tpe: after ten of them, nearer to what did "
+        "well (Bergstra et al. 2011).",
+    )
+    folds: tuple[Whole, ...] = Field(
+        default=(1,),
+        min_length=1,
+        description="Numbers of the folds that each trial trains, from 1; it is judged by the mean "
+        "of `training.monitor` over their validation clips.",
+    )
+    prune: bool = Field(
+        default=False,
+        strict=True,
+        description="Stop a trial that, after a fifth of the epochs, is worse than half of the "
+        "trials were by then.",
+    )
+    space: dict[str, tuple[Any, ...] | RangeSpec] = Field(
+        min_length=1,
+        description="Dotted keys of the recipe, each with a list of choices, "
+        '`"network.units" = [[64, 32], [128, 64]]`, or a range, `"training.learning_rate" = '
+        "{ low = 1e-4, high = 1e-2, log = true }`: whole numbers where both bounds are; `step` "
+        "if given.",
+    )
+
+    @field_validator("folds")
+    @classmethod
+    def _folds_once(cls, folds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(folds)) != len(folds) or min(folds) < 1:
+            raise ValueError("should be whole numbers from 1 up, each once")
+        return folds
+
+    @field_validator("space", mode="before")
+    @classmethod
+    def _choices_or_ranges(cls, space: object) -> object:
+        if not isinstance(space, dict):
+            raise ValueError("should be a table of dotted keys, [search.space]")
+        return {key: _choices_or_range(key, values) for key, values in space.items()}
+
+
+def _choices_or_range(key: str, values: object) -> tuple[Any, ...] | RangeSpec:
+    if isinstance(values, list):
+        if len(values) < 2 or any(value in values[:i] for i, value in enumerate(values)):
+            raise ValueError(f'"{key}" should have two or more choices, each once')
+        return tuple(values)
+    if not isinstance(values, dict):
+        raise ValueError(
+            f'"{key}" should be a list of choices or a range, {{ low = ..., high = ... }}; '
+            f"found {shown(values)}" + (" (quote dotted keys)" if "." not in key else "")
+        )
+    try:
+        return RangeSpec.model_validate(values)
+    except ValidationError as error:
+        mistake = mistakes_in(error, RangeSpec)[0]
+        raise ValueError(f'"{key}": {mistake.key}: {mistake.message}') from None
