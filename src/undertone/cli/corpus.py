@@ -5,34 +5,39 @@ from __future__ import annotations
 import csv
 import json
 import os
-import statistics
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from undertone.cli._corpus_views import new_table, plain_console, show, summarise
+from undertone.cli._fetch import fetch
+from undertone.cli._table_options import (
+    LabelColumn,
+    Numbers,
+    PathColumn,
+    SexColumn,
+    SpeakerColumn,
+    SplitColumn,
+    scan_options,
+    table_spec,
+)
 from undertone.cli.evaluate import corpus_folder
 from undertone.display import display_path
 from undertone.errors import CorpusError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-
-    from undertone.learn.corpora import Clip, CorpusScan
-
-EXAMPLES = 5
-"""So many problems of a kind are shown to people; --json gives them all."""
+    from undertone.learn.corpora import Clip
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    corpus = typer.Typer(no_args_is_help=True, help="Look into corpora of labelled speech.")
+    corpus = typer.Typer(no_args_is_help=True, help="Fetch and read corpora.")
     corpus.command("list")(list_corpora)
     corpus.command("scan")(scan)
+    corpus.command("fetch")(fetch)
     corpus.command("table")(table)
     app.add_typer(corpus, name="corpus")
 
@@ -47,35 +52,60 @@ COLUMNS = (
 def list_corpora(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> None:
-    """List the corpora that can be read, with their licences."""
+    """List the corpora that can be read, with their licences, and which `fetch` can get."""
     from undertone.learn import corpora
+    from undertone.learn.corpora._sources import Archive
 
-    rows = [(name, corpora.licence(name), corpora.summary(name)) for name in corpora.known()]
-    if as_json:
-        for name, licence, summary in rows:
-            typer.echo(json.dumps({"corpus": name, "licence": licence, "summary": summary}))
-        return
-    shown = _table("corpus", "licence", "what it is")
-    for row in rows:
-        shown.add_row(*row)
-    _console().print(shown)
+    shown = new_table("corpus", "licence", "fetch", "what it is")
+    for name in corpora.known():
+        source = corpora.source(name)
+        record = {
+            "corpus": name,
+            "licence": corpora.licence(name),
+            "fetch": isinstance(source, Archive),
+            "page": source.page,
+            "summary": corpora.summary(name),
+        }
+        if as_json:
+            typer.echo(json.dumps(record))
+        fetched = "yes" if record["fetch"] else "no"
+        shown.add_row(name, corpora.licence(name), fetched, corpora.summary(name))
+    if not as_json:
+        plain_console().print(shown)
 
 
 def scan(
     corpus: Annotated[str, typer.Argument(help="Name of the corpus; see `undertone corpus list`.")],
-    folder: Annotated[Path, typer.Argument(help="The folder in which the corpus lies.")],
+    folder: Annotated[
+        Path, typer.Argument(help="The folder in which the corpus lies, or the file of a table.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    path: PathColumn = "file",
+    label: LabelColumn = "emotion",
+    speaker: SpeakerColumn = "speaker",
+    sex: SexColumn = "sex",
+    split: SplitColumn = "split",
+    numbers: Numbers = "",
 ) -> None:
     """Count the clips of a corpus by emotion, speaker, sex and length, and say what is wrong."""
     from undertone.learn import corpora
 
+    columns = table_spec(
+        [corpus],
+        path=path,
+        label=label,
+        speaker=speaker,
+        sex=sex,
+        split=split,
+        numbers=numbers,
+    )
     with _progress() as progress:
-        found = corpora.scan(corpus, folder, progress=progress)
+        found = corpora.scan(corpus, folder, progress=progress, **scan_options(corpus, columns))
     record = summarise(found)
     if as_json:
         typer.echo(json.dumps(record))
     else:
-        _show(record)
+        show(record)
 
 
 def table(
@@ -102,6 +132,8 @@ def table(
             rows.writerows(_row(clip, out.parent) for clip in clips)
         draft.replace(out)
     except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
         raise CorpusError(f"{display_path(out)}: cannot write: {error.strerror}") from error
     typer.echo(f"{display_path(out)}: {len(clips)} clips of {len(data)} corpora")
 
@@ -111,98 +143,6 @@ def _row(clip: Clip, folder: Path) -> list[str]:
     file = Path(os.path.relpath(clip.path.absolute(), folder.absolute())).as_posix()
     cells = (clip.corpus, clip.emotion, clip.speaker, clip.sex, file)
     return [*cells, clip.intensity, clip.text, clip.language, f"{clip.duration:.3f}"]
-
-
-def summarise(found: CorpusScan) -> dict[str, Any]:
-    """Plain values: counts by emotion and sex, speakers, lengths in seconds, problems."""
-    from undertone.emotions import EMOTIONS
-    from undertone.learn.corpora import licence
-
-    emotions: dict[str, Counter[str]] = defaultdict(Counter)
-    speakers: dict[str, dict[str, Any]] = {}
-    for clip in found.clips:
-        emotions[clip.emotion][clip.sex or "unknown"] += 1
-        speaker = speakers.setdefault(
-            clip.speaker, {"sex": clip.sex or "unknown", "clips": 0, "seconds": 0.0}
-        )
-        speaker["clips"] += 1
-        speaker["seconds"] += clip.duration
-    durations = [clip.duration for clip in found.clips]
-    return {
-        "corpus": found.corpus,
-        "folder": display_path(found.folder),
-        "licence": licence(found.corpus),
-        "clips": len(found.clips),
-        "emotions": {name: dict(emotions[name]) for name in EMOTIONS if name in emotions},
-        "speakers": dict(sorted(speakers.items())),
-        "seconds": {
-            "min": min(durations),
-            "median": statistics.median(durations),
-            "max": max(durations),
-            "total": sum(durations),
-        },
-        "problems": [
-            {
-                "kind": problem.kind,
-                "path": None if problem.path is None else display_path(problem.path),
-                "message": problem.message,
-            }
-            for problem in found.problems
-        ],
-    }
-
-
-def _show(record: dict[str, Any]) -> None:
-    console = _console()
-    seconds = record["seconds"]
-    console.print(
-        f"{record['corpus']} in {record['folder']}: {record['clips']} clips, "
-        f"{len(record['speakers'])} speakers, {seconds['total'] / 60:.1f} min "
-        f"(licence {record['licence']})"
-    )
-    console.print(
-        f"length of a clip: {seconds['min']:.2f} s to {seconds['max']:.2f} s, "
-        f"median {seconds['median']:.2f} s"
-    )
-    console.print(_by_emotion(record))
-    console.print(_by_speaker(record))
-    _show_problems(console, record)
-
-
-def _by_emotion(record: dict[str, Any]) -> Table:
-    counts = record["emotions"]
-    sexes = sorted({sex for by_sex in counts.values() for sex in by_sex})
-    table = _table("emotion", *sexes, "all", numbers=True)
-    for emotion, by_sex in counts.items():
-        row = [by_sex.get(sex, 0) for sex in sexes]
-        table.add_row(emotion, *map(str, row), str(sum(row)))
-    table.add_section()
-    totals = [sum(by_sex.get(sex, 0) for by_sex in counts.values()) for sex in sexes]
-    table.add_row("all", *map(str, totals), str(sum(totals)))
-    return table
-
-
-def _by_speaker(record: dict[str, Any]) -> Table:
-    table = _table("speaker", "sex", "clips", "minutes", numbers=True)
-    for name, speaker in record["speakers"].items():
-        minutes = f"{speaker['seconds'] / 60:.1f}"
-        table.add_row(name, speaker["sex"], str(speaker["clips"]), minutes)
-    return table
-
-
-def _show_problems(console: Console, record: dict[str, Any]) -> None:
-    kinds: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for problem in record["problems"]:
-        kinds[problem["kind"]].append(problem)
-    if not kinds:
-        console.print("nothing wrong found")
-    for kind, problems in kinds.items():
-        console.print(f"{kind}: {len(problems)}", style="bold")
-        for problem in problems[:EXAMPLES]:
-            path = (problem["path"] or "").removeprefix(record["folder"]).lstrip("/\\")
-            console.print(f"  {path}{': ' if path else ''}{problem['message']}", soft_wrap=True)
-        if len(problems) > EXAMPLES:
-            console.print(f"  and {len(problems) - EXAMPLES} more; --json lists all")
 
 
 @contextmanager
@@ -215,20 +155,3 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("decoding", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(markup=False, highlight=False, emoji=False)
-
-
-def _table(*columns: str, numbers: bool = False) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD)
-    for place, column in enumerate(columns):
-        right = numbers and place > 0 and column != "sex"
-        table.add_column(column, justify="right" if right else "left")
-    return table

@@ -9,6 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from undertone.cli._table_options import (
+    LabelColumn,
+    Numbers,
+    PathColumn,
+    SexColumn,
+    SpeakerColumn,
+    SplitColumn,
+    scan_options,
+    table_spec,
+)
 from undertone.errors import CorpusError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -26,12 +36,21 @@ def register(app: typer.Typer) -> None:
 def evaluate(
     model: Annotated[str, typer.Argument(help="A model file, or the name of a model.")],
     data: Annotated[
-        list[str], typer.Option(help="A corpus and its folder, e.g. ravdess=DIR; may be repeated.")
+        list[str],
+        typer.Option(
+            help="A corpus and its folder, e.g. ravdess=DIR, or table=FILE; may be repeated."
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option(help="Write the report (figures, CSV, pictures) here.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    path: PathColumn = "file",
+    label: LabelColumn = "emotion",
+    speaker: SpeakerColumn = "speaker",
+    sex: SexColumn = "sex",
+    split: SplitColumn = "split",
+    numbers: Numbers = "",
 ) -> None:
     """Measure a model on labelled corpora: UAR and more, with 95 % intervals over speakers."""
     try:
@@ -46,7 +65,17 @@ def evaluate(
     from undertone.zoo import load
 
     opened = load(model)
-    scans = [scan(*corpus_folder(each)) for each in data]
+    folders = [corpus_folder(each) for each in data]
+    columns = table_spec(
+        [corpus for corpus, _ in folders],
+        path=path,
+        label=label,
+        speaker=speaker,
+        sex=sex,
+        split=split,
+        numbers=numbers,
+    )
+    scans = [scan(name, folder, **scan_options(name, columns)) for name, folder in folders]
     trial = try_model(opened, scans, _bar)
     measured = intervals(trial.answered)
     gated = {name: intervals(trial.with_gate)[name] for name in ("uar", "accuracy")}

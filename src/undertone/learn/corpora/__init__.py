@@ -1,7 +1,8 @@
 """Corpora: one file each, all giving the same table of clips.
 
-A corpus is one module of this package, found by its name. It defines `NAME`, `LICENCE` and
-`read(folder) -> Listing`, which goes by names and tables alone; decoding is done here, for all.
+A corpus is one module of this package, found by its name. It defines `NAME`, `LICENCE`, `SOURCE`
+(where it is got) and `read(folder) -> Listing`, which goes by names and tables alone; decoding is
+done here, for all.
 """
 
 from __future__ import annotations
@@ -18,9 +19,14 @@ from types import ModuleType
 
 from undertone.display import display_path
 from undertone.errors import CorpusError
+from undertone.learn.corpora._sources import Archive, ByHand
 
 SILENT = 1e-4
 """Offset-free RMS (full scale is 1) below which a clip holds nothing: -80 dBFS."""
+CLIPPED = 1e-4
+"""Share of a clip's samples, flat at full scale, from which it is worth saying; see also below."""
+CLIPPED_SAMPLES = 10
+"""So many of them at least: in a short clip a single peak is a large share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +94,25 @@ def licence(corpus: str) -> str:
     return text
 
 
+def source(corpus: str) -> Archive | ByHand:
+    """Where a corpus is got."""
+    where: Archive | ByHand = _module(corpus).SOURCE
+    return where
+
+
 def summary(corpus: str) -> str:
     """The sentence with which the file of a corpus begins."""
     return (_module(corpus).__doc__ or "").partition("\n")[0]
+
+
+def listing(corpus: str, folder: Path, **options: object) -> Listing:
+    """Read the names in a corpus folder; `options` are what its `read` takes beside the folder.
+
+    Raises:
+        CorpusError: the corpus is not known, the folder is not there, or no audio is in it.
+    """
+    found: Listing = _module(corpus).read(folder, **options)
+    return found
 
 
 def scan(
@@ -117,11 +139,11 @@ def scan(
     from undertone.learn.corpora._content import Content, describe
 
     folder = Path(folder)
-    listing: Listing = _module(corpus).read(folder, **options)
-    problems = list(listing.problems)
+    named = listing(corpus, folder, **options)
+    problems = list(named.problems)
     clips: list[Clip] = []
-    contents = describe([clip.path for clip in listing.clips], folder, progress)
-    for clip, content in zip(listing.clips, contents, strict=True):
+    contents = describe([clip.path for clip in named.clips], folder, progress)
+    for clip, content in zip(named.clips, contents, strict=True):
         if not isinstance(content, Content):
             problems.append(Problem(clip.path, "unreadable", f"left out: {content}"))
             continue
@@ -129,7 +151,7 @@ def scan(
             what = "holds no samples" if content.duration == 0 else "below -80 dBFS throughout"
             problems.append(Problem(clip.path, "silent", f"left out: {what}"))
             continue
-        if content.clipped > 0:
+        if content.clipped >= CLIPPED and content.clipped_samples >= CLIPPED_SAMPLES:
             share = f"{content.clipped:.2%} of its samples are flat at full scale"
             problems.append(Problem(clip.path, "clipped", share))
         if content.channels > 1:

@@ -40,6 +40,11 @@ class Content:
     digest: str
     """SHA-256 of the rate and of the samples, mixed down, at that rate."""
 
+    @property
+    def clipped_samples(self) -> int:
+        """How many samples, of all channels, `clipped` is."""
+        return round(self.clipped * self.duration * self.sample_rate * self.channels)
+
     @classmethod
     def of(cls, audio: Audio) -> Content:
         """Measure a recording as it was decoded, with all its channels."""

@@ -16,9 +16,16 @@ from undertone.errors import CorpusError
 from undertone.learn.corpora import Clip, Listing, Problem
 from undertone.learn.corpora._files import files
 from undertone.learn.corpora._names import OddName, list_clips, missing
+from undertone.learn.corpora._sources import ByHand
 
 NAME = "cremad"
-LICENCE = "ODbL-1.0"
+LICENCE = "ODbL-1.0 AND DbCL-1.0"
+SOURCE = ByHand(
+    "https://github.com/CheyneyComputerScience/CREMA-D",
+    "its clips are in Git LFS, in the mirror that its owners name: "
+    "GIT_LFS_SKIP_SMUDGE=1 git clone https://gitlab.com/cs-cooper-lab/crema-d-mirror.git DIR && "
+    "git -C DIR lfs pull --include 'AudioWAV/*'",
+)
 
 EMOTIONS = CORPUS_EMOTIONS[NAME]
 LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": "", "X": ""}

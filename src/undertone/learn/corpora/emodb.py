@@ -1,7 +1,9 @@
 """EmoDB: ten German actors say ten sentences in seven emotions (Burkhardt et al., 2005).
 
 A name is speaker, text, emotion and version, such as 03a01Fa. The clips lie in the folder wav of
-the owners' archive, or flat; what else is in that archive is passed over.
+the owners' archive, or flat; what else is in that archive is passed over. Version 2.0 has 281 more
+clips, whose emotion fewer listeners recognised, and in the folder laryngo, by the same names, what
+a laryngograph recorded: no sound of a voice.
 """
 
 from __future__ import annotations
@@ -12,9 +14,18 @@ from pathlib import Path
 from undertone.emotions import CORPUS_EMOTIONS
 from undertone.learn.corpora import Clip, Listing, Problem
 from undertone.learn.corpora._names import OddName, list_clips, missing
+from undertone.learn.corpora._sources import Archive
 
 NAME = "emodb"
-LICENCE = "CC0-1.0"
+LICENCE = "CC-BY-4.0"
+"""Of the record in Zenodo; what is inside its archive says CC0-1.0."""
+PAGE = "https://zenodo.org/records/7447302"
+SOURCE = Archive(
+    f"{PAGE}/files/emodb.zip?download=1",
+    PAGE,
+    size=39_981_818,
+    digest="md5:9d21362dbc5676ef3ab4745d83ced0db",
+)
 
 EMOTIONS = CORPUS_EMOTIONS[NAME]
 SPEAKERS = {
@@ -60,6 +71,8 @@ def read(folder: Path) -> Listing:
 
 
 def _parse(path: Path) -> tuple[str, Clip]:
+    if path.absolute().parent.name.lower() == "laryngo":
+        raise OddName("recorded by a laryngograph, not by a microphone")
     name = re.fullmatch(r"(\d\d)([ab]\d\d)([a-z])([a-z]?)", path.stem, re.IGNORECASE)
     if name is None:
         raise OddName("not speaker, text, emotion and version, like 03a01Fa")

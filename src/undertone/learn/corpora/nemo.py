@@ -17,9 +17,15 @@ from undertone.errors import CorpusError
 from undertone.learn.corpora import Clip, Listing, Problem
 from undertone.learn.corpora._files import files
 from undertone.learn.corpora._names import OddName, list_clips, missing
+from undertone.learn.corpora._sources import Archive
 
 NAME = "nemo"
 LICENCE = "CC-BY-NC-SA-4.0"
+PAGE = "https://github.com/amu-cai/nEMO"
+SOURCE = Archive(  # the commit says what is in it; GitHub may pack it otherwise another day
+    f"{PAGE}/archive/06f1f83dde8f1a780443a57d53b2af3971af34ab.zip",
+    PAGE,
+)
 
 EMOTIONS = CORPUS_EMOTIONS[NAME]
 CLIPS = 4481

@@ -17,9 +17,17 @@ from undertone.emotions import CORPUS_EMOTIONS
 from undertone.learn.corpora import Clip, Listing, Problem
 from undertone.learn.corpora._files import AUDIO, files
 from undertone.learn.corpora._names import missing
+from undertone.learn.corpora._sources import Archive
 
 NAME = "ravdess"
 LICENCE = "CC-BY-NC-SA-4.0"
+PAGE = "https://zenodo.org/records/1188976"
+SOURCE = Archive(
+    f"{PAGE}/files/Audio_Speech_Actors_01-24.zip?download=1",
+    PAGE,
+    size=208_468_073,
+    digest="md5:bc696df654c87fed845eb13823edef8a",
+)
 
 MODALITIES = {"01": "audio-video", "02": "video only", "03": "audio only"}
 CHANNELS = {"01": "speech", "02": "song"}

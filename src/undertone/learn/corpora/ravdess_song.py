@@ -10,18 +10,26 @@ from pathlib import Path
 from undertone.emotions import CORPUS_EMOTIONS
 from undertone.learn.corpora import Listing
 from undertone.learn.corpora._names import missing
+from undertone.learn.corpora._sources import Archive
 from undertone.learn.corpora.ravdess import (
     ACTORS,
     INTENSITIES,
     LICENCE,
+    PAGE,
     REPETITIONS,
     STATEMENTS,
     read_channel,
 )
 
-__all__ = ["LICENCE", "NAME", "read"]
+__all__ = ["LICENCE", "NAME", "SOURCE", "read"]
 
 NAME = "ravdess-song"
+SOURCE = Archive(
+    f"{PAGE}/files/Audio_Song_Actors_01-24.zip?download=1",
+    PAGE,
+    size=225_505_317,
+    digest="md5:5411230427d67a21e18aa4d466e6d1b9",
+)
 EMOTIONS = CORPUS_EMOTIONS[NAME]
 
 

@@ -12,9 +12,15 @@ from pathlib import Path
 from undertone.emotions import CORPUS_EMOTIONS
 from undertone.learn.corpora import Clip, Listing
 from undertone.learn.corpora._names import OddName, list_clips, missing
+from undertone.learn.corpora._sources import ByHand
 
 NAME = "savee"
 LICENCE = "for research only; ask its owners at the University of Surrey"
+SOURCE = ByHand(
+    "http://kahlan.eps.surrey.ac.uk/savee/",
+    "its owners at the University of Surrey give it to researchers who register with them: "
+    "http://kahlan.eps.surrey.ac.uk/savee/Download.html",
+)
 
 EMOTIONS = CORPUS_EMOTIONS[NAME]
 SPEAKERS = ("DC", "JE", "JK", "KL")

@@ -17,10 +17,12 @@ from undertone.display import display_path
 from undertone.emotions import EMOTIONS, OTHER_NAMES
 from undertone.errors import CorpusError, MissingExtraError
 from undertone.learn.corpora import Clip, Listing, Problem
+from undertone.learn.corpora._sources import ByHand
 from undertone.learn.registry import Options
 
 NAME = "table"
 LICENCE = "that of the clips in the table"
+SOURCE = ByHand("", "a table is your own; there is nothing to fetch")
 
 UNKNOWN = f"{NAME}/unknown"
 """Speaker of every clip of which none is named: so no protocol takes them for different people."""
@@ -63,7 +65,7 @@ def read(file: Path, columns: TableSpec = DEFAULT) -> Listing:
         if name not in rows[0]:
             raise CorpusError(
                 f"{where}: no column {name!r}; there are {', '.join(rows[0])}; name the right one "
-                f"as table.{key} in the recipe"
+                f"as table.{key} in the recipe or with --{key}-column"
             )
     clips: dict[Path, Clip] = {}
     problems: list[Problem] = []
@@ -101,7 +103,7 @@ def _emotion(label: str, columns: TableSpec, where: str) -> str:
         if number >= len(columns.numbers):
             raise CorpusError(
                 f"{where}: label {label} is a number with no emotion; list the emotions of 0, "
-                "1, 2 ... as table.numbers in the recipe"
+                "1, 2 ... as table.numbers in the recipe or with --numbers"
             )
         label = columns.numbers[number]
     name = OTHER_NAMES.get(label.lower(), label.lower())

@@ -13,9 +13,14 @@ from pathlib import Path
 from undertone.emotions import CORPUS_EMOTIONS
 from undertone.learn.corpora import Clip, Listing, Problem
 from undertone.learn.corpora._names import OddName, list_clips, missing
+from undertone.learn.corpora._sources import Archive
 
 NAME = "tess"
 LICENCE = "CC-BY-NC-ND-4.0"
+SOURCE = Archive(  # packed as it is asked for, so neither its size nor a checksum is published
+    "https://borealisdata.ca/api/access/dataset/:persistentId/?persistentId=doi:10.5683/SP2/E8H2MF",
+    "https://doi.org/10.5683/SP2/E8H2MF",
+)
 
 EMOTIONS = CORPUS_EMOTIONS[NAME]
 SPEAKERS = {"OAF": "OAF", "OA": "OAF", "YAF": "YAF"}
