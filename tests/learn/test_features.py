@@ -12,7 +12,7 @@ from test_batches import WINDOW, examples  # noqa: F401  (a fixture)
 from undertone.card import Window
 from undertone.errors import RecipeError, UndertoneError
 from undertone.learn import features as module
-from undertone.learn.batches import Examples, TrainingBatches, WholeClips
+from undertone.learn.batches import ChangedClips, Examples, TrainingBatches, WholeClips
 from undertone.learn.features import FeatureStore
 from undertone.learn.frontends.stack import Stack, StackOptions
 from undertone.learn.tables import AugmentSpec, TrainingSpec
@@ -124,3 +124,27 @@ def test_features_of_different_lengths_are_refused(examples: Examples) -> None: 
     with pytest.raises(RecipeError, match=r"training\.crop = 0 takes whole clips") as caught:
         FeatureStore.build(frontend(frames=0), WholeClips(examples, window), "key")
     assert "set frames or middle" in str(caught.value)
+
+
+def test_changed_copies_are_for_training_alone(examples: Examples) -> None:  # noqa: F811
+    spec = AugmentSpec(copies=2, gain=12.0, cut=0.25)
+    whole = WholeClips(examples, WINDOW)
+    changed = ChangedClips(whole, spec, None, seed=1)
+    again, other = ChangedClips(whole, spec, None, 1), ChangedClips(whole, spec, None, 2)
+    assert torch.equal(changed[0].sound, again[0].sound)
+    assert not torch.equal(changed[0].sound, other[0].sound)
+    assert changed[0].sound.shape == (len(whole[0].sound), RATE // 4)
+    assert torch.equal(changed[0].owners, whole[0].owners)
+    made = frontend()
+    stores = [FeatureStore.build(made, each, str(i)) for i, each in enumerate((whole, changed))]
+    kept = dataclasses.replace(examples, features=stores[0], copies=(stores[1],))
+    batches = TrainingBatches(kept, WINDOW, TrainingSpec(batch=5, crop=0.0), AugmentSpec(), 0)
+    seen = {row.numpy().tobytes() for epoch in range(20) for row in batches[epoch, 0].sound}
+    known = [{v.tobytes() for i in range(5) for v, _ in store.pieces(i)} for store in stores]
+    assert seen <= known[0] | known[1]
+    assert seen & known[0]
+    assert seen & known[1]
+    judged = WholeClips(kept, WINDOW)
+    assert {row.numpy().tobytes() for i in range(len(judged)) for row in judged[i].sound} == known[
+        0
+    ]

@@ -51,6 +51,24 @@ def change(
     return waveform
 
 
+def cut(
+    waveform: torch.Tensor, samples: int, anywhere: float, generator: torch.Generator
+) -> torch.Tensor:
+    """Cut each example, from anywhere with a probability, else the middle; shorter ones stay.
+
+    waveform: (batch, any) -> (batch, at most `samples`).
+    """
+    spare = waveform.shape[1] - samples
+    if spare <= 0:
+        return waveform
+    starts = torch.randint(spare + 1, (len(waveform),), generator=generator)
+    chosen = torch.rand(len(waveform), generator=generator) < anywhere
+    starts = torch.where(chosen, starts, spare // 2)
+    return torch.stack(
+        [row[start : start + samples] for row, start in zip(waveform, starts, strict=True)]
+    )
+
+
 def add_noise(
     waveform: torch.Tensor,
     lengths: torch.Tensor,

@@ -241,10 +241,13 @@ class ChangedClips(Dataset[Whole]):
     def __getitem__(self, index: int) -> Whole:
         """Give one batch."""
         whole = self.clips[index]
-        lengths = torch.full((len(whole.sound),), whole.samples)
         rate, generator = self.examples.store.sample_rate, generator_for(self.seed, index)
-        sound = augment.change(whole.sound, lengths, rate, self.spec, self.noise, generator)
-        return whole._replace(sound=sound)
+        sound, spec = whole.sound, self.spec
+        if spec.cut:
+            sound = augment.cut(sound, round(spec.cut * rate), spec.cut_random, generator)
+        lengths = torch.full((len(sound),), sound.shape[1])
+        sound = augment.change(sound, lengths, rate, spec, self.noise, generator)
+        return whole._replace(sound=sound, samples=sound.shape[1])
 
 
 def generator_for(*seed: int) -> torch.Generator:

@@ -142,7 +142,9 @@ def _features(
     clips = WholeClips(everything, recipe.window)
     settings = [recipe.sample_rate, recipe.frontend.model_dump(), recipe.window.model_dump()]
     key = [settings, frontend.identity, gate_digest(), list(digests)]
-    change = [spec.model_dump(include={*spec.of_waveforms, "noise_snr", "pitch_share"})]
+    change = [
+        spec.model_dump(include={*spec.of_waveforms, "noise_snr", "pitch_share", "cut_random"})
+    ]
     stores = []
     for copy in range(1 + spec.copies):
         what = f"computing features of copy {copy}" if copy else "computing features"

@@ -242,8 +242,10 @@ class Recipe(Options):
         if spec.copies and not (whole and spec.of_waveforms):
             raise ValueError(
                 "augment.copies: they are of whole clips (training.crop = 0), changed by gain, "
-                "noise, equaliser or pitch; set it to 0"
+                "noise, equaliser, pitch or cut; set it to 0"
             )
+        if spec.cut and not whole:
+            raise ValueError("augment.cut: it is of copies of whole clips; set training.crop alone")
         return self
 
     @model_validator(mode="after")

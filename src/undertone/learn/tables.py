@@ -200,6 +200,18 @@ class AugmentSpec(Options):
         description="Where training is on whole clips (training.crop = 0): changed copies of each, "
         "whose features are kept beside its own; an example is one of them, or the clip itself.",
     )
+    cut: Number = Field(
+        default=0.0,
+        ge=0,
+        le=60,
+        description="s; the copies are cuts of this length; 0: as long as the clip.",
+    )
+    cut_random: Number = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Probability that a cut is from anywhere, rather than from the middle.",
+    )
     gain: Number = Field(
         default=0.0, ge=0, le=60, description="dB; level changes by up to this, +/-."
     )
@@ -243,7 +255,7 @@ class AugmentSpec(Options):
     @property
     def of_waveforms(self) -> tuple[str, ...]:
         """The keys that are on and change the waveform."""
-        names = ("gain", "noise", "equaliser", "pitch")
+        names = ("cut", "gain", "noise", "equaliser", "pitch")
         return tuple(name for name in names if getattr(self, name))
 
     @field_validator("noise_snr")
@@ -352,10 +364,10 @@ def _choices_or_range(key: str, values: object) -> tuple[Any, ...] | RangeSpec:
         if len(values) < 2 or any(value in values[:i] for i, value in enumerate(values)):
             raise ValueError(f'"{key}" should have two or more choices, each once')
         return tuple(values)
-    if not isinstance(values, dict):
+    if not isinstance(values, dict) or not values.keys() & RangeSpec.model_fields.keys():
         raise ValueError(
-            f'"{key}" should be a list of choices or a range, {{ low = ..., high = ... }}; '
-            f"found {shown(values)}" + (" (quote dotted keys)" if "." not in key else "")
+            f'"{key}" should be a dotted key in quotes, with a list of choices or a range, '
+            f"{{ low = ..., high = ... }}; found {shown(values)}"
         )
     try:
         return RangeSpec.model_validate(values)
