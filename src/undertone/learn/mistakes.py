@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -45,7 +45,8 @@ def mistakes_in(error: ValidationError, model: type[BaseModel], prefix: str = ""
 def _allowed(model: type[BaseModel], where: list[str]) -> list[str]:
     """The keys of the table at `where` inside `model`."""
     for part in where:
-        inner = model.model_fields[part].annotation
+        kind = model.model_fields[part].annotation
+        inner = next(iter(get_args(kind)), kind)  # of Table | None, the table
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
             return []
         model = inner

@@ -90,7 +90,13 @@ def _allowed(field: FieldInfo) -> str:
 
 
 def _kind(annotation: object) -> str:
-    names: Mapping[object, str] = {int: "whole number", float: "number", str: "text"}
+    names: Mapping[object, str] = {
+        bool: "`true`, `false`",
+        int: "whole number",
+        float: "number",
+        str: "text",
+        Any: "value",
+    }
     arguments = get_args(annotation)
     origin = get_origin(annotation)
     if origin is dict:
@@ -114,7 +120,8 @@ def _bare(annotation: Any) -> object:
 
 
 def _plural(kind: str) -> str:
-    return f"{kind}s" if kind.endswith("number") else kind
+    kind = f"lists{kind[4:]}" if kind.startswith("list ") else kind
+    return f"{kind}s" if kind.endswith(("number", "value")) else kind
 
 
 def _toml(value: object) -> str:

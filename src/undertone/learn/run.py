@@ -38,6 +38,7 @@ WORDS = {
     "weights",
     "criteria",
     "claim",
+    "search",
     "alternatives",
 }
 """Keys of a recipe that change nothing in what is trained."""
@@ -137,7 +138,7 @@ def cross_validate(
     """
     recipe = data.recipe
     splits = {seed: make_split(recipe.protocol, data.clips, seed) for seed in seeds}
-    chosen = {seed: _choose(split, folds) for seed, split in splits.items()}
+    chosen = {seed: choose_folds(split, folds) for seed, split in splits.items()}
     tested = [sorted(i for fold in group.values() for i in fold.test) for group in chosen.values()]
     if not tested[0]:
         raise CorpusError(
@@ -262,8 +263,12 @@ def _gather(data: Data, seed: int, folds: Mapping[int, Fold], folder: Path) -> S
     return SeedRun(seed, predictions, places, tuple(curves), efforts)
 
 
-def _choose(split: Split, folds: Sequence[int] | None) -> dict[int, Fold]:
-    """Folds by number, from 1."""
+def choose_folds(split: Split, folds: Sequence[int] | None) -> dict[int, Fold]:
+    """Give folds by number, from 1; all of them if None.
+
+    Raises:
+        UndertoneError: there is no fold of a number.
+    """
     count = len(split.folds)
     numbers = range(1, count + 1) if folds is None else sorted(set(folds))
     wrong = [number for number in numbers if not 1 <= number <= count]
