@@ -1,4 +1,4 @@
-"""Undertone hears how something is said: speech emotion recognition for files and arrays.
+"""Undertone hears how something is said: speech emotion recognition for files, arrays and streams.
 
     import undertone
 
@@ -8,6 +8,9 @@
 
     for prediction in model.predict_many(["a.wav", "b.flac", "broken.mp3"]):
         print(prediction.to_json())
+
+    for segment in model.timeline("an-hour.mp3"):
+        print(segment.start, segment.end, segment.emotion)
 
 Training and measuring models is in `undertone.learn`, which needs the extra `learn`.
 """
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
     from undertone.gate import Gate, Status
     from undertone.model import Model
     from undertone.prediction import Prediction
+    from undertone.segments import Segment, Summary
+    from undertone.stream import Stream
+    from undertone.timeline import Timeline
     from undertone.zoo import load
 
     __version__: str
@@ -31,7 +37,11 @@ __all__ = [
     "Gate",
     "Model",
     "Prediction",
+    "Segment",
     "Status",
+    "Stream",
+    "Summary",
+    "Timeline",
     "UndertoneError",
     "__version__",
     "load",
@@ -44,7 +54,11 @@ _HOMES = MappingProxyType(
         "Gate": "undertone.gate",
         "Model": "undertone.model",
         "Prediction": "undertone.prediction",
+        "Segment": "undertone.segments",
         "Status": "undertone.gate",
+        "Stream": "undertone.stream",
+        "Summary": "undertone.segments",
+        "Timeline": "undertone.timeline",
         "UndertoneError": "undertone.errors",
         "load": "undertone.zoo",
     }

@@ -1,0 +1,241 @@
+"""One channel's way from samples, in pieces of any size, to windows that can be judged."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import soxr
+
+from undertone.audio import Audio, Samples
+from undertone.card import Card
+from undertone.gate import (
+    LEVEL_FRAME,
+    LOUDEST_HEARD,
+    SLOWER,
+    STRETCH,
+    Gate,
+    Status,
+    frame_powers,
+    level_reached,
+    loudness,
+)
+from undertone.judging import Heard
+from undertone.plan import Plan
+from undertone.speech import FRAME, RATE, SpeechDetector, speech_probabilities
+from undertone.window import pieces
+
+NEAR = 0.3
+"""s from speech within which a segment still belongs to it."""
+LEAST_LEVEL = RATE // 2
+"""Samples at 16 kHz that the level of a segment without speech is taken over at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A segment's place, and what the network is to hear for it or why there is nothing."""
+
+    start: float
+    end: float
+    heard: Heard | Status
+
+
+class Track:
+    """Cuts one channel into windows.
+
+    Where they lie and what is in them never depends on how the samples came: whatever is done, is
+    done at the end of each window, in order.
+
+    Args:
+        card: of the model that is to judge.
+        gate: which segments are not to be judged.
+        plan: where the windows lie.
+        rate: of the samples that come, Hz.
+    """
+
+    def __init__(self, card: Card, gate: Gate, plan: Plan, rate: int) -> None:
+        self._card, self._gate = card, gate
+        self._rate, self._fed = rate, 0
+        self._hop, self._length, self._ahead = (
+            round(seconds * card.sample_rate) for seconds in (plan.hop, plan.window, plan.ahead)
+        )
+        self._windows = 0
+        self._voice = _Tape(rate, card.sample_rate)
+        self._ear = _Tape(rate, RATE)
+        self._speech = _Speech(gate)
+
+    def feed(self, samples: Samples) -> list[Window]:
+        """The windows that ended within the next samples, (samples,)."""
+        self._fed += samples.size
+        self._voice.add(samples)
+        self._ear.add(samples)
+        found = []
+        while self._next_end <= self._voice.end and self._at_16k(self._next_end) <= self._ear.end:
+            found.append(self._cut(self._next_end))
+        return found
+
+    def finish(self) -> list[Window]:
+        """The windows that the end of the recording cuts short."""
+        self._voice.finish()
+        self._ear.finish()
+        end = min(self._voice.end, round(self._fed * self._card.sample_rate / self._rate))
+        found = []
+        while self._windows * self._hop < end:
+            found.append(self._cut(min(self._next_end, end), last=self._next_end >= end))
+        return found
+
+    @property
+    def _next_end(self) -> int:
+        return (self._windows + 1) * self._hop + self._ahead
+
+    def _at_16k(self, position: int) -> int:
+        return position * RATE // self._card.sample_rate
+
+    def _cut(self, end: int, *, last: bool = False) -> Window:
+        """The next window, which ends at `end`; all positions are in the model's samples."""
+        first = max(0, self._next_end - self._length)
+        start = self._windows * self._hop
+        stop = min(start + self._hop, end)
+        ear_end = min(self._at_16k(end), self._ear.end)
+        self._speech.hear(self._ear, self._ear.end if last else ear_end, last=last)
+        window = Window(
+            start=start / self._card.sample_rate,
+            end=self._fed / self._rate if last and stop == end else stop / self._card.sample_rate,
+            heard=self._judge(first, end, start, stop),
+        )
+        self._windows += 1
+        kept = max(0, self._next_end - self._length)
+        self._voice.forget(kept)
+        self._ear.forget(min(self._at_16k(kept), self._speech.end))
+        self._speech.forget(self._at_16k(kept))
+        return window
+
+    def _judge(self, first: int, end: int, start: int, stop: int) -> Heard | Status:
+        """What to hear in the window from `first` to `end` for what is from `start` to `stop`."""
+        rate = self._card.sample_rate
+        duration = (end - first) / rate
+        if duration < self._gate.min_duration:
+            return Status.TOO_SHORT
+        zero = self._at_16k(first)
+        sound = self._ear.between(zero, self._at_16k(end))
+        if self._is_silent(sound):
+            return Status.SILENCE
+        spans = self._speech.spans(zero) or self._speech.spans_of_a_high_voice(sound)
+        belongs = any(
+            begin - NEAR < (stop - first) / rate and finish + NEAR > (start - first) / rate
+            for begin, finish in spans
+        )
+        if not belongs:
+            until = self._at_16k(stop)
+            since = max(zero, min(self._at_16k(start), until - LEAST_LEVEL))
+            quiet = self._is_silent(self._ear.between(since, until))
+            return Status.SILENCE if quiet else Status.NO_SPEECH
+        extent = max(0.0, spans[0][0]), min(duration, spans[-1][1])
+        voice = Audio(self._voice.between(first, end), rate)
+        return Heard(None, duration, pieces(voice, self._card.window, extent))
+
+    def _is_silent(self, sound: Samples) -> bool:
+        level = loudness(sound)
+        return level < self._gate.silence_rms or level == 0
+
+
+class _Tape:
+    """Samples at another rate, from the last position that is still needed to the newest."""
+
+    def __init__(self, rate: int, target: int) -> None:
+        self._resampler = (
+            None
+            if rate == target
+            else soxr.ResampleStream(rate, target, 1, dtype="float32", quality="HQ")
+        )
+        self._kept = np.zeros(0, np.float32)
+        self._start = self.end = 0
+        self._new: list[Samples] = []
+
+    def add(self, samples: Samples) -> None:
+        if samples.size:
+            self._keep(self._resampled(samples, last=False))
+
+    def finish(self) -> None:
+        if self._resampler is not None:
+            self._keep(self._resampled(np.zeros(0, np.float32), last=True))
+
+    def _resampled(self, samples: Samples, *, last: bool) -> Samples:
+        if self._resampler is None:
+            return samples
+        return np.asarray(self._resampler.resample_chunk(samples, last=last), np.float32)
+
+    def _keep(self, samples: Samples) -> None:
+        self._new.append(samples)
+        self.end += samples.size
+
+    def between(self, start: int, end: int) -> Samples:
+        """Samples from one position to another, as far as there are any."""
+        if self._new:
+            self._kept = np.concatenate([self._kept, *self._new])
+            self._new.clear()
+        return self._kept[max(0, start - self._start) : max(0, end - self._start)]
+
+    def forget(self, before: int) -> None:
+        """Let go of what is before a position."""
+        self._kept = self.between(before, self.end)
+        self._start = max(self._start, min(before, self.end))
+
+
+class _Speech:
+    """The detector, in one go from the first sample to the last.
+
+    It needs a level of about 0.1 RMS. A recording's own is not known before its end; what stands
+    for it is the level that the last 64 s reach, as in the gate's stretches. What is suddenly
+    louder, and only that, is heard with less gain.
+    """
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._detector = SpeechDetector()
+        self._gain = 1.0
+        self._rest = np.zeros(0, np.float32)
+        self._powers = np.zeros(0)
+        self._probabilities = np.zeros(0, np.float32)
+        self._first = 0
+        """Frame of the first of them."""
+
+    @property
+    def end(self) -> int:
+        """How many samples were heard."""
+        return (self._first + self._probabilities.size) * FRAME
+
+    def hear(self, ear: _Tape, until: int, *, last: bool) -> None:
+        """Hear all whole frames up to a position, or all samples if they are the last."""
+        frames = -(-until // FRAME) if last else until // FRAME
+        samples = ear.between(self.end, min(frames * FRAME, until))
+        if not samples.size:
+            return
+        waiting = np.concatenate([self._rest, samples])
+        powers = frame_powers(waiting)
+        self._rest = waiting[powers.size * LEVEL_FRAME :]
+        self._powers = np.concatenate([self._powers, powers])[-(STRETCH // LEVEL_FRAME) :]
+        self._gain = self._gate.gain(level_reached(self._powers))
+        loudest = math.sqrt(powers.max(initial=0.0))
+        gain = min(self._gain, LOUDEST_HEARD / max(loudest, 1e-9))
+        found = self._detector.feed(samples * np.float32(gain))
+        self._probabilities = np.concatenate([self._probabilities, found])
+
+    def spans(self, start: int) -> tuple[tuple[float, float], ...]:
+        """Speech since a position, in s from there; nothing where there is too little."""
+        frame = -(-start // FRAME)
+        offset = (frame * FRAME - start) / RATE
+        spans = self._gate.spans(self._probabilities[max(0, frame - self._first) :])
+        return tuple((begin + offset, end + offset) for begin, end in spans)
+
+    def spans_of_a_high_voice(self, sound: Samples) -> tuple[tuple[float, float], ...]:
+        """Speech in a sound that is heard slower, and so lower, as the gate does."""
+        slower = Audio(sound * np.float32(self._gain), RATE).resample(round(RATE * SLOWER))
+        return self._gate.spans(speech_probabilities(slower.samples[0]), SLOWER)
+
+    def forget(self, before: int) -> None:
+        """Let go of frames that begin before a position."""
+        frame = min(max(self._first, before // FRAME), self._first + self._probabilities.size)
+        self._probabilities = self._probabilities[frame - self._first :]
+        self._first = frame
