@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import numpy as np
 import onnxruntime
@@ -16,7 +16,10 @@ from undertone.gate import Gate, Status
 from undertone.judging import Judge, Probabilities
 from undertone.many import predict_many, run_pieces
 from undertone.model_file import read_model_file
+from undertone.plan import Options
 from undertone.prediction import Prediction
+from undertone.stream import Stream
+from undertone.timeline import Timeline
 
 
 class Model:
@@ -138,6 +141,31 @@ class Model:
             raise UndertoneError(f"workers is {workers}; expected 1 or more")
         judge = self._judge(gate, min_confidence)
         return predict_many(judge, self.probabilities, sources, workers)
+
+    def timeline(
+        self, source: Source, *, workers: int | None = None, **options: Unpack[Options]
+    ) -> Timeline:
+        """Emotion over time in a recording of any length, segment by segment as it is read.
+
+        Args:
+            source: as for `predict`.
+            workers: threads for the network; if None, one a processor, at most 4.
+            options: window=3.0, hop=1.0 and the other fields of `undertone.plan.Plan`.
+
+        Raises:
+            AudioError: the source cannot be opened or decoded, then or while it is read.
+            UndertoneError: an option is out of its range.
+        """
+        return Timeline(self, source, workers=workers, **options)
+
+    def stream(self, sample_rate: int, **options: Unpack[Options]) -> Stream:
+        """The same for samples that come piece by piece, at this rate in Hz; see `Stream`.
+
+        Raises:
+            AudioError: the sample rate is out of its range.
+            UndertoneError: an option is.
+        """
+        return Stream(self, sample_rate, **options)
 
     def _check_answers(self) -> None:
         """Run the network on a little noise: its answers must be probabilities of the labels."""
