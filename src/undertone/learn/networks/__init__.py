@@ -28,6 +28,11 @@ class Network(nn.Module):
         self.features = features
         self.classes = classes
 
+    @property
+    def trained(self) -> bool:
+        """Whether it has learned anything, where it can tell; an untrained one is not exported."""
+        return True
+
     @abstractmethod
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """frames: (batch, features, time) -> logits: (batch, classes)."""
