@@ -5,7 +5,7 @@ from pydantic import Field, field_validator
 from torch import nn
 
 from undertone.learn.networks import Network
-from undertone.learn.networks.parts import How, Pool, Recurrent, Sizes, Summary, head
+from undertone.learn.networks.parts import How, Pool, Recurrent, Sizes, Summary, as_picture, head
 from undertone.learn.registry import Options
 from undertone.learn.tables import Number, Whole
 
@@ -67,7 +67,7 @@ class CNN2dLSTM(Network):
                 nn.Dropout(options.conv_dropout),
             ]
             channels, rows = width, -(-rows // options.pool_features)
-        self.blocks = nn.Sequential(*layers).to(memory_format=torch.channels_last)  # quicker
+        self.blocks = nn.Sequential(*layers)
         self.recurrent = Recurrent(
             nn.LSTM,
             channels * rows,
@@ -80,7 +80,7 @@ class CNN2dLSTM(Network):
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """frames: (batch, features, time) -> logits: (batch, classes)."""
-        pictures = self.blocks(frames[:, None])  # (batch, channels, rows, time)
+        pictures = self.blocks(as_picture(frames))  # (batch, channels, rows, time)
         heard = self.recurrent(pictures.flatten(1, 2).transpose(1, 2))
         logits: torch.Tensor = self.head(self.summary(heard))
         return logits

@@ -7,6 +7,7 @@ from pydantic import Field
 from torch import nn
 
 from undertone.learn.networks import Network
+from undertone.learn.networks.parts import as_picture
 from undertone.learn.registry import Options
 from undertone.learn.tables import Number
 
@@ -76,12 +77,12 @@ class Inception(Network):
                 block = Block(channels, [scaled(each) for each in widths], convolution)
                 layers.append(block)
                 channels = block.channels
-        self.blocks = nn.Sequential(*layers).to(memory_format=torch.channels_last)  # quicker
+        self.blocks = nn.Sequential(*layers)
         self.head = nn.Sequential(nn.Dropout(options.dropout), nn.Linear(channels, classes))
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """frames: (batch, features, time) -> logits: (batch, classes)."""
-        logits: torch.Tensor = self.head(self.blocks(frames[:, None]).mean(dim=(2, 3)))
+        logits: torch.Tensor = self.head(self.blocks(as_picture(frames)).mean(dim=(2, 3)))
         return logits
 
 

@@ -52,14 +52,23 @@ def convolutions(
         layers += [
             nn.Conv1d(channels, width, kernel, padding=kernel // 2, bias=False),
             nn.BatchNorm1d(width),
-            nn.Unflatten(1, (width, 1)),
             Pool(1, pool),
-            nn.Flatten(1, 2),
             nn.ReLU(),
             nn.Dropout(dropout),
         ]
         channels = width
     return nn.Sequential(*layers)
+
+
+def as_picture(frames: torch.Tensor) -> torch.Tensor:
+    """frames: (batch, features, time) -> pictures of one channel: (batch, 1, features, time).
+
+    They say of their layout in memory that channels come last, and so will what convolutions make
+    of them, which is quicker on CPUs. The exporter would ask too much of the length then.
+    """
+    if torch.onnx.is_in_onnx_export():
+        return frames[:, None]
+    return frames[..., None].permute(0, 3, 1, 2)
 
 
 class Pool(nn.Module):
@@ -74,7 +83,7 @@ class Pool(nn.Module):
         self.size = rows, frames
 
     def forward(self, picture: torch.Tensor) -> torch.Tensor:
-        """picture: (batch, channels, rows, time) -> smaller by `size`, rounded up."""
+        """picture: (..., rows, time), of 3 or 4 dimensions -> smaller by `size`, rounded up."""
         if torch.onnx.is_in_onnx_export():
             rows, frames = self.size
             return F.max_pool2d(F.pad(picture, (0, frames - 1, 0, rows - 1)), self.size)
