@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -53,6 +53,11 @@ class Examples:
     targets: tuple[int, ...]
     features: FeatureStore | None = None
     copies: tuple[FeatureStore, ...] = ()
+
+    def versions(self) -> "tuple[Examples, ...]":
+        """Give these examples, and each of their changed copies as examples of their own."""
+        changed = [replace(self, features=copy, copies=()) for copy in self.copies]
+        return (self, *changed)
 
 
 class TrainingBatches(Dataset[Crops]):

@@ -1,5 +1,6 @@
 """A front end and its networks as one module, and what it says of whole clips."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Self
 
@@ -76,15 +77,16 @@ class Classifier(nn.Module):
         self.frontend.fit(self._raw(batch.sound) for batch in batches_of(clips))
 
     @torch.inference_mode()
-    def fit_members(self, clips: WholeClips, seed: int) -> None:
-        """Fit members that learn in one go, each with a seed of its own, to these clips.
+    def fit_members(self, versions: Sequence[WholeClips], seed: int) -> None:
+        """Fit members that learn in one go, each with a seed of its own, to clips and copies.
 
         Raises:
             UndertoneError: scikit-learn cannot be fitted to them.
         """
         for number, member in enumerate(self.members):
             if isinstance(member, Fitted):
-                frames = ((self.frames(batch.sound), batch.targets) for batch in batches_of(clips))
+                batches = itertools.chain.from_iterable(map(batches_of, versions))
+                frames = ((self.frames(batch.sound), batch.targets) for batch in batches)
                 member.fit(frames, seed + number)
 
     def _raw(self, sound: torch.Tensor) -> torch.Tensor:

@@ -137,7 +137,8 @@ def train_final(
     job = Job(recipe, "final model", (seed, 0), home, everything, None, data.noise, epochs)
     trained = train(job, device, say)
     path = folder / f"{recipe.name}.onnx"
-    export_model(trained.classifier, make_card(data, measured), path, real_batches(data))
+    card, checks = make_card(data, measured), real_batches(data)
+    export_model(trained.classifier, card, path, checks, half=recipe.weights == "float16")
     say(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
     return path
 

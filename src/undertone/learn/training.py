@@ -101,9 +101,8 @@ def train(job: Job, device: torch.device, say: Callable[[str], None]) -> Trained
 def _fit(job: Job, classifier: Classifier, say: Callable[[str], None]) -> Trained:
     """Fit classifiers that learn in one go, and write it down as one epoch."""
     started = time.perf_counter()
-    classifier.fit_members(
-        WholeClips(job.training, job.recipe.window), generator_for(*job.seed).initial_seed() % 2**31
-    )
+    versions = [WholeClips(each, job.recipe.window) for each in job.training.versions()]
+    classifier.fit_members(versions, generator_for(*job.seed).initial_seed() % 2**31)
     seconds = time.perf_counter() - started
     history = History(job, say)
     history.rows.append(dict.fromkeys(COLUMNS, math.nan) | {"epoch": 1, "seconds": seconds})
