@@ -1,6 +1,7 @@
 """`undertone corpus`: what is known, what is in a folder, and all in one table."""
 
 import csv
+import inspect
 import json
 from pathlib import Path
 
@@ -8,7 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from undertone.cli import run
+from undertone.cli import corpus, evaluate, run
+from undertone.cli._table_options import table_spec
+from undertone.learn.corpora import CorpusScan, scan
+from undertone.learn.corpora.table import TableSpec
 
 Capture = pytest.CaptureFixture[str]
 
@@ -118,6 +122,99 @@ def test_table_puts_the_clips_of_all_corpora_into_one_file(
     }
     assert [row["corpus"] for row in rows] == ["ravdess"] * 3 + ["savee"]
     assert all((out.parent / row["file"]).is_file() for row in rows)
+
+
+def test_a_table_of_real_clips_is_the_same_clips_when_it_is_read(
+    ravdess: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    folder = tmp_path / "three actors"
+    folder.mkdir()
+    for actor in ("01", "02", "24"):
+        for path in ravdess.rglob(f"03-01-0[2-5]-01-0?-01-{actor}.*"):
+            (folder / path.name).symlink_to(path)
+    out = tmp_path / "tables" / "clips.tsv"
+    out.parent.mkdir()
+    data = ["--data", f"ravdess={folder}", "--out", str(out)]
+    assert run(["corpus", "table", *data]) == 0
+    first, again = scan("ravdess", folder), scan("table", out)
+    assert len(first.clips) == 24
+
+    def facts(found: CorpusScan) -> list[tuple[object, ...]]:
+        return [
+            (clip.path.name, clip.emotion, clip.sex, clip.speaker[-10:], clip.duration, clip.digest)
+            for clip in found.clips
+        ]
+
+    assert facts(again) == facts(first)
+    assert {clip.speaker for clip in again.clips} == {
+        f"table/ravdess/{actor}" for actor in ("01", "02", "24")
+    }
+    capsys.readouterr()
+    assert run(["corpus", "scan", "table", str(out), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["emotions"] == {
+        "calm": {"male": 2, "female": 4},
+        "happy": {"male": 2, "female": 4},
+        "sad": {"male": 2, "female": 4},
+        "angry": {"male": 2, "female": 4},
+    }
+
+
+@pytest.fixture
+def own_table(tmp_path: Path) -> Path:
+    """Numbers for labels, names of one's own for columns, clips beside the table."""
+    (tmp_path / "audio").mkdir()
+    for name in "ab":
+        sound = np.random.default_rng(ord(name)).normal(0, 0.1, 4000)
+        soundfile.write(tmp_path / "audio" / f"{name}.wav", sound, 8000)
+    file = tmp_path / "mine.csv"
+    file.write_text("wav,y,who,gender,part\naudio/a.wav,1,ann,F,train\naudio/b.wav,0,bob,M,test\n")
+    return file
+
+
+COLUMNS = [
+    *("--path-column", "wav", "--label-column", "y", "--speaker-column", "who"),
+    *("--sex-column", "gender", "--split-column", "part", "--numbers", "sad, happiness"),
+]
+
+
+def test_scan_takes_the_columns_of_a_table(own_table: Path, capsys: Capture) -> None:
+    assert run(["corpus", "scan", "table", str(own_table), "--json", *COLUMNS]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["emotions"] == {"happy": {"female": 1}, "sad": {"male": 1}}
+    assert list(record["speakers"]) == ["table/ann", "table/bob"]
+
+
+def test_the_columns_of_a_table_are_by_default_those_of_a_recipe() -> None:
+    for command in (corpus.scan, evaluate.evaluate):
+        options = inspect.signature(command).parameters
+        defaults = {key: options[key].default for key in TableSpec.model_fields}
+        assert table_spec([], **defaults) == TableSpec()
+
+
+@pytest.mark.parametrize(
+    ("options", "text", "message"),
+    [
+        ([], "", "no column 'file'; there are wav, y, who, gender, part; name the right one"),
+        (COLUMNS[:2], "", "no column 'emotion'; there are wav, y, who, gender, part; name"),
+        (COLUMNS[:4], "", "line 2: label 1 is a number with no emotion; list the emotions"),
+        (COLUMNS, "audio/c.wav,1,,,\n", "line 4: audio/c.wav is not there; paths are taken"),
+        (COLUMNS, "audio/a.wav,glad,,,\n", "line 4: label 'glad' is no emotion; known: neutral"),
+        ([*COLUMNS[:-1], "sad,glad"], "", "line 2: label 'glad' is no emotion; known: neutral"),
+    ],
+)
+def test_a_bad_table_is_one_line(
+    own_table: Path, capsys: Capture, options: list[str], text: str, message: str
+) -> None:
+    own_table.write_text(own_table.read_text() + text)
+    assert run(["corpus", "scan", "table", str(own_table), *options]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+
+
+def test_columns_are_for_tables_alone(small: Path, capsys: Capture) -> None:
+    assert run(["corpus", "scan", "ravdess", str(small), "--label-column", "y"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "columns are named for a table, and here is ravdess" in line
 
 
 def test_a_table_that_cannot_be_written_gets_one_line(

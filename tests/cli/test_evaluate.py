@@ -50,6 +50,28 @@ def test_figures_come_with_intervals_and_the_gate_is_counted(
     assert not any("trained on these speakers" in warning for warning in record["warnings"])
 
 
+def test_a_table_of_ones_own_is_measured_like_a_corpus(
+    app: typer.Typer, folder: Path, tmp_path: Path
+) -> None:
+    model = write_tiny(tmp_path / "tiny.onnx")
+    rows = [
+        f"{path}\t{('happy', 'sad', 'angry').index(emotion)}\t{path.stem[-2:]}"
+        for code, emotion in (("03", "happy"), ("04", "sad"), ("05", "angry"))
+        for path in sorted(folder.glob(f"03-01-{code}-*"))
+    ]
+    table = tmp_path / "mine.tsv"
+    table.write_text("\n".join(["clip\ty\tspeaker", *rows]))
+    columns = ["--path-column", "clip", "--label-column", "y", "--numbers", "happy,sad,angry"]
+    result = runner.invoke(app, [str(model), "--data", f"table={table}", "--json", *columns])
+    assert result.exit_code == 0, result.output
+    record = json.loads(result.stdout)
+    assert record["corpora"] == ["table"]
+    assert record["clips"] == len(rows) == 18
+    assert record["speakers"] == 3
+    alone = runner.invoke(app, [str(model), "--data", f"ravdess={folder}", *columns])
+    assert "columns are named for a table, and here is ravdess" in str(alone.exception)
+
+
 def test_a_corpus_of_the_training_is_called_out_in_the_table_and_in_the_report(
     app: typer.Typer, folder: Path, tmp_path: Path
 ) -> None:

@@ -1,8 +1,12 @@
 """Clips are decoded once, kept whole or not at all, and found again by what is in them."""
 
+import errno
+import os
 import pickle
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO, Any, Self
 
 import numpy as np
 import pytest
@@ -85,6 +89,69 @@ def test_a_store_that_was_cut_short_is_not_taken_for_whole(
     assert not list((tmp_path / "cache").rglob("*.f32"))
     files[1].write_bytes(good)
     assert len(build(files)) == 3
+
+
+def test_a_disk_that_fills_leaves_no_store_that_is_not_whole(
+    files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really: Callable[..., IO[bytes]] = Path.open
+
+    class FullDisk:
+        """Takes the first clip and half of the second."""
+
+        def __init__(self, file: IO[bytes]) -> None:
+            self._file, self._taken = file, 0
+
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            self._file.close()
+
+        def write(self, data: bytes) -> int:
+            self._taken += 1
+            if self._taken == 1:
+                return self._file.write(data)
+            self._file.write(data[: len(data) // 2])
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def opened(path: Path, *how: str, **more: Any) -> Any:
+        file = really(path, *how, **more)
+        return FullDisk(file) if path.name == "samples.f32" else file
+
+    monkeypatch.setattr(Path, "open", opened)
+    message = r"decoded clips cannot be kept here \(No space left on device\); make room"
+    with pytest.raises(UndertoneError, match=message) as caught:
+        build(files)
+    assert "\n" not in str(caught.value)
+    assert not list((tmp_path / "cache").rglob("*.*")), "no draft, and nothing to be taken for one"
+    monkeypatch.setattr(Path, "open", really)
+    np.testing.assert_array_equal(
+        build(files)[1], Audio.read(files[1], sample_rate=RATE).samples[0]
+    )
+
+
+def test_drafts_of_killed_runs_are_removed_and_those_of_living_ones_are_not(
+    files: list[Path], tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache" / "clips"
+    now = time.time()
+    ages = {  # h since the folder changed, and since its file was written to
+        "draft-killed": (30, 30),
+        "draft-empty": (30, None),
+        "draft-young": (1, 1),
+        "draft-long": (30, 1),
+        "other-old": (30, 30),
+    }
+    for name, (folder_age, file_age) in ages.items():
+        (cache / name).mkdir(parents=True)
+        if file_age is not None:
+            (cache / name / "samples.f32").write_bytes(b"half")
+            os.utime(cache / name / "samples.f32", (now, now - 3600 * file_age))
+        os.utime(cache / name, (now, now - 3600 * folder_age))
+    build(files)
+    left = {path.name for path in cache.iterdir()}
+    assert left & ages.keys() == {"draft-young", "draft-long", "other-old"}
 
 
 def test_other_processes_map_it_again(files: list[Path]) -> None:

@@ -1,5 +1,7 @@
 """What a scan says of a copy of RAVDESS, whole or broken."""
 
+import errno
+import io
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -12,7 +14,7 @@ import soundfile
 
 from undertone.errors import CorpusError
 from undertone.learn import corpora
-from undertone.learn.corpora import CorpusScan, Problem
+from undertone.learn.corpora import CorpusScan, Problem, ravdess
 
 RATE = 8000
 
@@ -99,14 +101,14 @@ def test_song_and_video_are_counted_and_left_out(tmp_path: Path) -> None:
 
 
 def test_missing_actors_and_clips_are_named(tmp_path: Path) -> None:
-    for actor in range(1, 25):
-        if actor != 7:
-            actor_folder(tmp_path, actor)
-    gone = [tmp_path / "Actor_03" / f"{stem}.wav" for stem in stems(3)[10:12]]
+    gone = [tmp_path / f"{stem}.wav" for stem in stems(3)[10:12]]
+    for actor in set(range(1, 25)) - {7}:
+        for stem in stems(actor):
+            (tmp_path / f"{stem}.wav").touch()
     for path in gone:
         path.unlink()
-    said = [problem.message for problem in kinds(scan(tmp_path), "missing")]
-    assert said == [
+    problems = ravdess.read(tmp_path).problems
+    assert [problem.message for problem in problems if problem.kind == "missing"] == [
         "Actor_07 missing: 23 of 24 actors",
         f"Actor_03 has 58 of 60 clips: missing {gone[0].stem}, {gone[1].stem}",
     ]
@@ -170,6 +172,26 @@ def test_a_loud_peak_is_not_clipping(tmp_path: Path) -> None:
     assert not kinds(scan(tmp_path), "clipped")
 
 
+@pytest.mark.parametrize(
+    ("runs", "samples", "said"),
+    [
+        (3, 80_000, []),  # nine samples, and a share of 0.01 %
+        (4, 80_000, ["0.01% of its samples are flat at full scale"]),
+        (4, 160_000, []),  # twelve samples, and a share below 0.01 %
+        (3, 800, []),  # in a short clip a few samples are a large share
+        (4, 800, ["1.50% of its samples are flat at full scale"]),
+    ],
+)
+def test_a_few_clipped_samples_are_not_worth_saying(
+    tmp_path: Path, runs: int, samples: int, said: list[str]
+) -> None:
+    sound = tone(200, seconds=samples / RATE)
+    for run in range(runs):
+        sound[100 + 20 * run :][:3] = 1.0
+    write(tmp_path / "03-01-03-01-01-01-01.wav", sound)
+    assert [problem.message for problem in kinds(scan(tmp_path), "clipped")] == said
+
+
 def test_the_digest_is_of_the_sound_and_not_of_the_file(tmp_path: Path) -> None:
     samples = tone(200)
     one, two, three, four = (tmp_path / f"{stem}.wav" for stem in stems(1)[:4])
@@ -229,6 +251,29 @@ def test_a_cache_that_cannot_be_written_does_no_harm(
     monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path / "cache"))
     write(tmp_path / "data" / "03-01-03-01-01-01-01.wav", tone(200))
     assert len(scan(tmp_path / "data").clips) == 1
+
+
+def test_a_disk_that_fills_leaves_no_half_of_a_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path / "cache"))
+    write(tmp_path / "data" / "03-01-03-01-01-01-01.wav", tone(200))
+    really = os.fdopen
+
+    class FullDisk(io.StringIO):
+        def __init__(self, handle: int, *_: object, **__: object) -> None:
+            super().__init__()
+            really(handle, "wb").close()
+
+        def write(self, text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fdopen", FullDisk)
+    assert len(scan(tmp_path / "data").clips) == 1
+    assert not list((tmp_path / "cache" / "contents").iterdir())
+    monkeypatch.setattr(os, "fdopen", really)
+    assert len(scan(tmp_path / "data").clips) == 1
+    assert len(list((tmp_path / "cache" / "contents").iterdir())) == 1
 
 
 def test_progress_ends_with_everything_done(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable
-from itertools import product
+from itertools import combinations, product
 from pathlib import Path
 
 import pytest
@@ -116,8 +116,11 @@ def test_a_name_says_who_spoke_and_how(
         (emodb.read, "04a01Fa.wav", "speaker 04 does not exist"),
         (emodb.read, "03a03Fa.wav", "text a03 does not exist"),
         (emodb.read, "03a01Xa.wav", "emotion X does not exist"),
+        (emodb.read, "laryngo/03a01Fa.wav", "recorded by a laryngograph"),
         (emospeech.read, "go-safe-sad-1562-c7b431195e2871a0.wav", "emotion sad does not exist"),
         (emospeech.read, "go-safe-calm-1562-null.wav", "names no user"),
+        (emospeech.read, f"House/go-safe-calm-1562-{emospeech.UNKNOWN}.wav", "names no user"),
+        (emospeech.read, "Metro/background-safe-None-1562-c7b431195e2871.wav", "emotion None"),
         (emospeech.read, "go-safe-calm.wav", "not keyword-environment-emotion-time-user"),
     ],
 )
@@ -262,6 +265,12 @@ def test_what_else_is_in_the_archive_of_emodb_is_passed_over(tmp_path: Path) -> 
     ]
 
 
+def test_the_laryngograph_of_emodb_is_not_taken_for_the_voice(tmp_path: Path) -> None:
+    listing = emodb.read(touch(tmp_path, ["laryngo/03a01Fa.wav", "wav/03a01Fa.wav"]))
+    assert only(listing).path == tmp_path / "wav" / "03a01Fa.wav"
+    assert not said(listing, "repeated")
+
+
 def test_versions_of_one_sentence_are_clips_of_their_own(tmp_path: Path) -> None:
     listing = emodb.read(touch(tmp_path, ["03a01Fa.wav", "03a01Fb.wav", "copy/03a01Fa.wav"]))
     assert [clip.path.stem for clip in listing.clips] == ["03a01Fa", "03a01Fb"]
@@ -285,6 +294,16 @@ def test_the_corpora_as_they_are(
     assert Counter(sex for _, sex in {(c.speaker, c.sex) for c in listing.clips}) == sexes
     assert len({clip.speaker for clip in listing.clips}) == speakers
     assert [clip.path for clip in listing.clips] == sorted(clip.path for clip in listing.clips)
+
+
+def test_the_users_of_emospeech_are_told_apart_by_the_part_of_their_names_that_is_kept(
+    corpora: Path,
+) -> None:
+    clips = emospeech.read(corpora / "emospeech").clips
+    names = {clip.path.stem.rpartition("-")[2] for clip in clips}
+    assert len(names) == len({clip.speaker for clip in clips})
+    alike = [sum(map(str.__eq__, one, other)) for one, other in combinations(sorted(names), 2)]
+    assert max(alike) == 12, "of 56 digits: no name is another one with a slip"
 
 
 def test_the_emotions_of_the_corpora_as_they_are(corpora: Path) -> None:

@@ -1,0 +1,126 @@
+"""`undertone train` on a table of one's own: its columns, its numbers, its split."""
+
+import csv
+import sys
+from pathlib import Path
+
+import pytest
+
+from undertone.cli import run
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "learn"))
+from tiny_corpus import RECIPE, write_corpus
+
+TABLE = """
+[table]
+path = "wav"
+label = "y"
+speaker = "who"
+split = "part"
+numbers = ["anger", "neutral"]
+"""
+TABLE_RECIPE = (
+    RECIPE.replace("epochs = 2", "epochs = 1")
+    .replace("seeds = [0, 1]", "seeds = [0]")
+    .replace('corpora = ["ravdess"]', 'corpora = ["table"]')
+    .replace('name = "speakers"\nfolds = 2\n', 'name = "split"\n')
+    + TABLE
+)
+PARTS = ("train", "train", "train", "train", "test", "Eval")
+"""Of the speakers, in order."""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table and, in a folder beside it, its clips."""
+    home = tmp_path_factory.mktemp("data")
+    clips = sorted(write_corpus(home / "audio", speakers=len(PARTS)).rglob("*.wav"))
+    rows = [["wav", "y", "who", "part"]]
+    for clip in clips:
+        speaker = int(clip.stem[-2:])
+        label = {"01": "1", "05": "0"}[clip.stem[6:8]]
+        part = PARTS[speaker - 1]
+        rows.append([clip.relative_to(home).as_posix(), label, f"voice {speaker}", part])
+    with (home / "mine.tsv").open("w", newline="") as file:
+        csv.writer(file, delimiter="\t").writerows(rows)
+    return home / "mine.tsv"
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.toml"
+    path.write_text(TABLE_RECIPE)
+    return path
+
+
+def test_a_table_is_trained_on_and_its_test_clips_are_predicted(
+    recipe: Path,
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)  # paths are relative to the table, wherever one is
+    out = tmp_path / "run"
+    words = ["train", str(recipe), "--data", f"table={data}", "--out", str(out)]
+    assert run([*words, "--device", "cpu"]) == 0, capsys.readouterr().err
+    with (out / "seed0" / "predictions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["speaker"] for row in rows} == {"table/voice 5", "table/voice 6"}
+    truth = {row["clip"].rpartition("/")[2][6:8]: row["truth"] for row in rows}
+    assert truth == {"01": "neutral", "05": "angry"}
+    assert len(rows) == 8
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "complaint"),
+    [
+        ('path = "wav"', 'path = "file"', "no column 'file'; there are wav, y, who, part"),
+        ('numbers = ["anger", "neutral"]', 'numbers = ["anger"]', "line 2: label 1 is a number"),
+        ('labels = ["neutral", "angry"]', 'labels = ["happy", "angry"]', "no clip of table is hap"),
+        (
+            'split = "part"',
+            'split = "who"',
+            "has the split 'voice 1'; the column for it should say",
+        ),
+        ('name = "split"', 'name = "speakers"\nfolds = 9', "9 folds need as many speakers, and"),
+    ],
+)
+def test_a_table_that_does_not_fit_the_recipe_is_one_line(
+    recipe: Path,
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    before: str,
+    after: str,
+    complaint: str,
+) -> None:
+    assert before in TABLE_RECIPE
+    recipe.write_text(TABLE_RECIPE.replace(before, after))
+    assert run(["train", str(recipe), "--data", f"table={data}", "--out", str(tmp_path / "r")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert complaint in line
+
+
+def test_one_speaker_is_too_few_for_six_folds(
+    recipe: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nobody = TABLE_RECIPE.replace('speaker = "who"\n', "")
+    recipe.write_text(nobody.replace('name = "split"', 'name = "speakers"\nfolds = 6'))
+    assert run(["train", str(recipe), "--data", f"table={data}", "--out", str(tmp_path / "r")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "6 folds need as many speakers, and here is 1; set protocol.folds lower" in line
+
+
+def test_an_emotion_with_one_clip_is_one_line(
+    recipe: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head, *rows = data.read_text().splitlines()
+    neutral = [row for row in rows if "\t1\t" in row]
+    angry = [row for row in rows if "\t0\t" in row]
+    few = data.with_name("few.tsv")
+    few.write_text("\n".join([head, *neutral, angry[0]]))
+    recipe.write_text(TABLE_RECIPE.replace('name = "split"', 'name = "random"\nfolds = 2'))
+    assert run(["train", str(recipe), "--data", f"table={few}", "--out", str(tmp_path / "r")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "protocol random: angry has 1 clip, which cannot be both trained and tested on" in line
