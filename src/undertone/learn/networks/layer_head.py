@@ -47,6 +47,6 @@ class LayerHead(Network):
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """frames: (batch, features, time) -> logits: (batch, classes)."""
-        means = self.scale(frames).mean(dim=2).reshape(len(frames), self.layers, -1)
+        means = self.scale(frames).mean(dim=2).reshape(frames.shape[0], self.layers, -1)
         logits: torch.Tensor = self.head((means * self.weights.softmax(0)[:, None]).sum(dim=1))
         return logits
