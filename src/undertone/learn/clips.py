@@ -1,12 +1,8 @@
 """Decoded clips in one memory-mapped file of the user's cache: each is decoded once, ever."""
 
-import contextlib
 import hashlib
 import json
 import os
-import shutil
-import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,13 +13,10 @@ from numpy.typing import NDArray
 
 from undertone.audio import Audio
 from undertone.cache import cache_folder
-from undertone.errors import UndertoneError
+from undertone.learn.drafts import INDEX, keep
 
 FORMAT = 1
 """Raised whenever the files of a store, or what is in them, change."""
-
-ABANDONED = 24 * 3600.0
-"""s without a byte written after which a draft is one of a run that was killed."""
 
 Progress = Callable[[int, int], None]
 """Called with how many are done, and of how many."""
@@ -39,7 +32,7 @@ class ClipStore:
     def __init__(self, folder: Path) -> None:
         """Open a finished store."""
         self._folder = folder
-        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         self.sample_rate: int = index["sample_rate"]
         self._offsets: list[int] = index["offsets"]
         self._speech: list[list[float] | None] = index["speech"]
@@ -74,15 +67,11 @@ class ClipStore:
         recipe = [FORMAT, sample_rate, speech_key, list(digests)]
         key = hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:32]
         folder = cache_folder() / "clips" / key
-        if not (folder / "index.json").exists():
-            try:
-                _write(folder, paths, sample_rate, speech, progress)
-            except OSError as error:
-                reason = error.strerror or error
-                raise UndertoneError(
-                    f"{folder.parent}: decoded clips cannot be kept here ({reason}); "
-                    "make room, or name another folder in UNDERTONE_CACHE"
-                ) from error
+        keep(
+            folder,
+            "decoded clips",
+            lambda draft: _write(draft, paths, sample_rate, speech, progress),
+        )
         return cls(folder)
 
     @property
@@ -118,42 +107,17 @@ def _write(
     speech: Callable[[Audio], tuple[float, float] | None] | None,
     progress: Progress | None,
 ) -> None:
-    """Decode everything into a draft folder, which takes its name only when it is whole."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    remove_abandoned(folder.parent)
-    draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix="draft-"))
-    try:
-        offsets, extents = [0], []
-        with (draft / "samples.f32").open("wb") as file:
-            for done, (samples, extent) in enumerate(_decode(paths, sample_rate, speech), start=1):
-                file.write(samples.tobytes())
-                offsets.append(offsets[-1] + len(samples))
-                extents.append(extent)
-                if progress:
-                    progress(done, len(paths))
-        index = {"sample_rate": sample_rate, "offsets": offsets, "speech": extents}
-        (draft / "index.json").write_text(json.dumps(index), encoding="utf-8")
-        with contextlib.suppress(FileExistsError):
-            try:
-                draft.rename(folder)
-            except OSError:
-                if not (folder / "index.json").exists():  # otherwise another run was quicker
-                    raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def remove_abandoned(cache: Path) -> None:
-    """Remove the drafts in a cache that no run writes to any more.
-
-    A run that is alive writes again and again, so its draft is young; two runs that remove the
-    same old one do no harm.
-    """
-    for draft in cache.glob("draft-*"):
-        with contextlib.suppress(OSError):
-            newest = max(path.stat().st_mtime for path in (draft, *draft.iterdir()))
-            if time.time() - newest > ABANDONED:
-                shutil.rmtree(draft, ignore_errors=True)
+    """Decode everything into a folder."""
+    offsets, extents = [0], []
+    with (folder / "samples.f32").open("wb") as file:
+        for done, (samples, extent) in enumerate(_decode(paths, sample_rate, speech), start=1):
+            file.write(samples.tobytes())
+            offsets.append(offsets[-1] + len(samples))
+            extents.append(extent)
+            if progress:
+                progress(done, len(paths))
+    index = {"sample_rate": sample_rate, "offsets": offsets, "speech": extents}
+    (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
 
 
 def _decode(

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -16,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from undertone.cache import cache_folder
-from undertone.errors import RecipeError, UndertoneError
+from undertone.errors import RecipeError
+from undertone.learn.drafts import INDEX, keep
 
 if TYPE_CHECKING:
     from undertone.learn.batches import ChangedClips, WholeClips
@@ -40,7 +38,7 @@ class FeatureStore:
     def __init__(self, folder: Path) -> None:
         """Open a finished store."""
         self._folder = folder
-        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         self.shape: tuple[int, int] = tuple(index["shape"])
         self._pieces: list[list[list[int]]] = index["pieces"]
         count = sum(map(len, self._pieces))
@@ -71,15 +69,7 @@ class FeatureStore:
         """
         digest = hashlib.sha256(f"{FORMAT} {code_digest()} {key}".encode()).hexdigest()[:32]
         folder = cache_folder() / "features" / digest
-        if not (folder / "index.json").exists():
-            try:
-                _write(folder, frontend, clips, progress)
-            except OSError as error:
-                reason = error.strerror or error
-                raise UndertoneError(
-                    f"{folder.parent}: features cannot be kept here ({reason}); "
-                    "make room, or name another folder in UNDERTONE_CACHE"
-                ) from error
+        keep(folder, "features", lambda draft: _write(draft, frontend, clips, progress))
         return cls(folder)
 
     def __reduce__(self) -> tuple[type[Self], tuple[Path]]:
@@ -101,39 +91,31 @@ def code_digest() -> str:
 
 
 def _write(
-    folder: Path, frontend: FrontEnd, clips: WholeClips | ChangedClips, progress: Progress | None
+    folder: Path,
+    frontend: FrontEnd,
+    clips: WholeClips | ChangedClips,
+    progress: Progress | None,
 ) -> None:
-    """Compute everything into a draft folder, which takes its name only when it is whole."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix="draft-"))
+    """Compute everything into a folder."""
     shape: tuple[int, ...] = ()
     pieces: list[list[list[int]]] = [[] for _ in clips.examples.rows]
     written = 0
-    try:
-        with (draft / "values.f32").open("wb") as file, torch.inference_mode():
-            for number in range(len(clips)):
-                batch = clips[number]
-                values = frontend.raw(batch.sound).float().numpy()
-                shape = shape or values.shape[1:]
-                if values.shape[1:] != shape:
-                    raise RecipeError(
-                        f"training.crop = 0 takes whole clips, but the front end gives them "
-                        f"{shape[1]} and {values.shape[2]} frames; set frames or middle in "
-                        "[frontend], or give training.crop"
-                    )
-                file.write(np.ascontiguousarray(values).tobytes())
-                for place, owner in enumerate(batch.owners.tolist(), start=written):
-                    pieces[owner].append([place, batch.samples])
-                written += len(values)
-                if progress:
-                    progress(number + 1, len(clips))
-        index = {"shape": shape, "pieces": pieces}
-        (draft / "index.json").write_text(json.dumps(index), encoding="utf-8")
-        with contextlib.suppress(FileExistsError):
-            try:
-                draft.rename(folder)
-            except OSError:
-                if not (folder / "index.json").exists():  # otherwise another run was quicker
-                    raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    with (folder / "values.f32").open("wb") as file, torch.inference_mode():
+        for number in range(len(clips)):
+            batch = clips[number]
+            values = frontend.raw(batch.sound).float().numpy()
+            shape = shape or values.shape[1:]
+            if values.shape[1:] != shape:
+                raise RecipeError(
+                    f"training.crop = 0 takes whole clips, but the front end gives them "
+                    f"{shape[1]} and {values.shape[2]} frames; set frames or middle in "
+                    "[frontend], or give training.crop"
+                )
+            file.write(np.ascontiguousarray(values).tobytes())
+            for place, owner in enumerate(batch.owners.tolist(), start=written):
+                pieces[owner].append([place, batch.samples])
+            written += len(values)
+            if progress:
+                progress(number + 1, len(clips))
+    index = {"shape": shape, "pieces": pieces}
+    (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
