@@ -85,7 +85,7 @@ def train(
     if final and not alone:
         measured = Measured.read(figures or folder, experiment)
     open_folder(folder, experiment, resume=resume or final)
-    with _Progress() as progress:
+    with Progress() as progress:
         everything = Data.load(experiment, dict(map(corpus_folder, data)), progress.show)
     if final or alone:
         train_final(everything, folder, measured, where, typer.echo)
@@ -114,7 +114,7 @@ def _folds(text: str) -> list[int] | None:
         raise UndertoneError(f"--folds {text}: expected all, or numbers like 1,2") from None
 
 
-class _Progress:
+class Progress:
     """A bar on standard error, only for people."""
 
     def __init__(self) -> None:
