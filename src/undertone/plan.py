@@ -97,6 +97,8 @@ class Plan:
         Raises:
             UndertoneError: the model hears less at once, or the gate needs more.
         """
+        from undertone.gate import Gate
+
         shortest = (self.gate or Gate()).min_duration
         if not shortest <= self.window <= card.window.max:
             raise UndertoneError(
