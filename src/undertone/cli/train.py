@@ -41,7 +41,7 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run.")] = False,
     protocol: Annotated[
-        str, typer.Option(help="Split by another protocol: a name in the recipe's [alternatives].")
+        str, typer.Option(help="Split by another protocol: a name in the recipe's \\[alternatives].")
     ] = "",
     final: Annotated[
         bool,
