@@ -20,12 +20,12 @@ from tiny_model import tiny_card
 from undertone.errors import UndertoneError
 from undertone.learn.classifier import Classifier
 from undertone.learn.export import Calibrated, disagreement, to_onnx
-from undertone.learn.networks.classical import Classical, summary
+from undertone.learn.networks.classical import Classical, Statistic, summary
 from undertone.learn.networks.svm import SVM
 from undertone.learn.registry import frontends, networks
 
 NAMES = ("k-nearest-neighbours", "logistic-regression", "random-forest", "svm")
-EVERY = ("mean", "deviation", "min", "max", "range", "median", "slope")
+EVERY: tuple[Statistic, ...] = ("mean", "deviation", "min", "max", "range", "median", "slope")
 FEATURES = 5
 
 sizes = given(classes=st.integers(2, 8), seed=st.integers(0, 10_000))
@@ -54,7 +54,7 @@ def make(name: str, classes: int, **options: object) -> Classical:
     kind = networks()[name]
     if name == "random-forest":
         options = {"trees": 20, **options}
-    network = kind(kind.Options.model_validate(options), FEATURES, classes)  # type: ignore[arg-type]
+    network = kind(kind.Options.model_validate(options), FEATURES, classes)
     assert isinstance(network, Classical)
     return network
 
