@@ -19,3 +19,11 @@ def test_each_figure_is_held_against_what_is_asked() -> None:
 
 def test_nothing_asked_is_nothing_checked() -> None:
     assert check(CriteriaSpec(), MEASURED) == ()
+
+
+def test_a_check_reads_as_a_sentence() -> None:
+    assert list(map(str, check(CriteriaSpec(accuracy=0.8, recall=0.75), MEASURED))) == [
+        "passed: accuracy 80.0 % (80.0 % is asked)",
+        "passed: recall of sad 90.0 % (75.0 % is asked)",
+        "failed: recall of calm 50.0 % (75.0 % is asked)",
+    ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +21,7 @@ from undertone.cli._table_options import (
     scan_options,
     table_spec,
 )
-from undertone.errors import CorpusError, MissingExtraError
+from undertone.errors import CorpusError, MissingExtraError, RecipeError
 
 if TYPE_CHECKING:
     from undertone.learn.intervals import Interval
@@ -55,7 +57,9 @@ def evaluate(
     """Measure a model on labelled corpora: UAR and more, with 95 % intervals over speakers."""
     try:
         from undertone.learn.corpora import scan
+        from undertone.learn.criteria import NOTHING_ASKED, check
         from undertone.learn.intervals import intervals
+        from undertone.learn.recipe import Recipe
         from undertone.learn.report import write_report
         from undertone.learn.trial import try_model
     except ModuleNotFoundError as error:
@@ -76,15 +80,22 @@ def evaluate(
         numbers=numbers,
     )
     scans = [scan(name, folder, **scan_options(name, columns)) for name, folder in folders]
+    criteria = NOTHING_ASKED
+    with suppress(RecipeError):  # a model file from elsewhere may have no recipe of ours
+        criteria = Recipe.parse(opened.card.recipe).criteria
     trial = try_model(opened, scans, _bar)
     measured = intervals(trial.answered)
+    checks = check(criteria, {name: each.value for name, each in measured.items()})
     gated = {name: intervals(trial.with_gate)[name] for name in ("uar", "accuracy")}
     if out is not None:
-        write_report(out, _run(trial))
+        write_report(out, replace(_run(trial), criteria=criteria))
     if as_json:
-        typer.echo(json.dumps(_record(trial, measured, gated)))
+        passed = {each.name: each.passed for each in checks}
+        typer.echo(json.dumps(_record(trial, measured, gated) | {"criteria": passed}))
     else:
         _show(trial, measured, gated)
+        for each in checks:
+            typer.echo(each)
 
 
 def corpus_folder(text: str) -> tuple[str, Path]:

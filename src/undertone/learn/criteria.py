@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from undertone.learn.tables import CriteriaSpec
 
+NOTHING_ASKED = CriteriaSpec()
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -19,6 +21,12 @@ class Check:
     def passed(self) -> bool:
         """Whether the figure reaches what is asked."""
         return self.found >= self.asked
+
+    def __str__(self) -> str:
+        """In words: "passed: accuracy 81.3 % (80.0 % is asked)"."""
+        name = self.name.replace("recall_", "recall of ").replace("weighted_f1", "weighted F1")
+        verdict = "passed" if self.passed else "failed"
+        return f"{verdict}: {name} {100 * self.found:.1f} % ({100 * self.asked:.1f} % is asked)"
 
 
 def check(criteria: CriteriaSpec, measured: Mapping[str, float]) -> tuple[Check, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from undertone.errors import UndertoneError
+from undertone.learn.criteria import NOTHING_ASKED, check
 from undertone.learn.evaluation import Predictions, metrics
 from undertone.learn.intervals import Interval, intervals
 from undertone.learn.pictures import (
@@ -17,6 +18,7 @@ from undertone.learn.pictures import (
     draw_recall,
     draw_reliability,
 )
+from undertone.learn.tables import CriteriaSpec
 
 OPTIMISTIC = "optimistic: speakers overlap"
 """What every report and picture of a split says in which a speaker is in training and in test."""
@@ -84,6 +86,7 @@ class Run:
         optimistic: whether a speaker was in training and in test.
         seeds: one entry a seed, over the same clips.
         note: one more sentence for the summary, e.g. which folds are missing.
+        criteria: what the mean figures are held against.
     """
 
     name: str
@@ -91,6 +94,7 @@ class Run:
     optimistic: bool
     seeds: tuple[SeedRun, ...]
     note: str = ""
+    criteria: CriteriaSpec = NOTHING_ASKED
 
 
 def write_report(folder: Path, run: Run, draws: int = 10_000) -> dict[str, Interval]:
@@ -180,6 +184,7 @@ def _fold_uars(run: SeedRun) -> list[tuple[str, Sequence[int], float]]:
 def _summary(run: Run, measured: Mapping[str, Interval], curves: bool) -> str:
     """Write the summary: every figure with its interval, and beside it each seed's and fold's."""
     first = run.seeds[0].predictions
+    plain = {name: interval.value for name, interval in measured.items()}
     several = len(run.seeds) > 1
     by_seed = [metrics(each.predictions) for each in run.seeds if several]
     names = [f"seed {each.seed}" for each in run.seeds]
@@ -215,6 +220,7 @@ def _summary(run: Run, measured: Mapping[str, Interval], curves: bool) -> str:
         f"Protocol `{run.protocol}`, {len(first.clips)} clips of {len(np.unique(first.speakers))} "
         f"speakers; 95 % intervals from resampling speakers.",
         run.note,
+        "\n".join(f"- {each}" for each in check(run.criteria, plain)),
         values,
         fold_table if len(fold_names) > 1 else "",
         *(

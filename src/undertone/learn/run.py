@@ -164,6 +164,7 @@ def cross_validate(
         optimistic=any(split.optimistic for split in splits.values()),
         seeds=tuple(results),
         note="" if ran == total else f"Only {ran} of {total} folds were run.",
+        criteria=recipe.criteria,
     )
     return write_report(folder, run)
 
