@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from undertone.cli._strip import clock, colour
+from undertone.cli._strip import STEPS, clock, colour
 from undertone.errors import MissingExtraError, UndertoneError
 from undertone.gate import Status
 
@@ -53,6 +53,7 @@ class Plot:
         """Draw what was collected."""
         from matplotlib.figure import Figure
         from matplotlib.patches import Patch
+        from matplotlib.ticker import MultipleLocator
 
         rows = 2 * max(1, len(self._channels))
         figure = Figure((12, 1 + 1.4 * rows), layout="constrained")
@@ -64,6 +65,9 @@ class Plot:
             if channel is not None:
                 axes[2 * place].set_title(f"channel {channel}", loc="left", fontsize=9)
         axes[-1].set_xlabel("time")
+        length = axes[-1].get_xlim()[1]
+        apart = next((step for step in STEPS if length <= 12 * step), length / 12)
+        axes[-1].xaxis.set_major_locator(MultipleLocator(apart))
         axes[-1].xaxis.set_major_formatter(lambda seconds, _: clock(max(0.0, seconds)))
         figure.suptitle(self._title, fontsize=11)
         patches = [Patch(color=colour(one, self._labels), label=one) for one in self._labels]

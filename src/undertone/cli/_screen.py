@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
@@ -64,7 +64,7 @@ def screen(console: Console, strip: Strip, labels: Sequence[str], name: str) -> 
     """A part of the terminal that is drawn again and again; it goes away in the end."""
     utf = console.encoding.startswith("utf")
     newest: dict[int | None, Segment] = {}
-    level = QUIETEST
+    level, heading = QUIETEST, Text(f"Listening to {name}; Ctrl-C ends it.", "dim")
     with Live(console=console, refresh_per_second=10, transient=True) as live:
 
         def show(segments: list[Segment], samples: Samples | None) -> None:
@@ -72,14 +72,17 @@ def screen(console: Console, strip: Strip, labels: Sequence[str], name: str) -> 
             newest.update((one.channel, one) for one in segments)
             if samples is not None:
                 level = max(decibels(samples), level - 3)
-            parts = [Text(f"Listening to {name}; Ctrl-C ends it.", "dim"), meter(level, utf)]
+            parts: list[RenderableType] = [
+                Text(f"Listening to {name}; Ctrl-C ends it.", "dim"),
+                meter(level, utf),
+            ]
             for channel, segment in newest.items():
                 said = Text("" if channel is None else f"channel {channel}: ")
                 parts.append(said + _words(segment, labels, utf))
             if newest:
                 kept = console.width // TICK * TICK - 2 * TICK
                 since = max(0, math.ceil((strip.end - kept) / TICK) * TICK)
-                parts += [Text(), *strip.lines(console.width, utf, since), strip.legend(utf)]
+                parts += [Text(), *strip.lines(console.width, utf, since), strip.legend()]
             live.update(Group(*parts))
 
         yield show
@@ -111,5 +114,5 @@ def _words(segment: Segment, labels: Sequence[str], utf: bool = True) -> Text:
         return words
     full, empty = "█░" if utf else "#."
     filled = round(segment.confidence * BAR)
-    words.stylize(f"bold {colour(segment.emotion, labels)}")
-    return words + Text(" " + full * filled + empty * (BAR - filled), words.style)
+    bar = Text(" " + full * filled + empty * (BAR - filled))
+    return Text.assemble(words, bar, style=colour(segment.emotion, labels))

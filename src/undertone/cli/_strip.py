@@ -8,6 +8,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
+from rich.columns import Columns
+from rich.console import Group
 from rich.text import Text
 
 from undertone.cli._outputs import BAR, _length
@@ -109,7 +111,9 @@ class Strip:
             for channel in self.channels:
                 spans = self._channels[channel]
                 name = "" if channel is None else f"{channel}".rjust(margin - 1) + " "
-                shown.append(Text(name, "bold") + self._row(spans, start, step, count, utf))
+                shown.append(
+                    Text.assemble((name, "bold"), self._row(spans, start, step, count, utf))
+                )
             shown.append(Text(" " * margin + _axis(start, step, count), "dim"))
         return shown
 
@@ -139,19 +143,16 @@ class Strip:
         letter = self._letters[emotion]
         return (letter, f"bold black on {shade}") if sure else (letter.lower(), shade)
 
-    def legend(self, utf: bool) -> Text:
-        """Which letter is what; a label is never broken from its letter where that can be said."""
-        gap = "\u00a0" if utf else " "
+    def legend(self) -> Group:
+        """Which letter is what."""
         parts = [
-            Text.assemble(self._cell(label, True, utf), f"{gap}{one_line(label)}")
+            Text.assemble(self._cell(label, True, True), f" {one_line(label)}")
             for label in self._labels
         ]
-        unsure = (
-            emotion and not sure for run in self._channels.values() for *_, emotion, sure in run
-        )
-        if any(unsure):
-            parts.append(Text(f"small{gap}letter{gap}uncertain"))
-        return Text("   ").join(parts)
+        spans = itertools.chain.from_iterable(self._channels.values())
+        unsure = any(emotion is not None and not sure for _, _, emotion, sure in spans)
+        more = [Text("small letter: uncertain")] if unsure else []
+        return Group(Columns(parts, padding=(0, 3)), *more)
 
 
 def figures(summary: Summary, labels: Sequence[str], utf: bool) -> list[Text]:

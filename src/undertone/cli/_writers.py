@@ -109,7 +109,7 @@ def show(
     for line in strip.lines(console.width, utf):
         console.print(line, no_wrap=True, overflow="crop")
     console.print()
-    console.print(strip.legend(utf))
+    console.print(strip.legend())
     for channel in strip.channels:
         console.print()
         if channel is not None:
