@@ -72,10 +72,7 @@ def screen(console: Console, strip: Strip, labels: Sequence[str], name: str) -> 
             newest.update((one.channel, one) for one in segments)
             if samples is not None:
                 level = max(decibels(samples), level - 3)
-            parts: list[RenderableType] = [
-                Text(f"Listening to {name}; Ctrl-C ends it.", "dim"),
-                meter(level, utf),
-            ]
+            parts: list[RenderableType] = [heading, meter(level, utf)]
             for channel, segment in newest.items():
                 said = Text("" if channel is None else f"channel {channel}: ")
                 parts.append(said + _words(segment, labels, utf))
