@@ -76,3 +76,15 @@ def test_a_misspelt_key_is_named(
     (line,) = capsys.readouterr().err.splitlines()
     assert "training.epohs" in line
     assert "epochs" in line
+
+
+def test_a_final_model_is_refused_before_training_where_no_file_could_hold_it(
+    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = RECIPE.replace('name = "log-mel"\nbands = 16', 'name = "opensmile"')
+    recipe.write_text(text.replace("formant = 0.05", "formant = 0.0"))
+    arguments = ["train", str(recipe), "--data", f"ravdess={tmp_path}", "--final"]
+    assert run(arguments) == 2
+    said = capsys.readouterr().err
+    assert "frontend.name: opensmile" in said
+    assert said.count("\n") == 1

@@ -61,7 +61,7 @@ def train(
 
         from undertone.learn.classifier import find_device
         from undertone.learn.data import Data
-        from undertone.learn.final import Measured, train_final
+        from undertone.learn.final import Measured, check_exportable, train_final
         from undertone.learn.recipe import Recipe
         from undertone.learn.report import describe
         from undertone.learn.run import cross_validate, open_folder
@@ -81,6 +81,8 @@ def train(
     if threads:
         torch.set_num_threads(threads)
     alone = experiment.protocol.name == "none"
+    if final or alone:
+        check_exportable(experiment)
     measured = None
     if final and not alone:
         measured = Measured.read(figures or folder, experiment)

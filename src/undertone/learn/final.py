@@ -17,13 +17,14 @@ from undertone.card import (
     Figure,
     ProtocolInfo,
 )
-from undertone.errors import UndertoneError
+from undertone.errors import RecipeError, UndertoneError
 from undertone.learn.calibration import fit_temperature
 from undertone.learn.corpora import licence
 from undertone.learn.data import Data
 from undertone.learn.export import export_model
 from undertone.learn.learner import Job
 from undertone.learn.recipe import Recipe
+from undertone.learn.registry import frontends
 from undertone.learn.run import FoldResult, Say, difference
 from undertone.learn.training import train
 from undertone.window import pieces
@@ -109,6 +110,19 @@ class Measured:
         )
 
 
+def check_exportable(recipe: Recipe) -> None:
+    """See that a model file can hold what the recipe computes.
+
+    Raises:
+        RecipeError: its front end is computed by a package of its own.
+    """
+    if not frontends()[recipe.frontend.name].exportable:
+        raise RecipeError(
+            f"frontend.name: {recipe.frontend.name} is computed by a package of its own, which a "
+            "model file cannot hold; cross-validate with it, or choose another front end"
+        )
+
+
 def train_final(
     data: Data,
     folder: Path,
@@ -127,8 +141,12 @@ def train_final(
 
     Returns:
         The path of the model file.
+
+    Raises:
+        RecipeError: see `check_exportable`; nothing was trained.
     """
     recipe = data.recipe
+    check_exportable(recipe)
     home = folder / "final"
     home.mkdir(parents=True, exist_ok=True)
     everything = data.examples(range(len(data.clips)))
