@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from undertone.audio import Source
 from undertone.card import Card
 from undertone.display import describe, one_line
+from undertone.encoder import encoded_axes, open_encoder
 from undertone.errors import AudioError, ModelError, UndertoneError
 from undertone.gate import Gate, Status
 from undertone.judging import Judge, Probabilities
@@ -18,6 +19,7 @@ from undertone.many import predict_many, run_pieces
 from undertone.model_file import read_model_file
 from undertone.plan import Options
 from undertone.prediction import Prediction
+from undertone.session import check_end, open_session
 from undertone.stream import Stream
 from undertone.timeline import Timeline
 
@@ -28,9 +30,15 @@ class Model:
     Open it with `undertone.load` or `Model.open`.
     """
 
-    def __init__(self, card: Card, session: onnxruntime.InferenceSession) -> None:
+    def __init__(
+        self,
+        card: Card,
+        session: onnxruntime.InferenceSession,
+        encoder: onnxruntime.InferenceSession | None = None,
+    ) -> None:
         self._card = card
         self._session = session
+        self._encoder = encoder
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, threads: int = 1) -> Self:
@@ -41,16 +49,24 @@ class Model:
             threads: how many threads one run of the network may use.
 
         Raises:
-            ModelError: the file cannot be read or is refused; one line says why.
+            ModelError: the file cannot be read or is refused, or the pretrained encoder that it
+                stands on is not here; one line says why.
             UndertoneError: `threads` is not at least 1.
         """
         if threads < 1:
             raise UndertoneError(f"threads is {threads}; expected 1 or more")
         data, card = read_model_file(path)
         try:
-            session = _session(data, threads)
-            _check_ends(session, card)
-            model = cls(card, session)
+            session = open_session(data, threads)
+            encoder = None
+            if card.encoder is None:
+                check_end("input", session.get_inputs(), "waveform", {"samples": None})
+            else:
+                encoder = open_encoder(card.encoder, threads, describe(path))
+                check_end("input", session.get_inputs(), "encoded", encoded_axes(card.encoder))
+            classes = {"classes": len(card.labels)}
+            check_end("output", session.get_outputs(), "probabilities", classes)
+            model = cls(card, session, encoder)
             model._check_answers()
         except ModelError as error:
             raise ModelError(f"{describe(path)}: {error}") from None
@@ -82,8 +98,11 @@ class Model:
             ModelError: the network cannot take this batch.
         """
         waveform = np.ascontiguousarray(batch, dtype=np.float32)
+        given = {"waveform": waveform}
         try:
-            (rows,) = self._session.run(["probabilities"], {"waveform": waveform})
+            if self._encoder is not None:
+                given = {"encoded": self._encoder.run(["encoded"], given)[0]}
+            (rows,) = self._session.run(["probabilities"], given)
         except Exception as error:  # ONNX Runtime's errors share no base class
             raise ModelError(
                 f"{self._card.title} cannot run on a batch of {waveform.shape}: {one_line(error)}"
@@ -186,39 +205,3 @@ class Model:
         if not 0 <= threshold <= 1:
             raise UndertoneError(f"min_confidence is {threshold}; expected 0 to 1")
         return Judge(self._card, Gate() if gate is None else gate, threshold)
-
-
-def _session(data: bytes, threads: int) -> onnxruntime.InferenceSession:
-    """A session of ONNX Runtime that stays within its threads and says nothing by itself."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.log_severity_level = 4
-    options.enable_mem_pattern = False  # patterns are kept for every shape ever met
-    options.add_session_config_entry("session.load_model_format", "ONNX")
-    try:
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's errors share no base class
-        raise ModelError(f"ONNX Runtime refuses it ({one_line(error)}); export it again") from None
-
-
-def _check_ends(session: onnxruntime.InferenceSession, card: Card) -> None:
-    """Hold the graph's input and output against the card: names, types and sizes."""
-    ends = (
-        ("input", session.get_inputs(), "waveform", "samples", None),
-        ("output", session.get_outputs(), "probabilities", "classes", len(card.labels)),
-    )
-    for end, found, name, axis, size in ends:
-        said = ", ".join(f"{one.name} {one.type} {one.shape}" for one in found)
-        if [(one.name, one.type, len(one.shape)) for one in found] != [(name, "tensor(float)", 2)]:
-            raise ModelError(
-                f"its {end} is {said or 'missing'}; "
-                f"expected {name} tensor(float) (batch, {axis}); export it again"
-            )
-        batch, width = found[0].shape
-        if isinstance(batch, int) or (isinstance(width, int) and width != size):
-            expected = f"{size} classes, one a label" if size else "any number of samples"
-            raise ModelError(
-                f"its {end} is {said}; expected any batch and {expected}; export it again"
-            )

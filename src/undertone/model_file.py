@@ -20,7 +20,10 @@ from undertone.display import describe
 from undertone.errors import ModelError
 
 CARD_KEY = "undertone.card"
-"""The metadata key under which a file's card stands, as JSON."""
+"""The metadata key under which a model file's card stands, as JSON."""
+
+ENCODER_KEY = "undertone.encoder"
+"""The same of the file of a pretrained encoder, for what says which it is."""
 
 SEAL_KEY = "undertone.sha256"
 """The metadata key of the seal, the last entry of the file."""
@@ -41,15 +44,17 @@ _FIELDS = {
 }
 
 
-def seal(model: bytes, card: str) -> bytes:
+def seal(model: bytes, text: str, key: str = CARD_KEY) -> bytes:
     """A model file: the serialised ONNX model, with its card (JSON text) and the seal added.
+
+    With another `key` it is a file of another kind, sealed the same way.
 
     Raises:
         ModelError: the model breaks a rule of model files, or has a card already.
     """
-    if CARD_KEY in _metadata(model):
+    if key in _metadata(model):
         raise ModelError("the model already has a card; seal the graph as it was exported")
-    content = model + _write_entry(CARD_KEY, card)
+    content = model + _write_entry(key, text)
     return content + _write_entry(SEAL_KEY, hashlib.sha256(content).hexdigest())
 
 
@@ -73,7 +78,7 @@ def read_model_file(path: str | os.PathLike[str]) -> tuple[bytes, Card]:
         raise ModelError(f"{name}: {error}") from None
 
 
-def read_card(data: bytes) -> str:
+def read_card(data: bytes, key: str = CARD_KEY) -> str:
     """The text of the card in a model file, after everything else in the file was checked.
 
     Raises:
@@ -81,13 +86,13 @@ def read_card(data: bytes) -> str:
             tensors kept outside the file, or with operators that are not ONNX's or ONNX Runtime's.
     """
     metadata = _metadata(data)
-    if CARD_KEY not in metadata:
+    if key not in metadata:
         raise ModelError("an ONNX file without an Undertone card; use one that Undertone exported")
     digest = metadata.get(SEAL_KEY, "")
     content = data[: -len(_write_entry(SEAL_KEY, digest))]
     if hashlib.sha256(content).hexdigest() != digest:
         raise ModelError("the file was cut short or changed after its export; get it again")
-    return metadata[CARD_KEY]
+    return metadata[key]
 
 
 def _metadata(data: bytes) -> dict[str, str]:

@@ -99,15 +99,15 @@ def test_pooled_they_are_means_and_deviations(
     folder: Path, peer: PreTrainedModel, voice: np.ndarray
 ) -> None:
     waveform = torch.from_numpy(voice)
-    states = front(folder, pooling="none", layers=[1, 3]).raw(waveform)
-    pooled = front(folder, layers=[1, 3]).raw(waveform)
+    states = front(folder, pooling="none", layers=[1, 2]).raw(waveform)
+    pooled = front(folder, layers=[1, 2]).raw(waveform)
     first, second = states.split(WIDTH, dim=1)
     parts = [f(each, axis=2) for each in (first.numpy(), second.numpy()) for f in (np.mean, np.std)]
     np.testing.assert_allclose(pooled[:, :, 0], np.concatenate(parts, axis=1), atol=1e-5)
     assert pooled.shape == (2, 4 * WIDTH, 1)
 
 
-@pytest.mark.parametrize("layers", [[], [2, 3], [1], [0, 2]])
+@pytest.mark.parametrize("layers", [[], [1], [0, 2], [2]])
 @pytest.mark.parametrize("trained", [1, "all"])
 def test_wherever_it_is_cut_it_says_the_same(
     folder: Path, peer: PreTrainedModel, voice: np.ndarray, layers: list[int], trained: object
@@ -137,7 +137,7 @@ def test_the_frozen_part_is_no_part_of_what_is_trained_or_kept(
 def test_what_is_trained_gets_gradients_and_the_rest_does_not(
     folder: Path, peer: PreTrainedModel, voice: np.ndarray
 ) -> None:
-    cut = front(folder, train_layers=1, layers=[2, 3]).train()
+    cut = front(folder, train_layers=1, layers=[1, 2]).train()
     raw = cut.raw(torch.from_numpy(voice))
     assert not raw.requires_grad
     cut.normalised(raw).square().sum().backward()
@@ -189,7 +189,7 @@ def test_another_weight_is_another_encoder(tmp_path: Path) -> None:
     tiny_encoder("hubert", tmp_path)
     before = load(tmp_path).digest
     tensors = load_file(tmp_path / "model.safetensors")
-    tensors["encoder.layers.2.final_layer_norm.bias"][5] += 0.01
+    tensors["encoder.layers.1.final_layer_norm.bias"][5] += 0.01
     save_file(tensors, tmp_path / "model.safetensors")
     assert load(tmp_path).digest != before
     facts = {"do_normalize": False}
@@ -251,9 +251,9 @@ def test_missing_weights_are_named(tmp_path: Path) -> None:
 
     tiny_encoder("hubert", tmp_path)
     tensors = load_file(tmp_path / "model.safetensors")
-    kept = {name: each for name, each in tensors.items() if "encoder.layers.2." not in name}
+    kept = {name: each for name, each in tensors.items() if "encoder.layers.1." not in name}
     save_file(kept, tmp_path / "model.safetensors")
-    assert "lack 16, such as encoder.layers.2." in refusal(tmp_path)
+    assert "lack 16, such as encoder.layers.1." in refusal(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -312,8 +312,8 @@ def test_it_is_registered() -> None:
 
 def test_layers_that_it_does_not_have_are_refused(tmp_path: Path) -> None:
     tiny_encoder("whisper", tmp_path)
-    with pytest.raises(RecipeError, match=r"frontend\.layers: 4; .* has hidden states 0 to 3"):
-        front(tmp_path, layers=[1, 4])
+    with pytest.raises(RecipeError, match=r"frontend\.layers: 3; .* has hidden states 0 to 2"):
+        front(tmp_path, layers=[1, 3])
     with pytest.raises(RecipeError, match=r"frontend\.train_layers: 3; only 2 layers are taken"):
         front(tmp_path, layers=[1, 2], train_layers=3)
 

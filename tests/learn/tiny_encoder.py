@@ -19,7 +19,7 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 KINDS = ("whisper", "wav2vec2", "hubert", "wavlm")
 WIDTH = 64
-DEPTH = 3
+DEPTH = 2
 
 _WAVES = {
     "wav2vec2": (Wav2Vec2Config, Wav2Vec2Model),
@@ -55,7 +55,9 @@ def tiny_encoder(
                 num_hidden_layers=DEPTH,
                 num_attention_heads=4,
                 intermediate_size=96,
-                conv_dim=(32,) * 7,
+                conv_dim=(32,) * 3,
+                conv_kernel=(10, 8, 8),
+                conv_stride=(5, 8, 8),
                 num_conv_pos_embeddings=16,
                 num_conv_pos_embedding_groups=4,
                 do_stable_layer_norm=stable,

@@ -11,7 +11,7 @@ from undertone.display import display_path
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from undertone.card import Card, Figure
+    from undertone.card import Card, EncoderInfo, Figure
 
 EXAMPLES = """Examples:
 
@@ -86,7 +86,7 @@ def _list(cards: "list[tuple[Path, Card]]", console: "Console") -> None:
             " ".join(card.labels),
             _figure(uar) if uar else "not measured",
             _protocol(card),
-            _size(file),
+            _size(file) + (f" + {card.encoder.name}" if card.encoder else ""),
             card.licence,
         )
     console.print(table)
@@ -109,6 +109,7 @@ def _show(file: Path, card: "Card", console: "Console") -> None:
             ("trained on", f"{one.name}: {one.clips} clips, {one.speakers} speakers, {one.licence}")
             for one in card.corpora
         ),
+        *((("stands on", _encoder(card.encoder, file)),) if card.encoder else ()),
         ("hears", f"{card.sample_rate} Hz; trim {window.trim}, {window.min:g} to {window.max:g} s"),
         ("uncertain", f"below {card.min_confidence:.0%}"),
         ("calibration", f"{calibration.method}, fitted on {calibration.fitted_on or 'nothing'}"),
@@ -124,6 +125,16 @@ def _show(file: Path, card: "Card", console: "Console") -> None:
         table.add_row("" if heading == before else heading, Text(text.strip()))
         before = heading
     console.print(table)
+
+
+def _encoder(info: "EncoderInfo", model: Path) -> str:
+    """Which encoder, whether it is here, and how to make it if it is not."""
+    from undertone.encoder import encoder_file
+
+    made = encoder_file(info)
+    if made.exists():
+        return f"{info.name}, in {display_path(made)} ({_size(made)})"
+    return f"{info.name}, not here yet; make it with: undertone encoder {display_path(model)}"
 
 
 def _protocol(card: "Card") -> str:

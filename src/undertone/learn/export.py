@@ -1,7 +1,5 @@
 """Turns a trained network into a model file: an ONNX graph, checked against torch, and its card."""
 
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,12 +12,11 @@ from torch import nn
 from undertone.card import Card
 from undertone.errors import ModelError
 from undertone.learn.classifier import Classifier
+from undertone.learn.encoders import write_encoder
+from undertone.learn.frontends.pretrained import PretrainedFrontEnd
+from undertone.learn.graphs import Axes, to_graph, write_whole
 from undertone.learn.half import halve
-from undertone.learn.quiet import quiet
 from undertone.model_file import seal
-
-OPSET = 18
-"""Version of ONNX's operators."""
 
 TOLERANCE = 1e-4
 """Largest difference of a probability between torch and the exported graph."""
@@ -37,9 +34,9 @@ class Calibrated(nn.Module):
         self.classifier = classifier
         self.temperature = temperature
 
-    def forward(self, waveform: torch.Tensor) -> torch.Tensor:
-        """waveform: (batch, samples) -> probabilities: (batch, classes)."""
-        logits: torch.Tensor = self.classifier(waveform)
+    def forward(self, sound: torch.Tensor) -> torch.Tensor:
+        """sound: (batch, samples), or what the front end's `raw` gave -> (batch, classes)."""
+        logits: torch.Tensor = self.classifier(sound)
         return torch.softmax(logits / self.temperature, dim=1)
 
 
@@ -53,6 +50,10 @@ def export_model(
 ) -> None:
     """Write a model file, whole or not at all.
 
+    Where the classifier stands on a pretrained encoder, the file holds what was trained and no
+    more: its graph takes what the encoder gives, and its card says which encoder that is. The
+    encoder's own graph is then put into the cache, where `undertone.load` looks for it.
+
     Args:
         classifier: on the CPU or elsewhere; it is moved to the CPU.
         card: of the model; its temperature goes into the graph.
@@ -63,25 +64,24 @@ def export_model(
             `HALF_TOLERANCE`.
 
     Raises:
-        ModelError: the graph disagrees with torch.
+        ModelError: the classifier was never trained, or the graph disagrees with torch.
+        UndertoneError: a window may be longer than the encoder takes.
     """
+    if not (card.corpora and all(member.trained for member in classifier.members)):
+        raise ModelError(f"{path}: the model was trained on nothing; train it, then export it")
+    frontend = classifier.frontend
     model = Calibrated(classifier.cpu(), card.calibration.temperature).eval()
+    if isinstance(frontend, PretrainedFrontEnd):
+        frontend.check_length(round(card.window.max * card.sample_rate))
+        card = card.model_copy(update={"encoder": frontend.encoder})
     graph = to_onnx(model, card)
     _agree(path, model, graph, checks, TOLERANCE)
     if half:
-        graph = halve(graph, [each.numpy() for each in classifier.frontend.buffers()])
+        graph = halve(graph, [each.numpy() for each in frontend.buffers()])
         _agree(path, model, graph, checks, HALF_TOLERANCE, " with weights in half precision")
-    content = seal(graph, card.to_json())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(draft).chmod(0o644)
-        Path(draft).replace(path)
-    except OSError:
-        Path(draft).unlink(missing_ok=True)
-        raise
+    if isinstance(frontend, PretrainedFrontEnd) and frontend.frozen and frontend.encoder:
+        write_encoder(frontend.frozen, frontend.encoder)
+    write_whole(path, seal(graph, card.to_json()))
 
 
 def _agree(
@@ -105,34 +105,33 @@ def to_onnx(model: Calibrated, card: Card) -> bytes:
     shortest = max(1, round(card.window.min * card.sample_rate))
     longest = round(card.window.max * card.sample_rate)
     example = torch.zeros(2, min(longest, 4 * shortest))
-    shapes = ({0: torch.export.Dim("batch", min=1), 1: torch.export.Dim("samples", min=shortest)},)
-    with quiet("torch.onnx", "onnxscript", "onnx_ir"):
-        program = torch.onnx.export(
-            model,
-            (example,),
-            input_names=["waveform"],
-            output_names=["probabilities"],
-            dynamic_shapes=shapes,
-            opset_version=OPSET,
-            dynamo=True,
-            verbose=False,
-        )
-    if program is None:
-        raise ModelError("torch gave no ONNX graph")
-    proto = program.model_proto
-    for entries in (proto.metadata_props, *(node.metadata_props for node in proto.graph.node)):
-        del entries[:]  # where in this machine's source files each node came from
-    content: bytes = proto.SerializeToString()
-    return content
+    axes: Axes = {0: torch.export.Dim("batch", min=1)}
+    takes = "waveform"
+    if card.encoder is None:
+        axes[1] = torch.export.Dim("samples", min=shortest)
+    else:
+        takes = "encoded"
+        with torch.inference_mode():
+            example = torch.zeros_like(model.classifier.frontend.raw(example))
+        if card.encoder.pooling == "none":
+            axes[2] = torch.export.Dim("frames", min=1)
+    return to_graph(model, example, axes, takes, "probabilities")
 
 
 def disagreement(model: Calibrated, graph: bytes, checks: Sequence[NDArray[np.float32]]) -> float:
-    """Give the largest difference of a probability between torch and ONNX Runtime."""
+    """Give the largest difference of a probability between torch and ONNX Runtime.
+
+    checks: batches of waveforms; a graph that takes what an encoder gives is given that.
+    """
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    takes = session.get_inputs()[0].name
     worst = 0.0
     for batch in checks:
-        (found,) = session.run(["probabilities"], {"waveform": batch})
         with torch.inference_mode():
-            expected = model(torch.from_numpy(batch)).numpy()
+            sound = torch.from_numpy(batch)
+            if takes == "encoded":
+                sound = model.classifier.frontend.raw(sound)
+            expected = model(sound).numpy()
+        (found,) = session.run(["probabilities"], {takes: sound.numpy()})
         worst = max(worst, float(np.abs(found - expected).max()))
     return worst

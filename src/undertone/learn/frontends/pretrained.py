@@ -8,9 +8,9 @@ from pydantic import Field, field_validator
 from torch import nn
 
 from undertone.card import EncoderInfo
-from undertone.errors import RecipeError
+from undertone.errors import RecipeError, UndertoneError
 from undertone.learn.frontends import FrontEnd
-from undertone.learn.frontends.pretrained_parts import Layers, Parts, check_length, gather
+from undertone.learn.frontends.pretrained_parts import Layers, Parts, gather
 from undertone.learn.frontends.pretrained_weights import find, load
 from undertone.learn.registry import Options
 
@@ -165,7 +165,8 @@ class PretrainedFrontEnd(FrontEnd):
 
         Where the whole encoder is trained that is the waveform itself: (batch, 1, samples).
         """
-        check_length(waveform.shape[1], self.longest, self.sample_rate)
+        if not torch.compiler.is_exporting():
+            self.check_length(waveform.shape[1])
         if self.frozen is None:
             return waveform[:, None]
         values: torch.Tensor = self.frozen.to(waveform.device)(waveform)
@@ -182,6 +183,18 @@ class PretrainedFrontEnd(FrontEnd):
         states = dict(zip(self.given, known, strict=True))
         states |= enumerate(self.layers(known[-1]), start=self.given[-1] + 1)
         return gather([states[number] for number in self.wanted], self.pooled)
+
+    def check_length(self, samples: int) -> None:
+        """Refuse a clip that is too long for the encoder.
+
+        Raises:
+            UndertoneError: it has more samples than `longest`.
+        """
+        if self.longest is not None and samples > self.longest:
+            raise UndertoneError(
+                f"the encoder takes {self.longest / self.sample_rate:g} s at most, found "
+                f"{samples / self.sample_rate:.2f} s; lower window.max"
+            )
 
     @staticmethod
     def _check(options: PretrainedOptions, depth: int, top: int) -> None:

@@ -13,7 +13,6 @@ import torch.nn.functional as F  # noqa: N812
 from torch import nn
 from torch.nn.utils import parametrize
 
-from undertone.errors import UndertoneError
 from undertone.learn.frontends.logmel import LogMel, LogMelOptions
 from undertone.learn.frontends.pretrained_weights import Pretrained
 
@@ -157,16 +156,3 @@ def gather(states: Sequence[torch.Tensor], pooled: bool) -> torch.Tensor:
         variance = (state - mean).square().mean(dim=1)
         statistics += [mean[:, 0], variance.clamp_min(1e-12).sqrt()]
     return torch.cat(statistics, dim=1)[:, :, None]
-
-
-def check_length(samples: int, longest: int | None, sample_rate: int) -> None:
-    """Refuse a clip that is too long for the encoder.
-
-    Raises:
-        UndertoneError: it has more than `longest` samples.
-    """
-    if longest is not None and samples > longest:
-        raise UndertoneError(
-            f"the encoder takes {longest / sample_rate:g} s at most, found "
-            f"{samples / sample_rate:.2f} s; set window.max to {longest / sample_rate:g} or less"
-        )
