@@ -19,8 +19,8 @@ from undertone.segments import Segment
 Row = NDArray[np.float64]
 """(classes,), probabilities of the labels."""
 
-DWELL = 8.0
-"""s that the hidden Markov model takes an emotion to last, on average."""
+DWELL = 3.0
+"""s that the hidden Markov model takes an emotion to last, on average; docs/timeline.md says why."""
 
 
 @dataclass(frozen=True, slots=True)
