@@ -18,7 +18,7 @@ from undertone.learn.export import Calibrated, disagreement, to_onnx
 from undertone.learn.networks import Network
 from undertone.learn.networks.cnn_bilstm_attention import SelfAttention
 from undertone.learn.networks.inception import STAGES, Block
-from undertone.learn.networks.parts import Pool, Recurrent, Summary, as_picture
+from undertone.learn.networks.parts import Cell, Pool, Recurrent, Summary, as_picture
 from undertone.learn.recipe import Recipe
 from undertone.learn.registry import networks
 
@@ -36,7 +36,7 @@ EVERY = pytest.mark.parametrize("name", TINY)
 
 
 def network(name: str, features: int = 20, classes: int = 8, **options: object) -> Network:
-    """An untrained network, the same each time, without dropout."""
+    """An untrained network, the same each time, which judges rather than learns."""
     torch.manual_seed(0)
     made = networks()[name]
     return made(made.Options.model_validate(options), features, classes).eval()  # type: ignore[arg-type]
@@ -44,6 +44,13 @@ def network(name: str, features: int = 20, classes: int = 8, **options: object) 
 
 def tiny(name: str, features: int = 20, classes: int = 8) -> Network:
     return network(name, features, classes, **TINY[name])
+
+
+def without_dropout(model: Network) -> Network:
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    return model
 
 
 def weights(model: nn.Module) -> int:
@@ -80,12 +87,9 @@ def test_the_order_of_the_frames_matters(name: str) -> None:
 
 @EVERY
 def test_eight_clips_are_learned_by_heart_and_every_weight_takes_part(name: str) -> None:
-    model = tiny(name, classes=4)
-    for module in model.modules():  # so that the steps below are few, and the same each time
-        if isinstance(module, nn.Dropout):
-            module.p = 0.0
+    model = without_dropout(tiny(name, classes=4)).train()
     clips, targets = torch.randn(8, 20, 40), torch.arange(8) % 4
-    optimiser = torch.optim.Adam(model.train().parameters(), 1e-2)
+    optimiser = torch.optim.Adam(model.parameters(), 1e-2)
     for _ in range(40):
         optimiser.zero_grad()
         F.cross_entropy(model(clips), targets).backward()
@@ -97,12 +101,13 @@ def test_eight_clips_are_learned_by_heart_and_every_weight_takes_part(name: str)
 
 
 @EVERY
-def test_a_step_in_bfloat16_is_near_that_in_full(name: str) -> None:
+def test_bfloat16_trains_and_says_nearly_the_same(name: str) -> None:
     model, clips = tiny(name), torch.randn(4, 20, 40)
+    full = model(clips)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        half = model(clips)
-    half.float().logsumexp(dim=1).sum().backward()
-    torch.testing.assert_close(half.float(), model(clips), rtol=0, atol=0.05)
+        half, training = model(clips), model.train()(clips)
+    torch.testing.assert_close(half.float(), full, rtol=0, atol=0.05)
+    training.float().logsumexp(dim=1).sum().backward()
     assert all(torch.isfinite(each.grad).all() for each in model.parameters())
 
 
@@ -120,7 +125,12 @@ class Ear(nn.Module):
 
 @EVERY
 @pytest.mark.filterwarnings("ignore")
-def test_the_exported_graph_says_the_same_at_any_length_and_batch(name: str) -> None:
+def test_the_exported_graph_says_the_same_at_any_length_and_batch(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One block of each stage of Inception, since all nine take the exporter long.
+    one_of_each = tuple(stage[:1] for stage in STAGES)
+    monkeypatch.setattr("undertone.learn.networks.inception.STAGES", one_of_each)
     ear = Ear(tiny(name))
     with torch.no_grad():  # batch norm that is not the identity
         ear.train()(torch.randn(4, 800))
@@ -133,21 +143,6 @@ def test_the_exported_graph_says_the_same_at_any_length_and_batch(name: str) -> 
         for frames in (16, 17, 18, 33, 150, 801)
         for batch in (1, 3)
     ]
-    assert disagreement(model, graph, batches) < 1e-4
-
-
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", ["rnn", "lstm", "gru"])
-@pytest.mark.parametrize("bidirectional", [False, True])
-def test_recurrent_layers_are_exported_in_one_direction_and_in_both(
-    name: str, bidirectional: bool
-) -> None:
-    ear = Ear(network(name, units=6, layers=2, bidirectional=bidirectional))
-    model = Calibrated(ear, 1.0).eval()  # type: ignore[arg-type]
-    window = Window(trim="none", margin=0.0, grid=0.01, min=0.01, max=2.0)
-    graph = to_onnx(model, tiny_card(sample_rate=4000, window=window))
-    generator = np.random.default_rng(0)
-    batches = [generator.standard_normal(shape).astype(np.float32) for shape in ((1, 40), (3, 407))]
     assert disagreement(model, graph, batches) < 1e-4
 
 
@@ -208,15 +203,11 @@ def test_the_inception_network_has_googlenets_channels() -> None:
     assert len(blocks) == sum(map(len, STAGES))
 
 
-def test_the_inception_blocks_have_the_weights_of_the_paper() -> None:
-    """Szegedy et al. (2015), table 1, column "params", in 1024 weights."""
-    paper = [159, 380, 364, 437, 463, 580, 840, 1072, 1388]
-    blocks = [each for each in network("inception").modules() if isinstance(each, Block)]
-    found = [
-        sum(each.weight.numel() for each in block.modules() if isinstance(each, nn.Conv2d)) / 1024
-        for block in blocks
-    ]
-    assert found == pytest.approx(paper, abs=1)
+def test_the_inception_network_has_googlenets_weights() -> None:
+    """6,998,552, for three colours and 1000 classes, as Caffe's and others' have."""
+    model = network("inception", classes=1000, batch_norm=False)
+    two_more_colours = 2 * 7 * 7 * 64
+    assert weights(model) + two_more_colours == 6_998_552
 
 
 def test_the_inception_network_halves_its_picture_five_times() -> None:
@@ -254,9 +245,7 @@ def test_the_attention_network_has_the_published_widths() -> None:
 
 @pytest.mark.parametrize("cell", [nn.RNN, nn.LSTM, nn.GRU])
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_last_is_the_final_state_of_each_direction(
-    cell: type[nn.RNNBase], bidirectional: bool
-) -> None:
+def test_last_is_the_final_state_of_each_direction(cell: Cell, bidirectional: bool) -> None:
     torch.manual_seed(0)
     layers, sequence = Recurrent(cell, 6, (5, 4), 0.3, bidirectional).eval(), torch.randn(3, 11, 6)
     first, _ = layers.layers[0](sequence)

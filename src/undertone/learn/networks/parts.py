@@ -1,8 +1,8 @@
 """What several networks are made of: convolution blocks, recurrent layers, summaries, the head."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -16,6 +16,9 @@ Sizes = tuple[Annotated[Whole, Field(ge=1, le=2048)], ...]
 
 Kernels = tuple[Annotated[Whole, Field(ge=1, le=31)], ...]
 """What each of several convolutions spans, or all of them if it is one number."""
+
+Cell = type[nn.RNN] | type[nn.LSTM] | type[nn.GRU]
+"""The kind of a recurrent layer."""
 
 How = Literal["last", "mean", "attention"]
 """How a sequence becomes one vector."""
@@ -107,13 +110,13 @@ class Recurrent(nn.Module):
 
     def __init__(
         self,
-        cell: type[nn.RNNBase],
+        cell: Cell,
         values: int,
         units: Sequence[int],
         dropout: float,
         bidirectional: bool = True,
     ) -> None:
-        """`values` per frame come in; `cell` is `nn.RNN`, `nn.LSTM` or `nn.GRU`."""
+        """`values` per frame come in; `units` are of each layer, per direction."""
         super().__init__()
         directions = 2 if bidirectional else 1
         widths = [values, *(directions * each for each in units)]
@@ -126,9 +129,9 @@ class Recurrent(nn.Module):
 
     def forward(self, sequence: torch.Tensor) -> torch.Tensor:
         """sequence: (batch, time, values) -> (batch, time, width)."""
-        for layer in self.layers:
-            exported = torch.onnx.is_in_onnx_export()
-            heard = onnx_operator(layer, sequence) if exported else layer(sequence)[0]
+        exporting = torch.onnx.is_in_onnx_export()
+        for layer in cast(Iterable[nn.RNNBase], self.layers):
+            heard = onnx_operator(layer, sequence) if exporting else layer(sequence)[0]
             sequence = self.dropout(heard)
         return sequence
 
@@ -148,21 +151,19 @@ def onnx_operator(layer: nn.RNNBase, sequence: torch.Tensor) -> torch.Tensor:
     """
     operator, order = OPERATORS[layer.mode]
     directions = [
-        [weight.unflatten(0, (len(order), -1))[list(order)].flatten(0, 1) for weight in weights]
+        [torch.cat([weight.chunk(len(order))[gate] for gate in order]) for weight in weights]
         for weights in layer.all_weights
     ]
     into, again, bias_in, bias_again = map(torch.stack, zip(*directions, strict=True))
     (batch, time, _), count = sequence.shape, len(directions)
-    attributes: dict[str, int | str] = {
-        "hidden_size": layer.hidden_size,
-        "direction": "bidirectional" if layer.bidirectional else "forward",
-    }
-    if operator == "GRU":
-        attributes["linear_before_reset"] = 1
     heard = torch.onnx.ops.symbolic(
         operator,
         (sequence.transpose(0, 1), into, again, torch.cat([bias_in, bias_again], dim=1)),
-        attributes,
+        {
+            "hidden_size": layer.hidden_size,
+            "direction": "bidirectional" if layer.bidirectional else "forward",
+            **({"linear_before_reset": 1} if operator == "GRU" else {}),
+        },
         dtype=sequence.dtype,
         shape=(time, count, batch, layer.hidden_size),
     )

@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import nn
 
 from undertone.learn.networks import Network
-from undertone.learn.networks.parts import How, Recurrent, Summary, head
+from undertone.learn.networks.parts import Cell, How, Recurrent, Summary, head
 from undertone.learn.registry import Options
 from undertone.learn.tables import Number, Whole
 
@@ -32,7 +32,7 @@ class RecurrentNetwork(Network):
     """Recurrent layers, a summary of what they heard, a dense layer; a subclass names the cell."""
 
     Options = RecurrentOptions
-    cell: ClassVar[type[nn.RNNBase]]
+    cell: ClassVar[Cell]
 
     def __init__(self, options: RecurrentOptions, features: int, classes: int) -> None:
         """See `RecurrentOptions`."""
