@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeAlias
@@ -50,7 +50,14 @@ class Audio:
         object.__setattr__(self, "sample_rate", checked_rate(self.sample_rate, "the array given"))
 
     @classmethod
-    def read(cls, source: Source, *, sample_rate: int | None = None, mono: bool = True) -> Audio:
+    def read(
+        cls,
+        source: Source,
+        *,
+        sample_rate: int | None = None,
+        mono: bool = True,
+        watch: Callable[[float], None] | None = None,
+    ) -> Audio:
         """Decode a recording, block by block, so that memory is what the result needs.
 
         wav, flac, ogg, opus, mp3 and the other formats of libsndfile; m4a, mp4 and webm where the
@@ -62,6 +69,8 @@ class Audio:
                 an (array, rate) pair with the array as for `Audio`, or an `Audio`.
             sample_rate: resample to this rate, Hz; None keeps the recording's own.
             mono: mix the channels down to their mean.
+            watch: called while a file is decoded, after each block, with the seconds so far; what
+                it raises ends the reading.
 
         Raises:
             AudioError: the source cannot be opened or decoded; one line says why.
@@ -74,6 +83,8 @@ class Audio:
         target = None if sample_rate is None else checked_rate(sample_rate, "the rate asked for")
         with ExitStack() as stack:
             rate, blocks = decode(source, stack)
+            if watch is not None:
+                blocks = _watched(blocks, rate, watch)
             if mono:
                 blocks = (block.mean(axis=1, keepdims=True) for block in blocks)
             if target is not None and target != rate:
@@ -135,6 +146,16 @@ class Audio:
 
 Source: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | Audio | tuple[NDArray[Any], int]
 """What can be read: a path, bytes, a binary file object, an (array, rate) pair, or `Audio`."""
+
+
+def _watched(
+    blocks: Iterator[Block], rate: int, watch: Callable[[float], None]
+) -> Iterator[Block]:
+    frames = 0
+    for block in blocks:
+        frames += len(block)
+        watch(frames / rate)
+        yield block
 
 
 def _resampled(blocks: Iterator[Block], rate: int, target: int) -> Iterator[Block]:
