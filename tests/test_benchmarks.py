@@ -149,3 +149,52 @@ def test_the_documents_say_what_the_kept_predictions_say() -> None:
     command = [sys.executable, BENCHMARKS / "accuracy.py", "--check"]
     run = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+
+
+@pytest.fixture
+def references(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Accuracy:
+    """Run references.py on a checkout with one recipe, one finished run and one unfinished."""
+    text = (BENCHMARKS.parent / "recipes" / "b-knn.toml").read_text()
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "b-knn.toml").write_text(text)
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "reference-results.md").write_text(
+        "# Page\n<!-- accuracy.py: begin -->\n<!-- accuracy.py: end -->\n"
+    )
+    figure = {"value": 0.4567, "low": 0.4, "high": 0.5, "seeds": [0.4567]}
+    fold = {"seed": 0, "fold": "1", "epochs": 1, "seconds": 2.5, "parameters": 1234}
+    for name, note in (("b-knn", ""), ("b-knn-leaking", "Only 1 of 6 folds were run.")):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        record = {
+            "protocol": "emobox6",
+            "note": note,
+            "clips": 48,
+            "speakers": 24,
+            "metrics": {"accuracy": figure, "uar": figure},
+            "folds": [fold],
+        }
+        (tmp_path / "runs" / name / "metrics.json").write_text(json.dumps(record))
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    main = import_module("references").main
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        status = main(["--root", str(tmp_path), *arguments])
+        return (status, *capsys.readouterr())
+
+    return run
+
+
+def test_references_keeps_finished_runs_and_puts_claims_beside_them(
+    references: Accuracy, tmp_path: Path
+) -> None:
+    assert references("--collect", str(tmp_path / "runs"), "--write")[0] == 0
+    page = (tmp_path / "docs" / "reference-results.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| b-knn")]
+    assert "| 58.0 % | not run | 45.7 % (40.0 to 50.0) | not run |" in rows[0]
+    assert "emobox6 (48 of 24)" in rows[1]
+    assert "| 1,234 | - | 2.5 s | - |" in rows[2]
+    assert references()[0] == 0
+    (tmp_path / "docs" / "results" / "references" / "b-knn.json").unlink()
+    assert references()[0] == 1
