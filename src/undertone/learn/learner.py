@@ -82,7 +82,8 @@ class Learner(lightning.LightningModule):
             self.random = generator_for(self.seed, self.current_epoch, 2**31)
             torch.manual_seed(self.random.initial_seed())
         spec, classes = self.recipe.training, len(self.recipe.emotions)
-        with torch.autocast(self.device.type, enabled=False), torch.no_grad():
+        trained = any(each.requires_grad for each in self.classifier.frontend.parameters())
+        with torch.autocast(self.device.type, enabled=False), torch.set_grad_enabled(trained):
             features = self.augmented(batch)
             targets = F.one_hot(batch.targets, classes).float()
             targets = targets * (1 - spec.label_smoothing) + spec.label_smoothing / classes
