@@ -134,13 +134,15 @@ def test_the_frozen_part_is_no_part_of_what_is_trained_or_kept(
     assert table <= names
 
 
+@pytest.mark.parametrize("trained", [1, "all"])
 def test_what_is_trained_gets_gradients_and_the_rest_does_not(
-    folder: Path, peer: PreTrainedModel, voice: np.ndarray
+    folder: Path, peer: PreTrainedModel, voice: np.ndarray, trained: object
 ) -> None:
-    cut = front(folder, train_layers=1, layers=[1, 2]).train()
+    cut = front(folder, train_layers=trained, layers=[1, 2]).train()
     raw = cut.raw(torch.from_numpy(voice))
     assert not raw.requires_grad
-    cut.normalised(raw).square().sum().backward()
+    given = cut.normalised(raw)
+    (given * torch.randn(given.shape, generator=torch.Generator().manual_seed(0))).sum().backward()
     assert all(
         p.grad is not None and p.grad.abs().sum() > 0 for p in cut.parameters() if p.ndim > 1
     )
@@ -291,7 +293,7 @@ def test_an_encoder_that_is_nowhere_says_where_it_was_looked_for(
     import huggingface_hub
 
     def offline(*_: object, **__: object) -> str:
-        raise ConnectionError("Cannot reach the hub. It is far away.")
+        raise ConnectionError("Cannot reach the hub.\nIt is far away.")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
@@ -299,8 +301,26 @@ def test_an_encoder_that_is_nowhere_says_where_it_was_looked_for(
         find("openai/whisper-base")
     message = str(refused.value)
     assert "\n" not in message
-    for word in ("openai/whisper-base", str(tmp_path), "Cannot reach the hub", "name a folder"):
+    for word in ("openai/whisper-base", str(tmp_path), "(Cannot reach the hub);", "name a folder"):
         assert word in message
+
+
+def test_only_safetensors_and_configs_are_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub
+
+    asked: dict[str, object] = {}
+
+    def download(name: str, **how: object) -> str:
+        asked.update(how, name=name)
+        return str(tmp_path)
+
+    monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    assert find("somebody/encoder", "refs/pr/3") == tmp_path
+    assert (asked["name"], asked["revision"]) == ("somebody/encoder", "refs/pr/3")
+    assert all(each.endswith((".json", ".safetensors")) for each in asked["allow_patterns"])
 
 
 # -- options ---------------------------------------------------------------------------------------

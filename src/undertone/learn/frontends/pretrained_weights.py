@@ -119,10 +119,10 @@ def find(encoder: str, revision: str = "") -> Path:
         return Path(snapshot_download(encoder, revision=revision or None, allow_patterns=patterns))
     except Exception as error:  # the hub's errors share no base class
         place = f"in {display_path(own)} ({FOLDER_VARIABLE})" if own else f"by {FOLDER_VARIABLE}"
+        reason = one_line(f"{error}\n".splitlines()[0]).rstrip(".") or type(error).__name__
         raise ModelError(
             f"{display_path(encoder)}: no folder here, none {place}, and the hub gives none "
-            f"({one_line(error).partition('. ')[0].rstrip('.')}); name a folder with its "
-            f"{CONFIG} and {WEIGHTS}"
+            f"({reason}); name a folder with its {CONFIG} and {WEIGHTS}"
         ) from None
 
 
