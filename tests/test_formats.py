@@ -1,0 +1,109 @@
+"""Subtitles, TextGrids and labels, read back by those who define them or by their grammar."""
+
+import re
+
+import parselmouth
+import pytest
+from hypothesis import given, settings
+from made_segments import recordings
+
+from undertone import formats
+from undertone.errors import UndertoneError
+from undertone.gate import Status
+from undertone.segments import Segment, stretches
+
+CUE = re.compile(r"(\d\d+):(\d\d):(\d\d)[.,](\d{3}) --> (\d\d+):(\d\d):(\d\d)[.,](\d{3})")
+
+
+def times(line):
+    """Start and end of a cue, in ms."""
+    numbers = list(map(int, CUE.fullmatch(line).groups()))
+    return tuple(((h * 60 + m) * 60 + s) * 1000 + ms for h, m, s, ms in (numbers[:4], numbers[4:]))
+
+
+def named(segments):
+    """The stretches with an emotion, in order of time."""
+    found = (one for one in stretches(segments) if one.emotion is not None)
+    return sorted(found, key=lambda one: (one.start, one.channel or 0))
+
+
+@given(segments=recordings())
+def test_webvtt_has_one_cue_a_stretch(segments):
+    head, *cues = formats.webvtt(segments).rstrip("\n").split("\n\n")
+    assert head == "WEBVTT"
+    for cue, one in zip(cues, named(segments), strict=True):
+        timing, text = cue.split("\n")
+        assert times(timing) == (round(1000 * one.start), round(1000 * one.end))
+        voice = "" if one.channel is None else f"<v channel {one.channel}>"
+        assert text.startswith(f"{voice}{one.emotion}")
+
+
+@given(segments=recordings())
+def test_subrip_is_numbered_and_its_cues_of_a_channel_never_overlap(segments):
+    text = formats.subrip(segments)
+    cues = text.rstrip("\n").split("\n\n") if text else []
+    until = {}
+    for number, cue in enumerate(cues, 1):
+        count, timing, words = cue.split("\n")
+        assert int(count) == number
+        start, end = times(timing)
+        channel = words.rpartition(": ")[0]
+        assert until.get(channel, 0) <= start < end
+        until[channel] = end
+
+
+@given(segments=recordings())
+def test_audacity_labels_are_start_end_and_text_between_tabs(segments):
+    lines = formats.audacity(segments).splitlines()
+    for line, one in zip(lines, named(segments), strict=True):
+        start, end, label = line.split("\t")
+        assert float(start) == pytest.approx(one.start, abs=1e-6)
+        assert float(end) == pytest.approx(one.end, abs=1e-6)
+        assert one.emotion in label
+        assert label.endswith("?") == (one.status is Status.UNCERTAIN)
+
+
+@settings(deadline=None, max_examples=25)
+@given(segments=recordings().filter(bool))
+def test_praat_reads_the_textgrid(segments, tmp_path_factory):
+    path = tmp_path_factory.mktemp("praat") / "made.TextGrid"
+    path.write_text(formats.textgrid(segments), encoding="utf-8")
+    grid = parselmouth.Data.read(str(path))
+    assert grid.xmin == 0
+    assert grid.xmax == pytest.approx(segments[-1].end, abs=1e-6)
+    channels = sorted({one.channel for one in segments}, key=lambda one: one or 0)
+    assert parselmouth.praat.call(grid, "Get number of tiers") == len(channels)
+    for tier, channel in enumerate(channels, 1):
+        name = "emotion" if channel is None else f"emotion channel {channel}"
+        assert parselmouth.praat.call(grid, "Get tier name", tier) == name
+        for one in segments:
+            if one.channel == channel:
+                middle = (one.start + one.end) / 2
+                place = parselmouth.praat.call(grid, "Get interval at time", tier, middle)
+                label = parselmouth.praat.call(grid, "Get label of interval", tier, place)
+                assert label.rstrip("?") == (one.emotion or "")
+
+
+def test_an_hour_has_hours_in_its_times():
+    one = Segment(3661.5, 3662.0, Status.OK, "sad", 0.876, {"sad": 0.876, "happy": 0.124})
+    assert "01:01:01.500 --> 01:01:02.000\nsad 88%" in formats.webvtt([one])
+    assert "1\n01:01:01,500 --> 01:01:02,000\nsad 88%" in formats.subrip([one])
+
+
+def test_labels_cannot_break_a_format(tmp_path):
+    odd = '<b>"sad" & --> \n\tmore'
+    one = Segment(0, 1, Status.OK, odd, 0.9, {odd: 0.9, "happy": 0.1})
+    assert formats.webvtt([one]).count("-->") == 1
+    assert len(formats.audacity([one]).splitlines()) == 1
+    assert formats.audacity([one]).count("\t") == 2
+    path = tmp_path / "odd.TextGrid"
+    path.write_text(formats.textgrid([one]), encoding="utf-8")
+    grid = parselmouth.Data.read(str(path))
+    assert '"sad"' in parselmouth.praat.call(grid, "Get label of interval", 1, 1)
+
+
+def test_nothing_at_all_has_no_subtitles_and_no_textgrid():
+    assert formats.webvtt([]) == "WEBVTT\n"
+    assert formats.subrip([]) == formats.audacity([]) == ""
+    with pytest.raises(UndertoneError, match="the recording is empty"):
+        formats.textgrid([])

@@ -1,0 +1,94 @@
+"""Segments joined to stretches, and counted."""
+
+import itertools
+import json
+
+import pytest
+from hypothesis import given
+from made_segments import LABELS, recordings
+
+from undertone.errors import UndertoneError
+from undertone.gate import Status
+from undertone.segments import Segment, Tally, stretches
+
+
+@given(segments=recordings())
+def test_stretches_cover_the_same_time_and_no_two_neighbours_say_the_same(segments):
+    joined = list(stretches(segments))
+    for channel in {one.channel for one in segments}:
+        before = [one for one in segments if one.channel == channel]
+        after = sorted((one for one in joined if one.channel == channel), key=lambda s: s.start)
+        assert (before[0].start, before[-1].end) == (after[0].start, after[-1].end)
+        for one, following in itertools.pairwise(after):
+            assert one.end == following.start
+            same = one.emotion == following.emotion
+            assert not same or (one.emotion is None and one.status is not following.status)
+        for one in before:
+            (within,) = (s for s in after if s.start <= one.start and one.end <= s.end)
+            assert within.emotion == one.emotion
+
+
+def test_a_stretch_has_the_mean_of_its_segments_in_proportion_to_their_length():
+    def segment(start, end, status, happy):
+        probabilities = {"happy": happy, "sad": 1 - happy}
+        return Segment(start, end, status, "happy", happy, probabilities)
+
+    (joined,) = stretches([segment(0, 1, Status.OK, 0.8), segment(1, 4, Status.UNCERTAIN, 0.4)])
+    assert joined.confidence == pytest.approx(0.5)
+    assert joined.probabilities == pytest.approx({"happy": 0.5, "sad": 0.5})
+    assert joined.status is Status.UNCERTAIN  # which lasted longer
+
+
+@given(segments=recordings())
+def test_the_summary_counts_what_was_said(segments):
+    tally = Tally(LABELS)
+    for one in segments:
+        tally.add(one)
+    summary = tally.summary()
+    judged = [one for one in segments if one.status is Status.OK]
+    assert summary.duration == pytest.approx(sum(one.duration for one in segments))
+    assert list(summary.shares) == list(LABELS)
+    assert sum(summary.shares.values()) == (pytest.approx(1) if judged else 0)
+    assert sum(summary.statuses.values()) == (pytest.approx(1) if segments else 0)
+    changes = 0
+    for channel in {one.channel for one in segments}:
+        labels = [one.emotion for one in judged if one.channel == channel]
+        changes += sum(a != b for a, b in itertools.pairwise(labels))
+    assert summary.changes == changes
+    lengths = [one.duration for one in stretches(segments) if one.status is Status.OK]
+    found = None if summary.longest is None else summary.longest.duration
+    assert found == max(lengths, default=None)
+
+
+@given(segments=recordings())
+def test_channels_are_counted_apart(segments):
+    tally = Tally(LABELS)
+    for one in segments:
+        tally.add(one)
+    for channel in {one.channel for one in segments} - {None}:
+        alone = Tally(LABELS)
+        for one in segments:
+            if one.channel == channel:
+                alone.add(one)
+        assert tally.summary(channel) == alone.summary()
+
+
+def test_a_channel_that_is_not_there_is_one_line():
+    tally = Tally(LABELS)
+    tally.add(Segment(0, 1, Status.SILENCE, channel=2))
+    with pytest.raises(UndertoneError, match="no channel 3; there are: 2"):
+        tally.summary(3)
+
+
+def test_a_segment_and_a_summary_are_plain_values():
+    segment = Segment(0, 1, Status.OK, "sad", 0.9, {"sad": 0.9, "happy": 0.1}, 1)
+    assert json.loads(segment.to_json()) == {
+        **{"start": 0.0, "end": 1.0, "channel": 1, "status": "ok", "emotion": "sad"},
+        **{"confidence": 0.9, "probabilities": {"sad": 0.9, "happy": 0.1}},
+    }
+    tally = Tally(("sad", "happy"))
+    tally.add(segment)
+    summary = json.loads(json.dumps(tally.summary().to_dict()))
+    assert summary["shares"] == {"sad": 1, "happy": 0}
+    assert summary["statuses"] == {"ok": 1}
+    assert summary["longest"]["emotion"] == "sad"

@@ -1,0 +1,280 @@
+"""A stream: however it is fed, its segments are those of the whole, in memory that stays."""
+
+import itertools
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tiny_model import RATE, VOICE, tiny_card, write_tiny
+
+from undertone import Audio, Gate, Model, Status, Stream, UndertoneError
+from undertone.errors import AudioError
+from undertone.judging import Heard
+from undertone.plan import Plan
+from undertone.speech import FRAME, SpeechDetector, speech_probabilities
+from undertone.track import Track
+
+FEW = settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return Model.open(write_tiny(tmp_path_factory.mktemp("model") / "tiny.onnx"))
+
+
+@pytest.fixture(scope="module")
+def voice():
+    """Speech, a long pause, noise, quieter speech: (samples,) at `RATE`."""
+    speech = Audio.read(VOICE, sample_rate=RATE).samples[0]
+    noise = np.random.default_rng(0).normal(0, 0.01, 2 * RATE).astype(np.float32)
+    return np.concatenate([speech, np.zeros(2 * RATE, np.float32), noise, 0.3 * speech])
+
+
+def pieces(samples, sizes):
+    """Samples cut into pieces of these sizes, over and over."""
+    start = turn = 0
+    while start < samples.shape[-1]:
+        size = sizes[turn % len(sizes)]
+        yield samples[..., start : start + size]
+        start, turn = start + size, turn + 1
+
+
+def streamed(model, samples, rate, sizes, **options):
+    stream = Stream(model, rate, **options)
+    segments = [one for piece in pieces(samples, sizes) for one in stream.feed(piece)]
+    return segments + stream.finish()
+
+
+# -- the same however it is fed --------------------------------------------------------------------
+
+
+@FEW
+@given(sizes=st.lists(st.integers(1, 70_000), min_size=1, max_size=5).filter(lambda s: sum(s) > 99))
+@pytest.mark.parametrize("rate", [RATE, 44_100, 8_000])
+def test_any_pieces_give_the_segments_of_the_timeline(model, voice, rate, sizes):
+    samples = Audio(voice, RATE).resample(rate).samples[0]
+    assert streamed(model, samples, rate, sizes) == list(model.timeline((samples, rate)))
+
+
+@FEW
+@given(
+    sizes=st.lists(st.integers(100, 70_000), min_size=1, max_size=4),
+    options=st.fixed_dictionaries(
+        {
+            "window": st.sampled_from([1.0, 1.7, 3.0]),
+            "hop": st.sampled_from([0.3, 0.5, 1.0]),
+            "lookahead": st.sampled_from([0.0, 0.3, 2.0]),
+            "smoothing": st.sampled_from(["off", "mean", "hmm"]),
+            "hold": st.sampled_from([0.0, 2.0]),
+            "channels": st.sampled_from(["mix", "split"]),
+        }
+    ),
+)
+def test_any_pieces_and_options_give_the_segments_of_the_timeline(model, voice, sizes, options):
+    both = np.stack([voice, np.roll(voice, 3 * RATE)])
+    assert streamed(model, both, RATE, sizes, **options) == list(
+        model.timeline((both, RATE), **options)
+    )
+
+
+def test_a_model_at_another_rate_hears_the_same_windows_however_it_is_fed(tmp_path, voice):
+    card = tiny_card(sample_rate=22_050)
+    model = Model.open(write_tiny(tmp_path / "m.onnx", card=card))
+    whole = streamed(model, voice, RATE, [voice.size])
+    assert streamed(model, voice, RATE, [320]) == whole
+    assert {one.status for one in whole} >= {Status.OK, Status.SILENCE}
+
+
+@FEW
+@given(frames=st.lists(st.integers(1, 40), min_size=1, max_size=6))
+def test_the_speech_detector_says_the_same_piece_by_piece(voice, frames):
+    detector = SpeechDetector()
+    found = [detector.feed(piece) for piece in pieces(voice, [FRAME * n for n in frames])]
+    np.testing.assert_allclose(np.concatenate(found), speech_probabilities(voice), atol=1e-6)
+
+
+def test_samples_of_any_kind_are_taken_as_audio_takes_them(model, voice):
+    whole = (voice * 32767).astype(np.int16)
+    floats = (whole / 32768).astype(np.float32)
+    assert streamed(model, whole, RATE, [5000]) == streamed(model, floats, RATE, [5000])
+
+
+# -- what becomes final, and when ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rate", [RATE, 48_000])
+def test_a_segment_is_final_the_lookahead_after_its_end(model, voice, rate):
+    samples = Audio(voice, RATE).resample(rate).samples[0]
+    stream, size, fed = Stream(model, rate), rate // 50, 0
+    for piece in pieces(samples, [size]):
+        fed += piece.size
+        for segment in stream.feed(piece):
+            late = fed / rate - segment.end
+            assert 0.3 <= late + 1e-9 < 0.3 + 0.02 + (0.001 if rate == RATE else 0.06)
+
+
+def test_each_hop_that_is_looked_ahead_beyond_the_window_s_middle_delays_by_a_hop(model, voice):
+    stream = Stream(model, RATE, window=3, hop=1, lookahead=3)
+    finals = [len(stream.feed(piece)) for piece in pieces(voice, [RATE])]
+    assert finals[:6] == [0, 0, 0, 1, 1, 1]
+
+
+def test_the_words_of_a_default_stream_have_their_label_within_a_second_and_a_half():
+    plan = Plan()
+    assert plan.hop + plan.lookahead <= 1.4  # the rest is for resampling and the network
+    assert plan.lag == 0
+
+
+def test_the_segments_follow_one_another_to_the_end(model, voice):
+    segments = streamed(model, voice, RATE, [12_345])
+    assert segments[0].start == 0
+    assert segments[-1].end == voice.size / RATE
+    for one, following in itertools.pairwise(segments):
+        assert one.end == following.start
+    assert {round(one.duration, 9) for one in segments[:-1]} == {1.0}
+
+
+def test_a_stream_that_ends_on_the_grid_has_no_empty_last_segment(model, voice):
+    segments = streamed(model, voice[: 5 * RATE], RATE, [4000])
+    assert [one.end for one in segments] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("samples", [0, 1, 100, 5000])
+def test_a_stream_too_short_to_judge_says_so(model, samples):
+    segments = streamed(model, np.full(samples, 0.1, np.float32), RATE, [50])
+    assert [one.status for one in segments] == [Status.TOO_SHORT] * (samples > 0)
+
+
+def test_finishing_ends_it(model, voice):
+    stream = Stream(model, RATE)
+    stream.feed(voice)
+    assert stream.finish()
+    assert stream.finish() == []
+    with pytest.raises(UndertoneError, match="finished"):
+        stream.feed(voice)
+
+
+def test_streams_of_one_model_do_not_disturb_each_other(model, voice):
+    one, other = Stream(model, RATE), Stream(model, RATE)
+    found = []
+    for piece in pieces(voice, [4000]):
+        found += one.feed(piece)
+        other.feed(np.roll(piece, 99))
+    assert found + one.finish() == streamed(model, voice, RATE, [voice.size])
+
+
+# -- what is refused -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        (np.array([0.0, np.nan]), "NaN"),
+        (np.array([1e6, 0.0]), "scale them"),
+        (np.zeros((2, 100)), "2 channels; expected 1"),
+        (np.zeros((2, 2, 2)), "shape"),
+        (np.array(["a"]), "floats"),
+    ],
+)
+def test_a_piece_that_is_refused_leaves_the_stream_as_it_was(model, voice, bad, why):
+    stream, found = Stream(model, RATE, channels="split"), []
+    for piece in pieces(voice, [20_000]):
+        found += stream.feed(piece)
+        with pytest.raises(AudioError, match=why) as refused:
+            stream.feed(bad)
+        assert "\n" not in str(refused.value)
+    expected = streamed(model, voice, RATE, [voice.size], channels="split")
+    assert found + stream.finish() == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"hop": 0}, "hop is 0 s; expected 0.1 s or more"),
+        ({"hop": float("nan")}, "hop is nan"),
+        ({"window": 0.5, "hop": 1}, "at least the hop"),
+        ({"window": 7}, "to 6 s, what tiny 1.0 hears at once"),
+        ({"window": 0.3, "hop": 0.3}, "expected 0.5 s, the gate's shortest"),
+        ({"lookahead": -1}, "lookahead is -1 s"),
+        ({"hold": float("inf")}, "hold is inf"),
+        ({"smoothing": "median"}, "smoothing is 'median'; expected off or mean or hmm"),
+        ({"channels": "left"}, "channels is 'left'"),
+        ({"min_confidence": 2}, "min_confidence is 2"),
+    ],
+)
+def test_an_option_out_of_its_range_is_one_line(model, options, why):
+    with pytest.raises(UndertoneError, match=why) as refused:
+        model.stream(RATE, **options)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("rate", [0, 16_000.5, "fast", None])
+def test_a_sample_rate_that_is_none_is_refused(model, rate):
+    with pytest.raises(AudioError, match="sample rate"):
+        Stream(model, rate)
+
+
+# -- what is heard ---------------------------------------------------------------------------------
+
+
+def test_a_window_holds_what_surrounds_its_segment(model, voice):
+    plan = Plan(window=3, hop=1, lookahead=1)
+    track = Track(model.card, Gate(speech_threshold=0, min_speech=0), plan, RATE)
+    ramp = np.linspace(0.1, 0.9, 10 * RATE).astype(np.float32)
+    ramp *= np.random.default_rng(0).choice([-1, 1], ramp.size)
+    for window in track.feed(ramp):
+        assert isinstance(window.heard, Heard)
+        (piece,) = window.heard.pieces
+        start, end = max(0.0, window.start - 1), window.end + 1
+        np.testing.assert_array_equal(piece, ramp[round(start * RATE) : round(end * RATE)])
+
+
+def test_no_more_is_kept_than_a_window_needs(model):
+    """Also where every piece brings far more than a window."""
+    noise = np.random.default_rng(0).normal(0, 0.05, 20 * RATE).astype(np.float32)
+    stream = Stream(model, 22_050)
+
+    def feed(times):
+        for _ in range(times):
+            stream.feed(noise)
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        early = feed(5)  # 73 s: the level of the last 64 s is full
+        late = feed(5)
+    finally:
+        tracemalloc.stop()
+    assert late < early + 100_000
+
+
+def test_speech_that_comes_after_a_bang_is_heard(model, voice):
+    bang = np.zeros(3 * RATE, np.float32)
+    bang[RATE : RATE + 800] = 0.99
+    speech = voice[: 3 * RATE]
+    found = streamed(model, np.concatenate([bang, 0.02 * speech]), RATE, [1600])
+    assert [one.status for one in found[3:]] == [Status.OK] * 3
+
+
+def test_a_scream_is_heard_as_the_gate_hears_it(model, ravdess):
+    path = ravdess / "Actor_06" / "03-01-05-02-01-01-06.flac"
+    found = list(model.timeline(path))
+    assert Status.OK in {one.status for one in found}
+
+
+def test_noise_is_no_speech_and_a_pause_is_silence(model, voice):
+    rng = np.random.default_rng(1)
+    noise = rng.normal(0, 0.02, 4 * RATE).astype(np.float32)
+    quiet = rng.normal(0, 0.0001, 4 * RATE).astype(np.float32)
+    speech = voice[: 3 * RATE]
+    found = streamed(model, np.concatenate([speech, noise, speech, quiet]), RATE, [RATE])
+    statuses = [one.status for one in found]
+    assert statuses[1:3] == [Status.OK] * 2
+    assert statuses[4:7] == [Status.NO_SPEECH] * 3
+    assert statuses[11:] == [Status.SILENCE] * 3
+    for one in found:
+        assert (one.emotion is None) == (one.status is not Status.OK)
