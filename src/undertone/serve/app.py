@@ -1,0 +1,54 @@
+"""The ASGI app of the service: routes, keys, CORS, errors and metrics put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import Depends, FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+from undertone import __version__
+from undertone.serve import asking, telling
+from undertone.serve.keys import authorise
+from undertone.serve.refusal import answer_errors
+from undertone.serve.service import Service
+from undertone.serve.settings import Settings
+from undertone.serve.watching import Watching
+
+ABOUT = """Hears how something is said: which emotion a voice carries, and how sure that is.
+
+It was learned from acted speech. It says how an utterance sounds, not what a person feels; see each
+model's card for what it cannot do."""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The app, with its models open.
+
+    Args:
+        settings: the defaults if None.
+
+    Raises:
+        UndertoneError: a model, a limit or the store cannot be used as asked.
+    """
+    service = Service(settings or Settings())
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        service.close()
+
+    app = FastAPI(title="Undertone", version=__version__, description=ABOUT, lifespan=lifespan)
+    app.state.service = service
+    app.include_router(asking.router, dependencies=[Depends(authorise)])
+    app.include_router(telling.router)
+    answer_errors(app)
+    if service.settings.cors:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=service.settings.cors,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "X-API-Key"],
+        )
+    app.add_middleware(Watching, metrics=service.metrics)
+    return app

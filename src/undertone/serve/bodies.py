@@ -1,0 +1,106 @@
+"""What a request brings: recordings, raw or as multipart, in memory alone and within limits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+
+from fastapi import Request
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
+
+from undertone.serve.admission import Place
+from undertone.serve.refusal import Refusal
+from undertone.serve.settings import Limits
+
+MOST_FIELDS = 16
+"""Fields that are no files, before a form is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One recording as it came."""
+
+    content: bytes = field(repr=False)
+    name: str | None = field(default=None, repr=False)
+    """What the caller calls the file: told back, never logged or kept."""
+
+
+class _InMemory(MultiPartParser):
+    """Starlette's parser writes files above 1 MB to the disk; 0 means never."""
+
+    spool_max_size = 0
+
+
+async def read_recordings(request: Request, place: Place, limits: Limits) -> list[Recording]:
+    """The recordings in a request, one or more.
+
+    Args:
+        request: its body is a recording, or a form with recordings as files.
+        place: holds the bytes.
+        limits: of size, number and time.
+
+    Raises:
+        Refusal: 400 the client left or the form is broken, 408 too slow, 413 too large or too
+            many, 415 text, 422 a form without recordings or with other fields, 429 no room.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json" or kind.startswith("text/"):
+        raise Refusal(
+            415, "not_audio", f"the body is said to be {kind}; send the recording's bytes"
+        )
+    try:
+        async with asyncio.timeout(limits.receive):
+            chunks = _chunks(request, place, limits)
+            if kind == "multipart/form-data":
+                return await _form(request, chunks, limits)
+            return [Recording(b"".join([chunk async for chunk in chunks]))]
+    except TimeoutError:
+        raise Refusal(
+            408, "too_slow", f"the body did not come within {limits.receive:g} s"
+        ) from None
+    except ClientDisconnect:
+        raise Refusal(400, "cut_short", "the connection ended before the body did") from None
+
+
+async def _chunks(request: Request, place: Place, limits: Limits) -> AsyncGenerator[bytes, None]:
+    """The body as it comes, refused as soon as it is, or says that it will be, too long."""
+    said = request.headers.get("content-length", "")
+    size = int(said) if said.isdecimal() else 0
+    if size <= limits.upload:
+        size = 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limits.upload:
+                break
+            place.hold(len(chunk))
+            yield chunk
+        else:
+            return
+    raise Refusal(413, "too_large", f"the body is longer than {limits.upload} bytes")
+
+
+async def _form(
+    request: Request, chunks: AsyncGenerator[bytes, None], limits: Limits
+) -> list[Recording]:
+    parser = _InMemory(request.headers, chunks, max_files=limits.recordings, max_fields=MOST_FIELDS)
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        if "Too many files" in error.message:
+            message = f"more than {limits.recordings} recordings in one request"
+            raise Refusal(413, "too_many", message) from None
+        raise Refusal(400, "bad_form", f"not a whole multipart form: {error.message}") from None
+    recordings = []
+    for name, value in form.multi_items():
+        if not isinstance(value, UploadFile):
+            raise Refusal(
+                422, "bad_form", f"the field {name!r} is no file; options go into the query"
+            )
+        recordings.append(Recording(await value.read(), value.filename or None))
+        await value.close()
+    if not recordings:
+        raise Refusal(422, "no_recording", "the form has no file; add one or more recordings")
+    return recordings

@@ -1,0 +1,103 @@
+"""Runs the service with uvicorn until it is told to stop, and then finishes what it has."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import signal
+import socket
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from undertone.errors import UndertoneError
+from undertone.serve.service import Service
+
+BACKLOG = 512
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which ends streams in order before it closes connections.
+
+    Args:
+        app: what `create_app` gave.
+    """
+
+    def __init__(self, app: FastAPI) -> None:
+        self._service: Service = app.state.service
+        limits = self._service.limits
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                backlog=BACKLOG,
+                server_header=False,
+                timeout_graceful_shutdown=math.ceil(limits.drain),
+                ws_max_size=limits.frame,
+                ws_per_message_deflate=False,
+            )
+        )
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """SIGINT and SIGTERM ask it to stop; unlike uvicorn's own they are not raised again."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, self.handle_exit) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take nothing new, let streams say what they still know, then close."""
+        service = self._service
+        service.admission.stopping = True
+        service.stopping.set()
+        for server in self.servers:
+            server.close()
+        try:
+            async with asyncio.timeout(service.limits.drain):
+                while service.admission.streams and not self.force_exit:
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            pass
+        await super().shutdown(sockets)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket that listens nowhere else; port 0 is any free one.
+
+    Raises:
+        UndertoneError: the address is not this machine's, or the port is taken.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise UndertoneError(
+            f"{host}:{port} cannot be listened on ({error.strerror or error}); "
+            "choose another --host or --port"
+        ) from None
+
+
+def run(app: FastAPI, listener: socket.socket, started: Callable[[str], None]) -> None:
+    """Answer on a socket until SIGINT or SIGTERM.
+
+    Args:
+        app: what `create_app` gave.
+        listener: what `bind` gave.
+        started: called with the service's address.
+    """
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    host, port = listener.getsockname()[:2]
+    started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    Server(app).run(sockets=[listener])

@@ -1,0 +1,168 @@
+"""The service itself: its models, the threads that judge, and what it has in hand."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from undertone.audio import Audio
+from undertone.errors import UndertoneError
+from undertone.gate import Status
+from undertone.plan import Options
+from undertone.prediction import Prediction
+from undertone.segments import Segment, Summary
+from undertone.serve.admission import Admission
+from undertone.serve.batching import SharedModel
+from undertone.serve.metrics import Metrics
+from undertone.serve.refusal import Refusal
+from undertone.serve.settings import Settings
+from undertone.zoo import find
+
+Result = TypeVar("Result")
+
+THREADS = 4
+"""Threads a processor, for each kind of work: most of them wait for a batch."""
+
+
+class Service:
+    """What all requests share.
+
+    Args:
+        settings: what it is asked to be.
+
+    Raises:
+        ModelError: a model is not there, or is refused.
+        UndertoneError: two models have one name.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.limits = settings.limits
+        self.metrics = Metrics()
+        self.admission = Admission(settings.limits)
+        self.models = _opened(settings)
+        self.stopping = asyncio.Event()
+        """Set when streams are to finish."""
+        threads = THREADS * (os.cpu_count() or 1)
+        self.short = ThreadPoolExecutor(threads, thread_name_prefix="undertone-predict")
+        self.long = ThreadPoolExecutor(threads, thread_name_prefix="undertone-timeline")
+        self.live = ThreadPoolExecutor(threads, thread_name_prefix="undertone-stream")
+        for model in self.models.values():
+            model.batcher.observe = self.metrics.batches.observe
+        self.metrics.busy.set_function(lambda: self.admission.requests)
+        self.metrics.streams.set_function(lambda: self.admission.streams)
+        self.metrics.held.set_function(lambda: self.admission.held)
+        self.metrics.queue.set_function(
+            lambda: sum(model.batcher.waiting for model in self.models.values())
+        )
+
+    def model(self, name: str | None) -> SharedModel:
+        """The model of that name, or the first one.
+
+        Raises:
+            Refusal: 404, it is not served here.
+        """
+        if name is None:
+            return next(iter(self.models.values()))
+        if name not in self.models:
+            known = ", ".join(self.models)
+            raise Refusal(404, "no_such_model", f"no such model is served here; there are: {known}")
+        return self.models[name]
+
+    async def run(
+        self, pool: ThreadPoolExecutor, work: Callable[..., Result], *arguments: object
+    ) -> Result:
+        """Run something in one of the pools."""
+        return await asyncio.get_running_loop().run_in_executor(pool, work, *arguments)
+
+    def predict(self, model: SharedModel, content: bytes, threshold: float | None) -> Prediction:
+        """The emotion in one recording; to be run in a thread.
+
+        Raises:
+            Refusal: 413 or 422, it is too long or cannot be judged.
+        """
+        watch = Watch(self.limits.duration, self.limits.work)
+        try:
+            audio = Audio.read(content, sample_rate=model.card.sample_rate, watch=watch)
+            return model.predict(audio, min_confidence=threshold)
+        except (UndertoneError, MemoryError) as error:
+            raise unreadable(error) from None
+
+    def follow(
+        self, model: SharedModel, content: bytes, options: Options
+    ) -> tuple[list[Segment], Summary]:
+        """Emotion over time in one recording; to be run in a thread.
+
+        Raises:
+            Refusal: as for `predict`.
+        """
+        watch = Watch(self.limits.timeline, self.limits.work)
+        segments = []
+        try:
+            with model.timeline(content, workers=THREADS, **options) as timeline:
+                for segment in timeline:
+                    watch(segment.end)
+                    segments.append(segment)
+                return segments, timeline.summary()
+        except (UndertoneError, MemoryError) as error:
+            raise unreadable(error) from None
+
+    def close(self) -> None:
+        """Finish what is being judged, and let go of the threads."""
+        for pool in (self.short, self.long, self.live):
+            pool.shutdown()
+        for model in self.models.values():
+            model.batcher.close()
+
+
+class Watch:
+    """Ends the work on a recording that is too long, or takes too long.
+
+    Args:
+        duration: s of audio that there may be.
+        work: s from now that it may take.
+    """
+
+    def __init__(self, duration: float, work: float) -> None:
+        self._duration = duration
+        self._work = work
+        self._until = time.monotonic() + work
+
+    def __call__(self, seconds: float) -> None:
+        """Look at the clock, after so many seconds of audio.
+
+        Raises:
+            Refusal: 413.
+        """
+        if seconds > self._duration:
+            raise Refusal(413, "too_long", f"the recording is longer than {self._duration:g} s")
+        if time.monotonic() > self._until:
+            message = f"the recording takes longer than {self._work:g} s to judge; send parts of it"
+            raise Refusal(413, "too_much_work", message)
+
+
+def unreadable(error: UndertoneError | MemoryError) -> Refusal:
+    """Make the refusal of a recording that cannot be judged."""
+    said = str(error) or "not enough memory to decode it; split it"
+    for nameless in ("the bytes given: ", "the array given: "):
+        said = said.removeprefix(nameless)
+    return Refusal(422, "unreadable", said)
+
+
+def failed(model: SharedModel, refusal: Refusal) -> Prediction:
+    """The prediction, of status `error`, for one recording of several that is refused."""
+    return Prediction(Status.ERROR, model.card.title, message=refusal.detail)
+
+
+def _opened(settings: Settings) -> Mapping[str, SharedModel]:
+    models: dict[str, SharedModel] = {}
+    for name in settings.models:
+        model = SharedModel.open(find(name))
+        if model.card.name in models:
+            raise UndertoneError(f"two models are called {model.card.name}; serve one of them")
+        models[model.card.name] = model
+    return models

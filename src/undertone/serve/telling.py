@@ -1,0 +1,79 @@
+"""The routes that tell about the service: its models, its health, its metrics."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, Response
+
+from undertone.card import Card
+from undertone.serve.answers import Failure, Health, ModelAnswer, Models
+from undertone.serve.keys import authorise
+from undertone.serve.metrics import CONTENT_TYPE
+from undertone.serve.service import Service
+
+GUARDED = [Depends(authorise)]
+"""What a caller must bring to ask about models and metrics; health is for everybody."""
+
+router = APIRouter()
+
+
+@router.get("/v1/models", dependencies=GUARDED, responses={401: {"model": Failure}})
+async def models(request: Request) -> Models:
+    """The models that are served; the first answers where a request names none."""
+    service: Service = request.app.state.service
+    cards = [model.card for model in service.models.values()]
+    return Models(
+        models=[
+            ModelAnswer(
+                name=card.name,
+                version=card.version,
+                description=card.description,
+                labels=list(card.labels),
+                language=card.language,
+                licence=card.licence,
+                default=card is cards[0],
+            )
+            for card in cards
+        ]
+    )
+
+
+@router.get(
+    "/v1/models/{name}",
+    dependencies=GUARDED,
+    responses={401: {"model": Failure}, 404: {"model": Failure}},
+)
+async def card(request: Request, name: str) -> Card:
+    """The card of a model: labels, figures with their protocol, what it cannot do, licence."""
+    service: Service = request.app.state.service
+    return service.model(name).card
+
+
+@router.get("/healthz")
+async def healthz() -> Health:
+    """The process answers."""
+    return Health(status="ok")
+
+
+@router.get("/readyz", response_model=Health, responses={503: {"model": Health}})
+async def readyz(request: Request) -> JSONResponse:
+    """Whether it takes requests: not while it is stopping."""
+    service: Service = request.app.state.service
+    if service.admission.stopping:
+        return JSONResponse({"status": "stopping"}, 503)
+    return JSONResponse({"status": "ok"})
+
+
+@router.get(
+    "/metrics",
+    dependencies=GUARDED,
+    response_class=Response,
+    responses={
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+        401: {"model": Failure},
+    },
+)
+async def metrics(request: Request) -> Response:
+    """Counters and durations, for Prometheus."""
+    service: Service = request.app.state.service
+    return Response(service.metrics.text(), media_type=CONTENT_TYPE)
