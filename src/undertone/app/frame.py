@@ -1,0 +1,167 @@
+"""What the pages share: the sidebar's choices, the recordings that were given, and the answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import streamlit as st
+
+from undertone.app import recordings, words
+from undertone.app.library import Entry, entries, opened, usable
+from undertone.app.recordings import MOST_SECONDS, TYPES, Recording
+from undertone.app.settings import settings
+from undertone.audio import Audio
+from undertone.errors import ModelError, UndertoneError
+from undertone.gate import Gate, Status
+from undertone.model import Model
+from undertone.prediction import Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the sidebar says."""
+
+    entry: Entry | None
+    """None where no model can be used."""
+    gate: Gate
+    min_confidence: float | None
+    """None for the model's own."""
+
+
+def sidebar() -> None:
+    """Show the sidebar, and keep what is chosen there for `choice`."""
+    usable_ones = usable(entries(settings().models))
+    with st.sidebar:
+        st.subheader("Settings")
+        name = st.selectbox("Model", list(usable_ones), key="model", placeholder="No model here")
+        silence = st.slider(
+            "Silence threshold",
+            min_value=-90,
+            max_value=-20,
+            value=round(Gate().silence_rms and -66),
+            format="%d dB",
+            key="silence",
+            help="Recordings quieter than this are called silent; 0 dB is full scale.",
+        )
+        entry = usable_ones.get(name) if name else None
+        own = entry.card.min_confidence if entry is not None and entry.card is not None else 0.25
+        least = st.slider(
+            "Minimum confidence",
+            min_value=0,
+            max_value=100,
+            value=round(100 * own),
+            format="%d %%",
+            key=f"confidence {name}",
+            help="Below it the answer is “perhaps”. It starts at the model's own.",
+        )
+    st.session_state["choice"] = Choice(
+        entry, Gate(silence_rms=10 ** (silence / 20)), None if least / 100 == own else least / 100
+    )
+
+
+def choice() -> Choice:
+    """What is chosen in the sidebar."""
+    chosen: Choice = st.session_state["choice"]
+    return chosen
+
+
+def model() -> Model:
+    """The chosen model; where there is none, says so and ends the page."""
+    entry = choice().entry
+    if entry is None:
+        st.error(
+            "There is no model that can be used. Put an .onnx file that Undertone exported into "
+            "`models/`, or start with `undertone app --models FOLDER`; the page Models lists what "
+            "was found.",
+            icon=":material/error:",
+        )
+        st.stop()
+    try:
+        return opened(entry)
+    except ModelError as error:
+        st.error(f"This model cannot be used: {error}", icon=":material/error:")
+        st.stop()
+
+
+def ask() -> list[Recording]:
+    """The widgets that take recordings, and the recordings held; ends the page where none is."""
+    how = st.segmented_control(
+        "Where from",
+        ("Upload", "Record"),
+        default="Upload",
+        required=True,
+        key="where from",
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    if how == "Record":
+        st.audio_input(
+            "Say something, then stop the recording",
+            sample_rate=16_000,
+            key="recorder",
+            on_change=_take,
+            args=("recorder",),
+        )
+    else:
+        st.file_uploader(
+            f"Recordings of speech, up to {MOST_SECONDS / 60:g} minutes each",
+            type=list(TYPES),
+            accept_multiple_files=True,
+            key="uploader",
+            on_change=_take,
+            args=("uploader",),
+        )
+    if said := st.session_state.get("left out"):
+        st.warning(said, icon=":material/info:")
+    held = recordings.held()
+    if not held:
+        st.caption(words.PRIVACY)
+        st.stop()
+    return held
+
+
+def one_of(held: list[Recording]) -> Recording:
+    """The recording to look at; asks where there are several."""
+    if len(held) == 1:
+        return held[0]
+    place = st.selectbox(
+        "Recording", range(len(held)), format_func=lambda i: held[i].name, key="recording"
+    )
+    return held[place or 0]
+
+
+def heard(recording: Recording) -> Audio:
+    """The recording decoded; where it cannot be, says so and ends the page."""
+    try:
+        return recordings.sound(recording, recording.key)
+    except UndertoneError as error:
+        st.error(f"This file could not be read. {error}", icon=":material/error:")
+        st.stop()
+
+
+def answer(recording: Recording, judge: Model) -> Prediction:
+    """What a model says of a recording under the sidebar's thresholds; never an exception."""
+    chosen = choice()
+    try:
+        audio = recordings.sound(recording, recording.key)
+        said = judge.predict(audio, gate=chosen.gate, min_confidence=chosen.min_confidence)
+    except UndertoneError as error:
+        said = Prediction(Status.ERROR, judge.card.title, message=str(error))
+    return replace(said, source=recording.name)
+
+
+def say(prediction: Prediction, audio: Audio | None) -> None:
+    """The answer in large letters, and a sentence."""
+    with st.container(key="answer", gap="xxsmall"):
+        st.header(words.headline(prediction), anchor=False)
+        st.markdown(words.reason(prediction, choice().gate, audio))
+
+
+def _take(key: str) -> None:
+    """Hold what a widget was given."""
+    value: Any = st.session_state.get(key)
+    files = value if isinstance(value, list) else [] if value is None else [value]
+    kept, said = recordings.given(files)
+    recordings.hold(kept)
+    st.session_state["left out"] = said

@@ -1,0 +1,207 @@
+"""The page *Listen*: which emotion recordings carry, with pictures, over time, and as files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from undertone.app import frame, pictures, recordings, words
+from undertone.app.recordings import Recording
+from undertone.audio import Audio
+from undertone.gate import Status
+from undertone.model import Model
+from undertone.prediction import Prediction
+from undertone.segments import Segment, Summary
+
+LONG = 6.0
+"""s from which a recording is followed over time."""
+
+
+def page() -> None:
+    """Ask for recordings, and answer."""
+    st.markdown("Which emotion does a voice carry?")
+    held = frame.ask()
+    keys = tuple(one.key for one in held)
+    asked = st.button("Predict", type="primary", icon=":material/graphic_eq:")
+    if asked:
+        st.session_state["predicted"] = keys
+    if st.session_state.get("predicted") != keys:
+        if len(held) == 1:
+            _show_sound(frame.heard(held[0]))
+        return
+    judge = frame.model()
+    answers = _answers(held, judge)
+    if len(held) > 1:
+        _list(held, answers)
+    recording = frame.one_of(held)
+    prediction = answers[held.index(recording)]
+    if prediction.status is Status.ERROR:
+        st.error(f"This file could not be read. {prediction.message}", icon=":material/error:")
+        return
+    audio = frame.heard(recording)
+    _show(prediction, audio)
+    segments: list[Segment] = []
+    if audio.duration >= LONG and prediction.status is not Status.SILENCE:
+        segments = _over_time(audio, recording, judge)
+    _downloads(answers, segments, recording)
+
+
+def _answers(held: list[Recording], judge: Model) -> list[Prediction]:
+    if len(held) == 1:
+        return [frame.answer(held[0], judge)]
+    answers = []
+    bar = st.progress(0.0, "Listening ...")
+    for place, one in enumerate(held, 1):
+        answers.append(_answer(one, one.key, judge, repr(frame.choice())))
+        bar.progress(place / len(held), f"Listening to {one.name}")
+    bar.empty()
+    return answers
+
+
+@st.cache_resource(scope="session", max_entries=200, show_spinner=False)
+def _answer(_recording: Recording, key: str, _judge: Model, asked: str) -> Prediction:
+    return frame.answer(_recording, _judge)
+
+
+def _list(held: list[Recording], answers: Sequence[Prediction]) -> None:
+    lengths = ["" if one.duration is None else words.seconds(one.duration) for one in answers]
+    table = pd.DataFrame(
+        {
+            "recording": [one.name for one in held],
+            "heard": [words.headline(one) for one in answers],
+            "sure": [one.confidence for one in answers],
+            "length": [
+                "" if one.duration is None else words.seconds(one.duration) for one in answers
+            ],
+        }
+    )
+    st.dataframe(
+        table,
+        hide_index=True,
+        column_config={
+            "sure": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1)
+        },
+    )
+
+
+def _show(prediction: Prediction, audio: Audio) -> None:
+    """The answer, with the probabilities where there are any, beside the sound."""
+    frame.say(prediction, audio)
+    if prediction.probabilities:
+        left, right = st.columns([2, 3], gap="large")
+        chosen = frame.choice()
+        card = chosen.entry.card if chosen.entry else None
+        least = chosen.min_confidence
+        if least is None and card is not None:
+            least = card.min_confidence
+        with left:
+            said = ", ".join(f"{k} {words.percent(v)}" for k, v in prediction.probabilities.items())
+            st.altair_chart(
+                pictures.probabilities(prediction.probabilities, threshold=least),
+                alt=f"Probability of each emotion: {said}",
+            )
+        with right:
+            _show_sound(audio)
+    else:
+        _show_sound(audio)
+
+
+def _show_sound(audio: Audio) -> None:
+    """Player, waveform and spectrogram."""
+    st.audio(recordings.wav(audio), alt="The recording")
+    if audio.samples.size:
+        st.altair_chart(pictures.waveform(audio), alt="Waveform of the recording")
+        st.altair_chart(
+            pictures.spectrum(audio),
+            alt="Mel spectrogram of the recording, up to 8 kHz, lighter is louder",
+        )
+
+
+def _over_time(audio: Audio, recording: Recording, judge: Model) -> list[Segment]:
+    st.subheader("Over time", anchor=False)
+    segments, summary = _follow(audio, recording.key, judge, repr(frame.choice()))
+    st.altair_chart(pictures.over_time(segments, judge.labels), alt="Which emotion was heard when")
+    st.altair_chart(
+        pictures.chances_over_time(segments, judge.labels), alt="Probabilities over time"
+    )
+    st.caption(_sum_up(summary))
+    return segments
+
+
+@st.cache_resource(scope="session", max_entries=4, show_spinner="Following the recording ...")
+def _follow(_audio: Audio, key: str, _judge: Model, asked: str) -> tuple[list[Segment], Summary]:
+    chosen = frame.choice()
+    timeline = _judge.timeline(_audio, gate=chosen.gate, min_confidence=chosen.min_confidence)
+    return list(timeline), timeline.summary()
+
+
+def _sum_up(summary: Summary) -> str:
+    """The timeline in a sentence or two."""
+    shares = sorted(summary.shares.items(), key=lambda one: -one[1])
+    named = ", ".join(f"{label} {words.percent(share)}" for label, share in shares if share >= 0.01)
+    if summary.longest is None:
+        return "Over time no emotion stands out."
+    times = "change" if summary.changes == 1 else "changes"
+    longest = summary.longest
+    return (
+        f"Of the time with an emotion: {named}. {summary.changes} {times}; the longest stretch is "
+        f"{longest.emotion}, {words.seconds(longest.duration)}. Small letters and pale colours are "
+        "uncertain, grey has no emotion."
+    )
+
+
+def _downloads(
+    answers: Sequence[Prediction], segments: Sequence[Segment], recording: Recording
+) -> None:
+    name = "undertone" if len(answers) > 1 else _stem(recording.name)
+    with st.container(horizontal=True):
+        st.download_button(
+            "CSV",
+            _csv([_row(one.to_dict()) for one in answers]),
+            f"{name}.csv",
+            "text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+        st.download_button(
+            "JSON",
+            json.dumps([one.to_dict() for one in answers], indent=1, ensure_ascii=False),
+            f"{name}.json",
+            "application/json",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+        if segments:
+            st.download_button(
+                "Timeline as CSV",
+                _csv([_row(one.to_dict()) for one in segments]),
+                f"{_stem(recording.name)}-timeline.csv",
+                "text/csv",
+                icon=":material/download:",
+                on_click="ignore",
+            )
+
+
+def _row(facts: dict[str, Any]) -> dict[str, Any]:
+    """A row of a table: the probabilities as columns of their own."""
+    chances = facts.pop("probabilities")
+    return {**facts, **chances}
+
+
+def _csv(rows: Sequence[dict[str, Any]]) -> str:
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    file = io.StringIO()
+    writer = csv.DictWriter(file, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
+
+
+def _stem(name: str) -> str:
+    return name.rsplit(".", 1)[0] or "recording"

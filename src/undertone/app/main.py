@@ -1,0 +1,54 @@
+"""The app's frame: which pages there are, and what stands around each of them."""
+
+import streamlit as st
+from PIL import Image, ImageDraw
+
+from undertone.app import listen, words
+from undertone.app.frame import sidebar
+
+STYLE = """<style>
+.block-container { max-width: 64rem; padding-top: 4.5rem; }
+.st-key-answer h2 { padding-bottom: 0; }
+</style>"""
+
+
+def main() -> None:
+    """Show the page that was asked for."""
+    st.set_page_config(page_title="Undertone", page_icon=_icon(), layout="wide")
+    st.html(STYLE)
+    page = st.navigation(
+        [
+            st.Page(listen.page, title="Listen", icon=":material/hearing:", default=True),
+        ],
+        position="top",
+    )
+    sidebar()
+    st.title(page.title, anchor=False)
+    try:
+        page.run()
+    finally:
+        footer()
+
+
+def _icon() -> Image.Image:
+    """A few bars, drawn here, for one of Streamlit's own would be fetched from the network."""
+    icon = Image.new("RGBA", (32, 32))
+    drawing = ImageDraw.Draw(icon)
+    for place, height in enumerate((8, 20, 28, 14, 6)):
+        left, top = 2 + 6 * place, 16 - height // 2
+        drawing.rounded_rectangle((left, top, left + 3, top + height), 2, fill="#5b7be0")
+    return icon
+
+
+def footer() -> None:
+    """What stands at the end of every page, whatever came of it."""
+    st.divider()
+    st.caption(words.NOTICE)
+    with st.expander("What it cannot know, and what the law says"):
+        st.markdown(words.CANNOT_KNOW)
+        st.markdown(words.LAW)
+        st.markdown(words.PRIVACY)
+
+
+if __name__ == "__main__":
+    main()

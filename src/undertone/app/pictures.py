@@ -1,0 +1,210 @@
+"""The app's charts: probabilities, waveform, spectrogram and emotion over time, drawn with Altair.
+
+Every emotion has one colour everywhere, that of the timeline in the terminal, and never the colour
+alone: its name or its letter stands there too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from undertone.app import spectrogram, words
+from undertone.audio import Audio
+from undertone.cli._strip import clock, colour, letters
+from undertone.gate import Status
+from undertone.segments import Segment, stretches
+
+GREY = "#8b8f98"
+MARGIN = 46
+"""px left of every picture over time, so that they stand below one another."""
+TIME = "format(floor(datum.value / 60), '') + ':' + format(datum.value % 60, '02.0f')"
+"""Vega's words for a time on an axis of a minute or more."""
+
+
+def probabilities(
+    answer: Mapping[str, float], *, threshold: float | None = None, ranked: bool = True
+) -> alt.LayerChart:
+    """A bar for each emotion, with its figure.
+
+    Args:
+        answer: label -> probability.
+        threshold: where a thin line stands, if any.
+        ranked: the likeliest first, or as they come.
+    """
+    labels = list(answer)
+    order = sorted(labels, key=answer.__getitem__, reverse=True) if ranked else labels
+    table = pd.DataFrame(
+        {
+            "emotion": labels,
+            "probability": [answer[one] for one in labels],
+            "said": [words.percent(answer[one]) for one in labels],
+        }
+    )
+    base = alt.Chart(table).encode(
+        y=alt.Y("emotion:N", sort=order, title=None, axis=_plain(labelFontSize=13, labelLimit=110)),
+        x=alt.X("probability:Q", scale=alt.Scale(domain=[0, 1.12]), axis=None),
+        tooltip=["emotion:N", alt.Tooltip("probability:Q", format=".1%")],
+    )
+    bars = base.mark_bar(cornerRadiusEnd=3, height={"band": 0.62}).encode(
+        color=alt.Color("emotion:N", scale=_scale(labels), legend=None)
+    )
+    figures = base.mark_text(align="left", dx=6, fontSize=13, color=GREY).encode(text="said:N")
+    layers = [bars, figures]
+    if threshold:
+        rule = alt.Chart(pd.DataFrame({"x": [threshold]})).mark_rule(
+            strokeDash=[3, 3], color=GREY, opacity=0.8
+        )
+        layers.append(rule.encode(x="x:Q"))
+    return alt.layer(*layers).properties(height=27 * len(labels) + 6)
+
+
+def waveform(audio: Audio) -> alt.Chart:
+    """The lowest and highest samples over time."""
+    times, low, high = spectrogram.outline(audio)
+    scale = max(float(np.abs(low).max()), float(np.abs(high).max()), 1e-4)
+    table = pd.DataFrame({"time": times, "low": low / scale, "high": high / scale})
+    return (
+        alt.Chart(table)
+        .mark_area(color=GREY, opacity=0.9)
+        .encode(
+            x=_time(audio.duration, axis=None),
+            y=alt.Y(
+                "low:Q", axis=_plain(labels=False), title=None, scale=alt.Scale(domain=[-1, 1])
+            ),
+            y2="high:Q",
+        )
+        .properties(height=70)
+    )
+
+
+def spectrum(audio: Audio, colours: Sequence[str] = spectrogram.COLOURS) -> alt.Chart:
+    """The log-mel spectrogram, its axis in kHz."""
+    top = float(spectrogram.mel(spectrogram.HIGHEST))
+    image = pd.DataFrame(
+        {
+            "url": [spectrogram.picture(spectrogram.log_mel(audio), colours)],
+            "start": [0.0],
+            "end": [audio.duration],
+            "low": [0.0],
+            "high": [top],
+        }
+    )
+    ticks = {f"{kilo:g}": float(spectrogram.mel(1000 * kilo)) for kilo in (0.5, 1, 2, 4, 8)}
+    names = " : ".join(f"datum.value < {place + 1:.1f} ? '{one}'" for one, place in ticks.items())
+    return (
+        alt.Chart(image)
+        .mark_image(aspect=False)
+        .encode(
+            url="url:N",
+            x=_time(audio.duration, field="start"),
+            x2="end:Q",
+            y=alt.Y(
+                "low:Q",
+                title=None,
+                scale=alt.Scale(domain=[0, top], nice=False),
+                axis=_plain(values=list(ticks.values()), labelExpr=f"({names} : '') + ' kHz'"),
+            ),
+            y2="high:Q",
+        )
+        .properties(height=190)
+    )
+
+
+def over_time(segments: Sequence[Segment], labels: Sequence[str]) -> alt.LayerChart:
+    """A strip of the emotions that lasted, each with its letter where it fits."""
+    duration = segments[-1].end
+    known = letters(labels)
+    rows = []
+    for one in stretches(segments):
+        sure = one.status is Status.OK
+        name = one.emotion or "none"
+        rows.append(
+            {
+                "start": one.start,
+                "end": one.end,
+                "emotion": name,
+                "letter": (known[name] if sure else known[name].lower()) if one.emotion else "",
+                "middle": (one.start + one.end) / 2,
+                "sure": "" if one.confidence is None else words.percent(one.confidence),
+                "status": str(one.status).replace("_", " "),
+                "from": clock(one.start),
+                "opacity": 1.0 if sure else 0.45,
+                "wide": one.duration >= duration / 60,
+            }
+        )
+    base = alt.Chart(pd.DataFrame(rows)).encode(
+        tooltip=["from:N", "emotion:N", "sure:N", "status:N"]
+    )
+    bars = base.mark_rect(height=30).encode(
+        x=_time(duration, field="start"),
+        x2="end:Q",
+        color=alt.Color("emotion:N", scale=_scale(labels, "none"), legend=None),
+        opacity=alt.Opacity("opacity:Q", scale=None, legend=None),
+    )
+    text = (
+        base.transform_filter("datum.wide")
+        .mark_text(fontSize=13, fontWeight="bold", color="#15171c")
+        .encode(x="middle:Q", text="letter:N")
+    )
+    return alt.layer(bars, text).properties(height=34)
+
+
+def chances_over_time(segments: Sequence[Segment], labels: Sequence[str]) -> alt.Chart:
+    """The probabilities of every segment, as areas upon one another."""
+    rows = [
+        {"time": moment, "emotion": label, "probability": one.probabilities.get(label, 0.0)}
+        for one in segments
+        for moment in (one.start, one.end)
+        for label in labels
+    ]
+    return (
+        alt.Chart(pd.DataFrame(rows))
+        .mark_area()
+        .encode(
+            x=_time(segments[-1].end),
+            y=alt.Y(
+                "probability:Q",
+                stack="zero",
+                title=None,
+                scale=alt.Scale(domain=[0, 1]),
+                axis=_plain(values=[0, 0.5, 1], format="%"),
+            ),
+            color=alt.Color(
+                "emotion:N",
+                scale=_scale(labels),
+                legend=alt.Legend(orient="bottom", title=None, columns=4, symbolType="square"),
+            ),
+            order=alt.Order("emotion:N"),
+        )
+        .properties(height=190)
+    )
+
+
+def _scale(labels: Sequence[str], *grey: str) -> alt.Scale:
+    shades = [colour(one, labels) for one in labels]
+    return alt.Scale(domain=[*labels, *grey], range=[*shades, *("#d9d9d4" for _ in grey)])
+
+
+def _time(duration: float, field: str = "time", axis: Any = True) -> alt.X:
+    """The axis of time, in s, or in minutes and seconds from a minute on."""
+    if axis is not None:
+        axis = alt.Axis(
+            title=None,
+            grid=False,
+            labelExpr=TIME if duration >= 60 else "datum.label + ' s'",
+            tickCount=8,
+            labelFlush=True,
+        )
+    scale = alt.Scale(domain=[0, max(duration, 1e-3)], nice=False)
+    return alt.X(f"{field}:Q", scale=scale, axis=axis, title=None)
+
+
+def _plain(**changes: Any) -> alt.Axis:
+    """An axis of nothing but labels, as wide as all others."""
+    plain = {"grid": False, "ticks": False, "domain": False}
+    return alt.Axis(**{**plain, "minExtent": MARGIN, "maxExtent": 120, **changes})

@@ -1,0 +1,71 @@
+"""`undertone app`: the app in the browser."""
+
+import importlib.util
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+EXAMPLES = """Examples:
+
+  undertone app\n
+  undertone app --models my-models/ --port 8600\n
+  undertone app --host 0.0.0.0 --open --no-browser
+
+It sends nothing anywhere: recordings stay in this machine's memory. Ctrl-C ends it."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    app.command(name="app", epilog=EXAMPLES)(run_app)
+
+
+def run_app(
+    models: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", help="Offer the model files in this folder too."),
+    ] = None,
+    corrections: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Where corrections go, by a person's consent.",
+            show_default="undertone-corrections",
+        ),
+    ] = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port.")] = 8501,
+    host: Annotated[str, typer.Option(help="Address that it listens on.")] = "127.0.0.1",
+    is_open: Annotated[
+        bool,
+        typer.Option("--open", help="Let others in where --host is not this machine alone."),
+    ] = False,
+    browser: Annotated[bool, typer.Option(help="Open the browser.")] = True,
+) -> None:
+    """Upload or record speech in the browser: hear, compare, see why, correct."""
+    from undertone.errors import MissingExtraError, UndertoneError
+
+    if importlib.util.find_spec("streamlit") is None:
+        raise MissingExtraError('the app needs Streamlit; run: pip install "undertone[app]"')
+    if models is not None and not Path(models).is_dir():
+        raise UndertoneError(f"{models}: no such folder; give one with .onnx files")
+    if host not in LOOPBACK and not is_open:
+        raise UndertoneError(
+            f"on {host} others can reach the app, which asks nobody for a password; add --open if "
+            "that is wanted"
+        )
+    arguments = [] if models is None else ["--models", models]
+    arguments += [] if corrections is None else ["--corrections", corrections]
+
+    from streamlit.web.cli import main
+
+    script = Path(__file__).parents[1] / "app" / "main.py"
+    flags = {
+        "server.address": host,
+        "server.port": port,
+        "server.headless": str(not browser).lower(),
+        "browser.gatherUsageStats": "false",
+    }
+    given = [f"--{name}={value}" for name, value in flags.items()]
+    main(["run", str(script), *given, "--", *arguments], prog_name="streamlit")
