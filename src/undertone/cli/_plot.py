@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from array import array
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -69,12 +70,15 @@ class Plot:
         apart = next((step for step in STEPS if length <= 12 * step), length / 12)
         axes[-1].xaxis.set_major_locator(MultipleLocator(apart))
         axes[-1].xaxis.set_major_formatter(lambda seconds, _: clock(max(0.0, seconds)))
-        figure.suptitle(self._title, fontsize=11)
+        figure.suptitle(self._title, fontsize=11, parse_math=False)
         patches = [Patch(color=colour(one, self._labels), label=one) for one in self._labels]
         patches.append(Patch(facecolor=PAUSE, label="no emotion"))
         patches.append(Patch(facecolor="white", edgecolor="grey", hatch="////", label="uncertain"))
-        figure.legend(handles=patches, loc="outside right center", frameon=False)
-        figure.savefig(file, format=self._format, dpi=110)
+        legend = figure.legend(handles=patches, loc="outside right center", frameon=False)
+        for text in legend.get_texts():
+            text.set_parse_math(False)
+        with warnings.catch_warnings(action="ignore"):  # of letters that its font does not have
+            figure.savefig(file, format=self._format, dpi=110)
 
     def _draw(self, above: Any, below: Any, table: Any) -> None:
         """One channel: bars `above`, areas `below`; rows as `add` collects them."""
