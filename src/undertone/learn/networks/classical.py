@@ -85,13 +85,18 @@ class Classical(Fitted):
     def scores(self, points: torch.Tensor) -> torch.Tensor:
         """points: (batch, inputs) -> logits: (batch, classes)."""
 
+    @property
+    def trained(self) -> bool:
+        """Whether it was fitted."""
+        return bool(self.centre.numel())
+
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """frames: (batch, features, time) -> logits: (batch, classes).
 
         Raises:
             UndertoneError: it was not fitted yet.
         """
-        if not self.centre.numel():
+        if not self.trained:
             raise UndertoneError(
                 f"this {self.name} has not learned anything yet: fit it, or load a fitted one"
             )
