@@ -54,8 +54,14 @@ def batches() -> list[np.ndarray]:
     ]
 
 
-def classifier_on(folder: Path, options: dict[str, object], *, trained: bool = True) -> Classifier:
-    """A head that saw one batch of training, on the encoder in `folder`."""
+HEAD = 'name = "layer-head"\nhidden = 16'
+FITTED = 'name = "logistic-regression"\nstatistics = ["mean"]'
+
+
+def classifier_on(
+    folder: Path, options: dict[str, object], *, head: str = HEAD, trained: bool = True
+) -> Classifier:
+    """A head on the encoder in `folder`; one that is trained in steps has seen one batch."""
     torch.manual_seed(0)
     recipe = Recipe.parse(
         RECIPE.replace(
@@ -64,9 +70,7 @@ def classifier_on(folder: Path, options: dict[str, object], *, trained: bool = T
                 ['name = "pretrained"', f"encoder = {str(folder)!r}"]
                 + [f"{key} = {value!r}" for key, value in options.items()]
             ),
-        ).replace(
-            'name = "tcn"\nwidth = 8\nblocks = 2\nattention = 4', 'name = "layer-head"\nhidden = 16'
-        )
+        ).replace('name = "tcn"\nwidth = 8\nblocks = 2\nattention = 4', head)
     )
     classifier = Classifier.build(recipe)
     if trained:
@@ -196,14 +200,30 @@ def test_a_whole_encoder_that_was_trained_is_in_the_file(
     np.testing.assert_allclose(model.probabilities(batches()[1]), expected, atol=5e-3)
 
 
-# -- refusals --------------------------------------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
 def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whisper")
     tiny_encoder("whisper", folder)
     return folder
+
+
+def test_classifiers_that_are_fitted_stand_on_encoders_too(whisper: Path, tmp_path: Path) -> None:
+    classifier = classifier_on(whisper, {}, head=FITTED, trained=False)
+    with pytest.raises(ModelError, match="trained on nothing"):
+        export_model(classifier, CARD, tmp_path / "m.onnx", batches())
+    generator = np.random.default_rng(1)
+    sounds = generator.normal(0, 0.1, (16, RATE)).cumsum(axis=1).astype(np.float32)
+    targets = torch.arange(16) % 2
+    sounds[targets == 0] = generator.normal(0, 0.1, (8, RATE))
+    with torch.inference_mode():
+        frames = classifier.frames(torch.from_numpy(sounds))
+    classifier.members[0].fit([(frames, targets)], 0)
+    export_model(classifier, CARD, tmp_path / "m.onnx", batches(), half=True)
+    found = undertone.load(tmp_path / "m.onnx").probabilities(sounds)
+    np.testing.assert_array_equal(found.argmax(axis=1), targets)
+
+
+# -- refusals --------------------------------------------------------------------------------------
 
 
 def test_a_head_that_was_never_trained_is_not_exported(whisper: Path, tmp_path: Path) -> None:
