@@ -285,7 +285,7 @@ def test_the_level_is_in_decibels_of_full_scale():
     assert _screen.decibels(np.full((1, 100), 0.1, np.float32)) == pytest.approx(-20, abs=0.01)
     assert _screen.decibels(np.zeros((1, 100), np.float32)) == _screen.QUIETEST
     assert _screen.decibels(np.zeros((1, 0), np.float32)) == _screen.QUIETEST
-    for level, filled in ((0, 30), (-30, 15), (-60, 0)):
+    for level, filled in ((0, 20), (-30, 10), (-60, 0)):
         assert _screen.meter(level, True).plain.count("█") == filled
 
 

@@ -20,7 +20,7 @@ from undertone.segments import Segment
 
 QUIETEST = -60.0
 """dB of full scale where the meter begins."""
-METER = 30
+METER = 20
 """Its columns."""
 SAID = {
     Status.SILENCE: "silence",
