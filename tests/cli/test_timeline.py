@@ -58,7 +58,7 @@ def segments(tiny, recording):
     """What the library says of the recording."""
 
     def follow(**options):
-        return list(Model.open(tiny).timeline(recording, **options))
+        return list(Model.open(tiny).timeline(recording, **{"lookahead": 3.0} | options))
 
     return follow
 
@@ -148,8 +148,9 @@ def test_colours_of_any_labels_are_colours():
 
 
 def test_json_is_one_object_a_segment(timeline, recording, segments):
-    status, out, err = timeline(recording, "--json", "--hop", 0.5, "--window", 2)
-    expected = segments(hop=0.5, window=2)
+    options = ("--hop", 0.5, "--window", 2, "--lookahead", 1, "--hold", 0)
+    status, out, err = timeline(recording, "--json", *options)
+    expected = segments(hop=0.5, window=2, lookahead=1, hold=0)
     assert [json.loads(line) for line in out.splitlines()] == [one.to_dict() for one in expected]
     assert (status, err) == (0, "")
 
@@ -303,7 +304,7 @@ def test_help_has_examples_and_the_defaults_that_hold(capfd):
     assert run(["timeline", "--help"]) == 0
     out = " ".join(ESCAPES.sub("", capfd.readouterr().out).split())
     assert "undertone timeline interview.mp3" in out
-    for default in ("3.0", "1.0", "hmm", "mix"):
+    for default in ("3.0", "1.0", "2.0", "hmm", "mix"):
         assert f"[default: {default}]" in out
 
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 PATIENCE = 2.0
 """s after which a progress bar is shown."""
 
+LOOKAHEAD = 3.0
+"""s; nobody waits for the labels of a recording, and those that know what follows are truer."""
+
 FILES = "Write files"
 
 EXAMPLES = """Examples:
@@ -50,7 +53,7 @@ def timeline(
     model: _asked.ModelName = None,
     window: _asked.WindowLength = DEFAULTS.window,
     hop: _asked.Hop = DEFAULTS.hop,
-    lookahead: _asked.Lookahead = DEFAULTS.lookahead,
+    lookahead: _asked.Lookahead = LOOKAHEAD,
     smoothing: _asked.SmoothingName = DEFAULTS.smoothing,
     hold: _asked.HoldTime = DEFAULTS.hold,
     channels: _asked.ChannelsKind = DEFAULTS.channels,
