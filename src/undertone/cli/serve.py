@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -124,7 +124,7 @@ def serve(
         )
     if open_to_all and known:
         raise UndertoneError("--open and API keys were given; leave one of them out")
-    asked = {
+    asked: dict[str, Any] = {
         "upload": None if max_upload is None else int(max_upload * MEGABYTE),
         "duration": max_duration,
         "timeline": max_timeline,

@@ -9,7 +9,7 @@ from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from undertone import __version__
-from undertone.serve import asking, telling
+from undertone.serve import asking, streaming, telling
 from undertone.serve.keys import authorise
 from undertone.serve.refusal import answer_errors
 from undertone.serve.service import Service
@@ -41,6 +41,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = FastAPI(title="Undertone", version=__version__, description=ABOUT, lifespan=lifespan)
     app.state.service = service
     app.include_router(asking.router, dependencies=[Depends(authorise)])
+    app.include_router(streaming.router)
     app.include_router(telling.router)
     answer_errors(app)
     if service.settings.cors:

@@ -16,9 +16,10 @@ from undertone.plan import Channels, Options, Plan, Smoothing
 from undertone.prediction import Prediction
 from undertone.serve.answers import Failure, Predictions, TimelineAnswer
 from undertone.serve.batching import SharedModel
-from undertone.serve.bodies import Recording, read_recordings
+from undertone.serve.bodies import Recording, read_body
 from undertone.serve.refusal import Refusal
 from undertone.serve.service import Service, failed
+from undertone.serve.store import rows_of
 
 DEFAULTS = Plan()
 
@@ -99,15 +100,16 @@ async def predict(
 ) -> JSONResponse:
     """The emotion in one recording, or in each of several.
 
-    One recording that cannot be judged is refused with 422; among several it gets an answer of
-    status `error`, and the others theirs.
+    What cannot be judged is refused with 422 where it is the body, and gets an answer of status
+    `error` in a form, in which the others get theirs.
     """
     service: Service = request.app.state.service
     chosen = service.model(model)
     with service.admission.request() as place:
-        recordings = await read_recordings(request, place, service.limits)
+        body = await read_body(request, place, service.limits)
+        recordings = body.recordings
         work = (_judged(service, chosen, one, min_confidence) for one in recordings)
-        found = await asyncio.gather(*work, return_exceptions=len(recordings) > 1)
+        found = await asyncio.gather(*work, return_exceptions=body.is_form)
         predictions = [_answer(chosen, one) for one in found]
     service.metrics.count(
         "/v1/predict",
@@ -115,7 +117,10 @@ async def predict(
         ((one.status, one.emotion) for one in predictions),
         sum(one.duration or 0.0 for one in predictions),
     )
-    number = uuid.uuid4().hex
+    number, title = uuid.uuid4().hex, chosen.card.title
+    await service.keep(
+        rows_of("predict", number, caller, title, predictions), [one.content for one in recordings]
+    )
     named = zip(recordings, predictions, strict=True)
     answers = [{"name": one.name} | _without_path(prediction) for one, prediction in named]
     return JSONResponse({"id": number, "predictions": answers})
@@ -154,7 +159,7 @@ async def timeline(
     }
     check_options(chosen, options)
     with service.admission.request() as place:
-        recordings = await read_recordings(request, place, service.limits)
+        recordings = (await read_body(request, place, service.limits)).recordings
         if len(recordings) > 1:
             message = f"{len(recordings)} recordings; a timeline is of one"
             raise Refusal(422, "too_many", message)
@@ -168,7 +173,8 @@ async def timeline(
         ((one.status, one.emotion) for one in segments),
         summary.duration,
     )
-    number = uuid.uuid4().hex
+    number, title = uuid.uuid4().hex, chosen.card.title
+    await service.keep(rows_of("timeline", number, caller, title, segments), [content])
     return JSONResponse(
         {
             "id": number,

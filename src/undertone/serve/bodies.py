@@ -34,8 +34,18 @@ class _InMemory(MultiPartParser):
     spool_max_size = 0
 
 
-async def read_recordings(request: Request, place: Place, limits: Limits) -> list[Recording]:
-    """The recordings in a request, one or more.
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a request brought."""
+
+    recordings: list[Recording]
+    """One or more."""
+    is_form: bool
+    """Whether it was a form, which may hold several, or one recording on its own."""
+
+
+async def read_body(request: Request, place: Place, limits: Limits) -> Body:
+    """The recordings in a request.
 
     Args:
         request: its body is a recording, or a form with recordings as files.
@@ -55,8 +65,9 @@ async def read_recordings(request: Request, place: Place, limits: Limits) -> lis
         async with asyncio.timeout(limits.receive):
             chunks = _chunks(request, place, limits)
             if kind == "multipart/form-data":
-                return await _form(request, chunks, limits)
-            return [Recording(b"".join([chunk async for chunk in chunks]))]
+                return Body(await _form(request, chunks, limits), is_form=True)
+            content = b"".join([chunk async for chunk in chunks])
+            return Body([Recording(content)], is_form=False)
     except TimeoutError:
         raise Refusal(
             408, "too_slow", f"the body did not come within {limits.receive:g} s"

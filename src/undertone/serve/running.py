@@ -18,6 +18,8 @@ from undertone.errors import UndertoneError
 from undertone.serve.service import Service
 
 BACKLOG = 512
+PATIENCE = 60.0
+"""s for the answer to a ping, which waits behind the audio that came before it."""
 
 
 class Server(uvicorn.Server):
@@ -40,6 +42,7 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=math.ceil(limits.drain),
                 ws_max_size=limits.frame,
                 ws_per_message_deflate=False,
+                ws_ping_timeout=PATIENCE,
             )
         )
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -20,9 +21,13 @@ from undertone.serve.batching import SharedModel
 from undertone.serve.metrics import Metrics
 from undertone.serve.refusal import Refusal
 from undertone.serve.settings import Settings
+from undertone.serve.store import Row, Store
 from undertone.zoo import find
 
 Result = TypeVar("Result")
+
+STORE_WAITS = 10.0
+"""s that an answer waits for the store."""
 
 THREADS = 4
 """Threads a processor, for each kind of work: most of them wait for a batch."""
@@ -36,7 +41,7 @@ class Service:
 
     Raises:
         ModelError: a model is not there, or is refused.
-        UndertoneError: two models have one name.
+        UndertoneError: two models have one name, or the store cannot be used.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -45,6 +50,7 @@ class Service:
         self.metrics = Metrics()
         self.admission = Admission(settings.limits)
         self.models = _opened(settings)
+        self.store = None if settings.store is None else Store(settings.store)
         self.stopping = asyncio.Event()
         """Set when streams are to finish."""
         threads = THREADS * (os.cpu_count() or 1)
@@ -111,12 +117,44 @@ class Service:
         except (UndertoneError, MemoryError) as error:
             raise unreadable(error) from None
 
+    async def keep(self, results: Sequence[Row], contents: Sequence[bytes] = ()) -> None:
+        """Hand results to the store, if there is one, and wait until they are written.
+
+        An answer is given all the same where they could not be; that is counted.
+
+        Args:
+            results: what `rows_of` gave.
+            contents: the recordings, which are kept only if that was asked for.
+        """
+        if self.store is None or not results:
+            return
+        recordings = [
+            {"request": results[0]["request"], "number": number, "content": content}
+            for number, content in enumerate(contents if self.settings.store_audio else (), 1)
+        ]
+        written = False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STORE_WAITS):
+                written = await asyncio.wrap_future(self.store.add(results, recordings))
+        if not written:
+            self.metrics.unstored.inc(len(results))
+
+    async def is_ready(self) -> str:
+        """Why it takes no requests, in a word; "ok" if it does."""
+        if self.admission.stopping:
+            return "stopping"
+        if self.store is not None and not await self.run(self.long, self.store.answers):
+            return "no store"
+        return "ok"
+
     def close(self) -> None:
-        """Finish what is being judged, and let go of the threads."""
+        """Finish what is being judged, and let go of the threads and the store."""
         for pool in (self.short, self.long, self.live):
             pool.shutdown()
         for model in self.models.values():
             model.batcher.close()
+        if self.store is not None:
+            self.store.close()
 
 
 class Watch:

@@ -57,11 +57,10 @@ async def healthz() -> Health:
 
 @router.get("/readyz", response_model=Health, responses={503: {"model": Health}})
 async def readyz(request: Request) -> JSONResponse:
-    """Whether it takes requests: not while it is stopping."""
+    """Whether it takes requests: not while it is stopping, or cannot reach its store."""
     service: Service = request.app.state.service
-    if service.admission.stopping:
-        return JSONResponse({"status": "stopping"}, 503)
-    return JSONResponse({"status": "ok"})
+    status = await service.is_ready()
+    return JSONResponse({"status": status}, 200 if status == "ok" else 503)
 
 
 @router.get(
