@@ -20,6 +20,7 @@ from tiny_model import LABELS, RATE, VOICE, write_tiny
 
 from undertone import Audio, Model
 from undertone.cli import _strip, _writers, run
+from undertone.cli import timeline as command
 from undertone.gate import Status
 from undertone.segments import Segment, Tally, stretches
 
@@ -321,3 +322,22 @@ def test_a_reader_that_leaves_early_is_no_traceback(tiny, recording):
             check=False,
         )
     assert b"Traceback" not in done.stderr
+
+
+def test_a_bar_is_shown_once_it_takes_a_while_and_goes_away(tiny, recording, monkeypatch):
+    def shown():
+        file = io.StringIO()
+        console = Console(file=file, force_terminal=True, width=80)
+        with Model.open(tiny).timeline(recording) as segments:
+            assert len(list(command._with_progress(segments, str(recording), console))) == 12
+        return ESCAPES.sub("", file.getvalue())
+
+    monkeypatch.setattr(command, "PATIENCE", 1e9)
+    assert shown() == ""
+    monkeypatch.setattr(command, "PATIENCE", 0)
+    assert re.search(r"Listening 0:\d\d ━", shown())
+
+
+@pytest.mark.parametrize("path", ["-", "nowhere.wav", __file__])
+def test_a_length_that_is_not_said_is_no_obstacle(path):
+    assert command._duration(path) is None
