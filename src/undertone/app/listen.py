@@ -76,9 +76,7 @@ def _list(held: list[Recording], answers: Sequence[Prediction]) -> None:
             "recording": [one.name for one in held],
             "heard": [words.headline(one) for one in answers],
             "sure": [one.confidence for one in answers],
-            "length": [
-                "" if one.duration is None else words.seconds(one.duration) for one in answers
-            ],
+            "length": lengths,
         }
     )
     st.dataframe(

@@ -18,6 +18,7 @@ from undertone.audio import Audio
 from undertone.cli._strip import clock, colour, letters
 from undertone.gate import Status
 from undertone.segments import Segment, stretches
+from undertone.why import HIGHEST, mel
 
 GREY = "#8b8f98"
 MARGIN = 46
@@ -84,7 +85,7 @@ def waveform(audio: Audio) -> alt.Chart:
 
 def spectrum(audio: Audio, colours: Sequence[str] = spectrogram.COLOURS) -> alt.Chart:
     """The log-mel spectrogram, its axis in kHz."""
-    top = float(spectrogram.mel(spectrogram.HIGHEST))
+    top = float(mel(HIGHEST))
     image = pd.DataFrame(
         {
             "url": [spectrogram.picture(spectrogram.log_mel(audio), colours)],
@@ -94,7 +95,7 @@ def spectrum(audio: Audio, colours: Sequence[str] = spectrogram.COLOURS) -> alt.
             "high": [top],
         }
     )
-    ticks = {f"{kilo:g}": float(spectrogram.mel(1000 * kilo)) for kilo in (0.5, 1, 2, 4, 8)}
+    ticks = {f"{kilo:g}": float(mel(1000 * kilo)) for kilo in (0.5, 1, 2, 4, 8)}
     names = " : ".join(f"datum.value < {place + 1:.1f} ? '{one}'" for one, place in ticks.items())
     return (
         alt.Chart(image)

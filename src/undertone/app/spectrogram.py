@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from undertone.audio import Audio
+from undertone.why import HIGHEST, hertz, mel
 
 RATE = 16_000
 FFT = 1024
 BANDS = 96
-HIGHEST = 8000.0
-"""Hz, where the picture ends."""
 COLUMNS = 700
 """Frames across a picture at most; a long recording is heard in places."""
 RANGE = 70.0
@@ -24,16 +23,6 @@ RANGE = 70.0
 COLOURS = ("#0d1026", "#1f2f6b", "#2b6f97", "#45b095", "#bfdc7a", "#fdfbd4")
 """From quiet to loud; they grow lighter all the way."""
 GREYS = ("#101216", "#5c6068", "#f4f4f2")
-
-
-def mel(hertz: NDArray[np.float64] | float) -> NDArray[np.float64]:
-    """Hz to mel: 2595 log10(1 + f / 700) (O'Shaughnessy 1987)."""
-    return np.asarray(2595.0 * np.log10(1.0 + np.asarray(hertz) / 700.0))
-
-
-def hertz(mels: NDArray[np.float64] | float) -> NDArray[np.float64]:
-    """Mel to Hz."""
-    return np.asarray(700.0 * (10.0 ** (np.asarray(mels) / 2595.0) - 1.0))
 
 
 def log_mel(audio: Audio) -> NDArray[np.float64]:
