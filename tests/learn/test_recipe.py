@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from tiny_corpus import RECIPE
 
 from undertone.emotions import LABEL_SETS
 from undertone.errors import MissingExtraError, RecipeError
@@ -114,7 +115,7 @@ def test_an_unknown_key_is_named_with_the_known_ones(before: str, after: str, st
         (
             "epochs = 3",
             'schedule = "linear"',
-            "training.schedule: found 'linear'; should be 'one-cycle', 'cosine', 'constant' or 'pla",
+            "training.schedule: found 'linear'; should be 'one-cycle', 'cosine', 'constant'",
         ),
         ("epochs = 3", "crop = nan", "training.crop: found nan; should be a finite number"),
         (
@@ -222,3 +223,45 @@ def test_every_option_of_every_front_end_and_network_is_explained() -> None:
 def test_the_page_on_recipes_is_that_of_the_schema() -> None:
     page = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
     assert page == document(), "run: python -m undertone.learn.recipe_docs > docs/recipes.md"
+
+
+WHOLE = RECIPE.replace("crop = 0.6", "crop = 0.0").replace("speed = 0.1", "speed = 0.0")
+FIXED = RECIPE.replace(
+    'name = "log-mel"\nbands = 16', 'name = "stack"\nframes = 20\nparts = [{ name = "mfcc" }]'
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (RECIPE.replace("crop = 0.6", "crop = 0.0"), "augment.speed: whole clips"),
+        (WHOLE, "augment.gain: features of whole clips"),
+        (
+            RECIPE.replace("gain = 6.0", "gain = 6.0\ncopies = 2"),
+            "augment.copies: they are of whole",
+        ),
+        (FIXED, "augment.speed: the front end gives every clip the same length (its frames)"),
+        (
+            RECIPE.replace("epochs = 2", "epochs = 2\nboost = { angry = 2.0 }"),
+            'boost: needs sampler = "balanced"',
+        ),
+    ],
+)
+def test_keys_that_do_not_go_together_are_named(text: str, message: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        Recipe.parse(text)
+    assert message in str(caught.value)
+
+
+def test_an_alternative_takes_the_place_of_the_protocol() -> None:
+    text = RECIPE + '\n[alternatives.mixed]\nname = "random"\nfolds = 3\n'
+    recipe = Recipe.parse(text)
+    mixed = recipe.under("mixed")
+    assert (recipe.protocol.name, mixed.protocol.name, mixed.protocol.folds) == (
+        "speakers",
+        "random",
+        3,
+    )
+    assert Recipe.parse(mixed.text).protocol == mixed.protocol  # as a run's folder keeps it
+    with pytest.raises(RecipeError, match=r"no protocol called 'other'.* are mixed"):
+        recipe.under("other")

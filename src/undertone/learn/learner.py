@@ -108,6 +108,12 @@ class Learner(lightning.LightningModule):
         spec, generator = self.recipe.augment, self.random
         frontend = self.classifier.frontend
         features = self.classifier.frames(batch.sound)
+        if features.shape[2] == 1 and (spec.speed or spec.time_mask):
+            raise RecipeError(
+                f"augment.{'speed' if spec.speed else 'time_mask'}: the front end "
+                f"{self.recipe.frontend.name} gives one frame a clip, which has no time to change; "
+                "set it to 0"
+            )
         if spec.speed:
             time = features.shape[2]
             frames = round(time / (1 + spec.speed))

@@ -249,6 +249,16 @@ class Recipe(Options):
         return self
 
     @model_validator(mode="after")
+    def _speed_needs_free_lengths(self) -> Self:
+        fixed = [key for key in ("frames", "middle") if getattr(self.frontend.options, key, 0)]
+        if self.augment.speed and fixed:
+            raise ValueError(
+                f"augment.speed: the front end gives every clip the same length (its {fixed[0]}), "
+                "so none can be stretched; set one of them to 0"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _tested_corpora_are_here(self) -> Self:
         tested = set(self.protocol.test_corpora)
         if self.protocol.name == "cross-corpus" and not (tested and tested < set(self.corpora)):
