@@ -84,8 +84,27 @@ def model() -> Model:
         st.stop()
 
 
-def ask() -> list[Recording]:
-    """The widgets that take recordings, and the recordings held; ends the page where none is."""
+def ask(*, again: bool = True) -> list[Recording]:
+    """The widgets that take recordings, and the recordings held; ends the page where none is.
+
+    Args:
+        again: whether to show them in full where a recording is held already.
+    """
+    if recordings.held() and not again:
+        with st.expander("Another recording"):
+            _widgets()
+    else:
+        _widgets()
+    if said := st.session_state.get("left out"):
+        st.warning(said, icon=":material/info:")
+    held = recordings.held()
+    if not held:
+        st.caption(words.PRIVACY)
+        st.stop()
+    return held
+
+
+def _widgets() -> None:
     how = st.segmented_control(
         "Where from",
         ("Upload", "Record"),
@@ -112,13 +131,6 @@ def ask() -> list[Recording]:
             on_change=_take,
             args=("uploader",),
         )
-    if said := st.session_state.get("left out"):
-        st.warning(said, icon=":material/info:")
-    held = recordings.held()
-    if not held:
-        st.caption(words.PRIVACY)
-        st.stop()
-    return held
 
 
 def one_of(held: list[Recording]) -> Recording:
@@ -153,9 +165,14 @@ def answer(recording: Recording, judge: Model) -> Prediction:
 
 def say(prediction: Prediction, audio: Audio | None) -> None:
     """The answer in large letters, and a sentence."""
-    with st.container(key="answer", gap="xxsmall"):
-        st.header(words.headline(prediction), anchor=False)
-        st.markdown(words.reason(prediction, choice().gate, audio))
+    st.header(words.headline(prediction), anchor=False)
+    st.markdown(words.reason(prediction, choice().gate, audio))
+
+
+def player(recording: Recording, audio: Audio) -> None:
+    """The recording to play, with its name and length."""
+    st.caption(f"{words.verbatim(recording.name)}, {words.seconds(audio.duration)}")
+    st.audio(recordings.wav(audio), alt=f"The recording {recording.name}")
 
 
 def _take(key: str) -> None:

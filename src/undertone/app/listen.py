@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from undertone.app import frame, pictures, recordings, words
+from undertone.app import frame, pictures, words
 from undertone.app.recordings import Recording
 from undertone.audio import Audio
 from undertone.gate import Status
@@ -33,7 +33,7 @@ def page() -> None:
         st.session_state["predicted"] = keys
     if st.session_state.get("predicted") != keys:
         if len(held) == 1:
-            _show_sound(frame.heard(held[0]))
+            _show_sound(held[0], frame.heard(held[0]))
         return
     judge = frame.model()
     answers = _answers(held, judge)
@@ -45,7 +45,7 @@ def page() -> None:
         st.error(f"This file could not be read. {prediction.message}", icon=":material/error:")
         return
     audio = frame.heard(recording)
-    _show(prediction, audio)
+    _show(prediction, recording, audio)
     segments: list[Segment] = []
     if audio.duration >= LONG and prediction.status is not Status.SILENCE:
         segments = _over_time(audio, recording, judge)
@@ -88,7 +88,7 @@ def _list(held: list[Recording], answers: Sequence[Prediction]) -> None:
     )
 
 
-def _show(prediction: Prediction, audio: Audio) -> None:
+def _show(prediction: Prediction, recording: Recording, audio: Audio) -> None:
     """The answer, with the probabilities where there are any, beside the sound."""
     frame.say(prediction, audio)
     if prediction.probabilities:
@@ -104,15 +104,17 @@ def _show(prediction: Prediction, audio: Audio) -> None:
                 pictures.probabilities(prediction.probabilities, threshold=least),
                 alt=f"Probability of each emotion: {said}",
             )
+            if least:
+                st.caption(f"Dashed: the minimum confidence, {words.percent(least)}.")
         with right:
-            _show_sound(audio)
+            _show_sound(recording, audio)
     else:
-        _show_sound(audio)
+        _show_sound(recording, audio)
 
 
-def _show_sound(audio: Audio) -> None:
+def _show_sound(recording: Recording, audio: Audio) -> None:
     """Player, waveform and spectrogram."""
-    st.audio(recordings.wav(audio), alt="The recording")
+    frame.player(recording, audio)
     if audio.samples.size:
         st.altair_chart(pictures.waveform(audio), alt="Waveform of the recording")
         st.altair_chart(

@@ -3,7 +3,7 @@
 import streamlit as st
 from PIL import Image, ImageDraw
 
-from undertone.app import listen, words
+from undertone.app import cards, compare, correct, listen, reasons, words
 from undertone.app.frame import sidebar
 
 STYLE = """<style>
@@ -18,7 +18,17 @@ def main() -> None:
     st.html(STYLE)
     page = st.navigation(
         [
-            st.Page(listen.page, title="Listen", icon=":material/hearing:", default=True),
+            st.Page(
+                listen.page,
+                title="Listen",
+                url_path="listen",
+                icon=":material/hearing:",
+                default=True,
+            ),
+            st.Page(compare.page, title="Compare", icon=":material/balance:", url_path="compare"),
+            st.Page(reasons.page, title="Why", icon=":material/search:", url_path="why"),
+            st.Page(cards.page, title="Models", icon=":material/menu_book:", url_path="models"),
+            st.Page(correct.page, title="Correct it", icon=":material/edit:", url_path="correct"),
         ],
         position="top",
     )

@@ -7,7 +7,8 @@ alone: its name or its letter stands there too.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from itertools import pairwise
+from typing import Any, cast
 
 import altair as alt
 import numpy as np
@@ -18,9 +19,11 @@ from undertone.audio import Audio
 from undertone.cli._strip import clock, colour, letters
 from undertone.gate import Status
 from undertone.segments import Segment, stretches
-from undertone.why import HIGHEST, mel
+from undertone.why import HIGHEST, Explanation, mel
 
 GREY = "#8b8f98"
+FOR, AGAINST = "#e07b1f", "#3d7fc4"
+"""What spoke for an emotion and against it; told apart by those who see fewer colours too."""
 MARGIN = 46
 """px left of every picture over time, so that they stand below one another."""
 TIME = "format(floor(datum.value / 60), '') + ':' + format(datum.value % 60, '02.0f')"
@@ -61,7 +64,7 @@ def probabilities(
             strokeDash=[3, 3], color=GREY, opacity=0.8
         )
         layers.append(rule.encode(x="x:Q"))
-    return alt.layer(*layers).properties(height=27 * len(labels) + 6)
+    return _layered(*layers).properties(height=27 * len(labels) + 6)
 
 
 def waveform(audio: Audio) -> alt.Chart:
@@ -69,7 +72,7 @@ def waveform(audio: Audio) -> alt.Chart:
     times, low, high = spectrogram.outline(audio)
     scale = max(float(np.abs(low).max()), float(np.abs(high).max()), 1e-4)
     table = pd.DataFrame({"time": times, "low": low / scale, "high": high / scale})
-    return (
+    return _chart(
         alt.Chart(table)
         .mark_area(color=GREY, opacity=0.9)
         .encode(
@@ -97,7 +100,7 @@ def spectrum(audio: Audio, colours: Sequence[str] = spectrogram.COLOURS) -> alt.
     )
     ticks = {f"{kilo:g}": float(mel(1000 * kilo)) for kilo in (0.5, 1, 2, 4, 8)}
     names = " : ".join(f"datum.value < {place + 1:.1f} ? '{one}'" for one, place in ticks.items())
-    return (
+    return _chart(
         alt.Chart(image)
         .mark_image(aspect=False)
         .encode(
@@ -152,7 +155,7 @@ def over_time(segments: Sequence[Segment], labels: Sequence[str]) -> alt.LayerCh
         .mark_text(fontSize=13, fontWeight="bold", color="#15171c")
         .encode(x="middle:Q", text="letter:N")
     )
-    return alt.layer(bars, text).properties(height=34)
+    return _layered(bars, text).properties(height=34)
 
 
 def chances_over_time(segments: Sequence[Segment], labels: Sequence[str]) -> alt.Chart:
@@ -163,7 +166,7 @@ def chances_over_time(segments: Sequence[Segment], labels: Sequence[str]) -> alt
         for moment in (one.start, one.end)
         for label in labels
     ]
-    return (
+    return _chart(
         alt.Chart(pd.DataFrame(rows))
         .mark_area()
         .encode(
@@ -184,6 +187,121 @@ def chances_over_time(segments: Sequence[Segment], labels: Sequence[str]) -> alt
         )
         .properties(height=190)
     )
+
+
+def worth_of_moments(found: Explanation, audio: Audio) -> alt.Chart:
+    """A bar for each moment: above the line it spoke for the emotion."""
+    table = pd.DataFrame(
+        {
+            "start": found.moments[:-1],
+            "end": found.moments[1:],
+            "worth": 100 * found.by_moment,
+        }
+    )
+    return _chart(
+        alt.Chart(table)
+        .mark_rect(stroke="white", strokeWidth=0.5)
+        .encode(
+            x=_time(audio.duration, field="start", axis=None),
+            x2="end:Q",
+            y=alt.Y("worth:Q", title=None, axis=_plain(tickCount=3, grid=True)),
+            y2=alt.datum(0),
+            color=_for_or_against("worth"),
+            tooltip=[
+                alt.Tooltip("start:Q", format=".2f", title="from, s"),
+                alt.Tooltip("end:Q", format=".2f", title="to, s"),
+                alt.Tooltip("worth:Q", format="+.1f", title="points"),
+            ],
+        )
+        .properties(height=110)
+    )
+
+
+def worth_of_cells(found: Explanation, audio: Audio) -> alt.LayerChart:
+    """The spectrogram in grey, what each part was worth over it, the decisive stretch framed.
+
+    Without cells, the moments are drawn over all frequencies.
+    """
+    mels = mel(found.bands)
+    if found.cells is None:
+        values, lows, highs = found.by_moment[None], mels[:1], mels[-1:]
+    else:
+        values, lows, highs = found.cells, mels[:-1], mels[1:]
+    bands, moments = values.shape
+    table = pd.DataFrame(
+        {
+            "start": np.tile(found.moments[:-1], bands),
+            "end": np.tile(found.moments[1:], bands),
+            "low": np.repeat(lows, moments),
+            "high": np.repeat(highs, moments),
+            "worth": 100 * values.ravel(),
+            "strength": np.abs(values.ravel()) / max(float(np.abs(values).max()), 1e-9),
+        }
+    )
+    over = (
+        alt.Chart(table)
+        .mark_rect()
+        .encode(
+            x=_time(audio.duration, field="start"),
+            x2="end:Q",
+            y=alt.Y("low:Q"),
+            y2="high:Q",
+            color=_for_or_against("worth"),
+            opacity=alt.Opacity(
+                "strength:Q", scale=alt.Scale(domain=[0, 1], range=[0, 0.75]), legend=None
+            ),
+            tooltip=[
+                alt.Tooltip("start:Q", format=".2f", title="from, s"),
+                alt.Tooltip("worth:Q", format="+.1f", title="points"),
+            ],
+        )
+    )
+    layers = [spectrum(audio, spectrogram.GREYS), over]
+    if found.stretch is not None:
+        frame = pd.DataFrame(
+            {
+                "start": [found.stretch[0]],
+                "end": [found.stretch[1]],
+                "low": [0.0],
+                "high": [float(mel(HIGHEST))],
+            }
+        )
+        layers.append(
+            alt.Chart(frame)
+            .mark_rect(filled=False, stroke=FOR, strokeWidth=2)
+            .encode(x="start:Q", x2="end:Q", y="low:Q", y2="high:Q")
+        )
+    return _layered(*layers).properties(height=220)
+
+
+def worth_of_bands(found: Explanation) -> alt.Chart:
+    """A bar for each band, high ones on top."""
+    names = [f"{low:.0f} to {high:.0f} Hz" for low, high in pairwise(found.bands)]
+    table = pd.DataFrame({"band": names, "worth": 100 * found.by_band})
+    return _chart(
+        alt.Chart(table)
+        .mark_bar(cornerRadius=2)
+        .encode(
+            y=alt.Y("band:N", sort=names[::-1], title=None, axis=_plain()),
+            x=alt.X("worth:Q", title="points", axis=alt.Axis(grid=True, tickCount=6)),
+            color=_for_or_against("worth"),
+            tooltip=["band:N", alt.Tooltip("worth:Q", format="+.1f", title="points")],
+        )
+        .properties(height=24 * len(names) + 40)
+    )
+
+
+def _for_or_against(field: str) -> Any:
+    return alt.condition(alt.datum[field] >= 0, alt.value(FOR), alt.value(AGAINST))
+
+
+def _chart(chart: Any) -> alt.Chart:
+    """Altair's methods give `Any`."""
+    return cast(alt.Chart, chart)
+
+
+def _layered(*charts: Any) -> alt.LayerChart:
+    return cast(alt.LayerChart, alt.layer(*charts))
 
 
 def _scale(labels: Sequence[str], *grey: str) -> alt.Scale:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 
 from undertone.audio import Audio
-from undertone.card import Figure
+from undertone.card import Figure, ProtocolInfo
+from undertone.display import display_path
 from undertone.gate import Gate, Status, loudness
 from undertone.prediction import Prediction
 from undertone.speech import RATE
@@ -75,6 +77,15 @@ def reason(prediction: Prediction, gate: Gate, audio: Audio | None) -> str:
             return prediction.message
 
 
+def verbatim(name: str) -> str:
+    """A name as it is, in Markdown.
+
+    >>> verbatim("a_b*c.wav")
+    'a\\_b\\*c.wav'
+    """
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|~$:^=-])", r"\\\1", display_path(name))
+
+
 def percent(share: float) -> str:
     """A share as people read it.
 
@@ -100,3 +111,10 @@ def measured(figure: Figure) -> str:
     if figure.unit == "fraction":
         return f"{100 * figure.value:.1f} % ({100 * figure.low:.1f} to {100 * figure.high:.1f})"
     return f"{figure.value:.3g} {figure.unit} ({figure.low:.3g} to {figure.high:.3g})"
+
+
+def protocol(info: ProtocolInfo) -> str:
+    """How figures were measured, in a few words."""
+    seeds = f", {len(info.seeds)} seeds" if len(info.seeds) > 1 else ""
+    said = f"{info.name}, {info.folds} folds{seeds}" if info.folds else f"{info.name}{seeds}"
+    return f"{said}, optimistic: speakers overlap" if info.optimistic else said

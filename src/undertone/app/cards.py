@@ -1,0 +1,176 @@
+"""The page *Models*: what each model learned from, how good it is, and what it cannot do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from undertone.app import words
+from undertone.app.library import Entry, entries
+from undertone.app.settings import settings
+from undertone.card import Card, Figure
+from undertone.display import display_path
+from undertone.encoder import encoder_file
+
+RESULTS = Path("docs") / "results"
+"""Where a checkout keeps the pictures of measured models."""
+NAMES = {
+    "uar": "Recall, mean of the emotions (UAR)",
+    "accuracy": "Accuracy",
+    "macro_f1": "F1, mean of the emotions",
+    "weighted_f1": "F1, weighted by clips",
+    "ece": "Calibration error",
+    "nll": "Negative log likelihood",
+}
+PICTURES = {
+    "confusion.png": "Confusion: rows are the truth, columns what the model said",
+    "reliability.png": "Reliability: how often it is right when it is so sure",
+}
+
+
+def page() -> None:
+    """Choose a model, and read its card."""
+    st.markdown("What did it learn from, how good is it, and what can it not do?")
+    listed = entries(settings().models)
+    for entry in listed:
+        if entry.card is None:
+            st.warning(f"Left out: {entry.problem}", icon=":material/warning:")
+    cards = {entry.name: entry for entry in listed if entry.card is not None}
+    if not cards:
+        st.info(
+            "There is no model here. Put an .onnx file that Undertone exported into `models/`, or "
+            "start with `undertone app --models FOLDER`.",
+            icon=":material/info:",
+        )
+        return
+    if len(cards) > 1:
+        _overview(list(cards.values()))
+    names = list(cards)
+    chosen = st.session_state.get("model")
+    name = st.selectbox(
+        "Card of", names, index=names.index(chosen) if chosen in names else 0, key="card of"
+    )
+    entry = cards[name]
+    if entry.card is not None:
+        _show(entry, entry.card)
+
+
+def _overview(listed: list[Entry]) -> None:
+    rows = []
+    for entry in listed:
+        card = entry.card
+        if card is None:
+            continue
+        uar = _figure(card, "uar")
+        rows.append(
+            {
+                "model": entry.name,
+                "emotions": len(card.labels),
+                "UAR (95 %)": words.measured(uar) if uar else "not measured",
+                "measured by": words.protocol(card.protocol) if uar else "",
+                "trained on": ", ".join(one.name for one in card.corpora),
+                "MB": round(entry.file.stat().st_size / 1e6, 1),
+            }
+        )
+    st.dataframe(pd.DataFrame(rows), hide_index=True)
+    st.caption("Figures of different protocols, corpora or numbers of emotions cannot be compared.")
+
+
+def _show(entry: Entry, card: Card) -> None:
+    st.header(card.title, anchor=False)
+    st.markdown(card.description)
+    _figures(card)
+    st.subheader("Limits", anchor=False)
+    st.markdown("\n".join(f"- {limit}" for limit in card.limits))
+    st.subheader("What it learned from", anchor=False)
+    corpora = [
+        {
+            "corpus": one.name,
+            "clips": one.clips,
+            "speakers": one.speakers,
+            "licence": one.licence,
+        }
+        for one in card.corpora
+    ]
+    st.dataframe(pd.DataFrame(corpora), hide_index=True)
+    _pictures(entry, card)
+    st.subheader("Facts", anchor=False)
+    for heading, text in _facts(entry, card):
+        st.markdown(f"**{heading}** {text}")
+    with st.expander("Its recipe"):
+        st.code(card.recipe or "none", language="toml")
+
+
+def _figures(card: Card) -> None:
+    """Every figure with its interval, under the protocol that they were measured by."""
+    st.subheader("How good it is", anchor=False)
+    if not card.figures:
+        st.info("It was not measured.", icon=":material/info:")
+        return
+    by = words.protocol(card.protocol)
+    if card.protocol.optimistic:
+        st.warning(
+            f"Measured by {by}: the same speakers are in training and test, so these figures are "
+            "too good for new voices.",
+            icon=":material/warning:",
+        )
+    main = [one for one in card.figures if not one.metric.startswith("recall_")]
+    recalls = [one for one in card.figures if one.metric.startswith("recall_")]
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.dataframe(_table("figure", main), hide_index=True)
+    if recalls:
+        with right:
+            st.dataframe(_table("recall of", recalls), hide_index=True)
+    st.caption(f"Measured by {by}; 95 % intervals in parentheses. {card.protocol.note}")
+
+
+def _table(heading: str, figures: list[Figure]) -> pd.DataFrame:
+    names = [NAMES.get(one.metric, one.metric.removeprefix("recall_")) for one in figures]
+    notes = [one.note for one in figures]
+    columns = {heading: names, "value (95 %)": [words.measured(one) for one in figures]}
+    return pd.DataFrame(columns | ({"note": notes} if any(notes) else {}))
+
+
+def _pictures(entry: Entry, card: Card) -> None:
+    """Those of the run, where this is a checkout or they lie beside the model."""
+    root = Path(__file__).parents[3]
+    folders = [entry.file.with_suffix(""), RESULTS / card.name, root / RESULTS / card.name]
+    found = [
+        (path, said)
+        for name, said in PICTURES.items()
+        if (path := next((f / name for f in folders if (f / name).is_file()), None)) is not None
+    ]
+    if not found:
+        return
+    st.subheader("Where it is wrong", anchor=False)
+    for (path, said), column in zip(found, st.columns(2, gap="large"), strict=False):
+        with column:
+            st.image(str(path), caption=f"{said}. {words.protocol(card.protocol)}", alt=said)
+
+
+def _facts(entry: Entry, card: Card) -> list[tuple[str, str]]:
+    window, calibration = card.window, card.calibration
+    facts = [
+        ("Emotions", ", ".join(card.labels)),
+        ("Language", card.language),
+        ("Licence", card.licence),
+        ("Uncertain", f"below {words.percent(card.min_confidence)}"),
+        ("Calibration", f"{calibration.method}, fitted on {calibration.fitted_on or 'nothing'}"),
+        ("Hears", f"{card.sample_rate} Hz, {window.min:g} to {window.max:g} s at once"),
+        ("Made on", card.created),
+        ("File", f"`{display_path(entry.file)}`, {entry.file.stat().st_size / 1e6:.1f} MB"),
+    ]
+    if card.encoder is not None:
+        here = encoder_file(card.encoder).exists()
+        make = f"make it with `undertone encoder {display_path(entry.file)}`"
+        facts.append(
+            ("Stands on", f"{card.encoder.name}, {'here' if here else 'not here; ' + make}")
+        )
+    return facts
+
+
+def _figure(card: Card, metric: str) -> Figure | None:
+    return next((one for one in card.figures if one.metric == metric), None)
