@@ -183,6 +183,8 @@ def draw_search(path: Path, title: str, judged: Judged, importances: Mapping[str
     columns = 2 if importances else 1
     figure, (axes, *others) = _figure(title, 5.5 * columns, 4, columns=columns)
     _draw_trials(axes, judged)
+    across = 5 if importances else 3
+    figure.legend(loc="outside lower left", ncols=across, frameon=False, fontsize=9)
     for each in others:
         order = sorted(importances, key=lambda key: importances[key])
         each.barh(order, [importances[key] for key in order], color=BLUE, height=0.6)
@@ -221,4 +223,3 @@ def _draw_trials(axes: Axes, judged: Judged) -> None:
     if judged.monitor != "nll":
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.grid(axis="y", color="#e6e6e6")
-    axes.legend(frameon=False, fontsize=9)
