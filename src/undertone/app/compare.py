@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from undertone.app import frame, pictures, recordings, words
+from undertone.app import frame, pictures, words
 from undertone.app.library import Entry, entries, opened, usable
+from undertone.app.recordings import Recording
 from undertone.app.settings import settings
 from undertone.errors import ModelError
 from undertone.gate import Status
@@ -32,17 +33,19 @@ def page() -> None:
             "`undertone app --models FOLDER`.",
             icon=":material/info:",
         )
+    verdict = st.empty()
     answers: list[Prediction] = []
     for start in range(0, len(names), ABREAST):
         row = names[start : start + ABREAST]
-        for name, column in zip(row, st.columns(ABREAST, gap="large"), strict=False):
+        abreast = min(ABREAST, max(2, len(names)))
+        for name, column in zip(row, st.columns(abreast, gap="large"), strict=False):
             with column:
                 answers += _column(there[name], recording)
     if len(answers) > 1:
-        st.markdown(f"**{_verdict(answers)}**")
+        verdict.header(_verdict(answers), anchor=False)
 
 
-def _column(entry: Entry, recording: recordings.Recording) -> list[Prediction]:
+def _column(entry: Entry, recording: Recording) -> list[Prediction]:
     """One model's answer, or why it has none."""
     st.subheader(entry.name, anchor=False)
     try:
@@ -81,9 +84,9 @@ def _verdict(answers: Sequence[Prediction]) -> str:
     """Whether they agree."""
     heard = [one.emotion for one in answers if one.status in (Status.OK, Status.UNCERTAIN)]
     if not heard:
-        return "None of them hears an emotion."
+        return "None of them hears an emotion"
     if len(heard) == len(answers) and len(set(heard)) == 1:
-        return f"They agree: {heard[0]}."
+        return f"They agree: {heard[0]}"
     counts = {one: heard.count(one) for one in heard}
     said = ", ".join(f"{one} ({count})" for one, count in counts.items())
-    return f"They do not agree: {said}. Models of different emotions cannot always."
+    return f"They do not agree: {said}"

@@ -8,7 +8,6 @@ from undertone.app.frame import sidebar
 
 STYLE = """<style>
 .block-container { max-width: 64rem; padding-top: 4.5rem; }
-.st-key-answer h2 { padding-bottom: 0; }
 </style>"""
 
 

@@ -24,7 +24,7 @@ from undertone.why import HIGHEST, Explanation, mel
 GREY = "#8b8f98"
 FOR, AGAINST = "#e07b1f", "#3d7fc4"
 """What spoke for an emotion and against it; told apart by those who see fewer colours too."""
-MARGIN = 46
+MARGIN = 58
 """px left of every picture over time, so that they stand below one another."""
 TIME = "format(floor(datum.value / 60), '') + ':' + format(datum.value % 60, '02.0f')"
 """Vega's words for a time on an axis of a minute or more."""
@@ -63,7 +63,7 @@ def probabilities(
         rule = alt.Chart(pd.DataFrame({"x": [threshold]})).mark_rule(
             strokeDash=[3, 3], color=GREY, opacity=0.8
         )
-        layers.append(rule.encode(x="x:Q"))
+        layers.insert(0, rule.encode(x="x:Q"))
     return _layered(*layers).properties(height=27 * len(labels) + 6)
 
 
@@ -217,7 +217,7 @@ def worth_of_moments(found: Explanation, audio: Audio) -> alt.Chart:
     )
 
 
-def worth_of_cells(found: Explanation, audio: Audio) -> alt.LayerChart:
+def worth_of_cells(found: Explanation, audio: Audio, *, dark: bool) -> alt.LayerChart:
     """The spectrogram in grey, what each part was worth over it, the decisive stretch framed.
 
     Without cells, the moments are drawn over all frequencies.
@@ -248,7 +248,7 @@ def worth_of_cells(found: Explanation, audio: Audio) -> alt.LayerChart:
             y2="high:Q",
             color=_for_or_against("worth"),
             opacity=alt.Opacity(
-                "strength:Q", scale=alt.Scale(domain=[0, 1], range=[0, 0.75]), legend=None
+                "strength:Q", scale=alt.Scale(domain=[0, 1], range=[0, 0.8]), legend=None
             ),
             tooltip=[
                 alt.Tooltip("start:Q", format=".2f", title="from, s"),
@@ -256,7 +256,7 @@ def worth_of_cells(found: Explanation, audio: Audio) -> alt.LayerChart:
             ],
         )
     )
-    layers = [spectrum(audio, spectrogram.GREYS), over]
+    layers = [spectrum(audio, spectrogram.GREYS[:: 1 if dark else -1]), over]
     if found.stretch is not None:
         frame = pd.DataFrame(
             {
@@ -276,14 +276,14 @@ def worth_of_cells(found: Explanation, audio: Audio) -> alt.LayerChart:
 
 def worth_of_bands(found: Explanation) -> alt.Chart:
     """A bar for each band, high ones on top."""
-    names = [f"{low:.0f} to {high:.0f} Hz" for low, high in pairwise(found.bands)]
+    names = [f"{low / 1000:.1f} to {high / 1000:.1f} kHz" for low, high in pairwise(found.bands)]
     table = pd.DataFrame({"band": names, "worth": 100 * found.by_band})
     return _chart(
         alt.Chart(table)
         .mark_bar(cornerRadius=2)
         .encode(
-            y=alt.Y("band:N", sort=names[::-1], title=None, axis=_plain()),
-            x=alt.X("worth:Q", title="points", axis=alt.Axis(grid=True, tickCount=6)),
+            y=alt.Y("band:N", sort=names[::-1], title=None, axis=_plain(labelOverlap=False)),
+            x=alt.X("worth:Q", title=None, axis=alt.Axis(grid=True, tickCount=6)),
             color=_for_or_against("worth"),
             tooltip=["band:N", alt.Tooltip("worth:Q", format="+.1f", title="points")],
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from undertone.app import frame, pictures, recordings, words
+from undertone.app.recordings import Recording
 from undertone.audio import Audio
 from undertone.errors import UndertoneError
 from undertone.gate import Status
@@ -19,7 +20,7 @@ BANDS = 8
 def page() -> None:
     """Ask for a recording, and show what every part of it was worth."""
     st.markdown("What in the voice carried the decision?")
-    recording = frame.one_of(frame.ask())
+    recording = frame.one_of(frame.ask(again=False))
     whole = frame.heard(recording)
     judge = frame.model()
     audio, start = whole, 0.0
@@ -43,8 +44,9 @@ def page() -> None:
         st.error(str(error), icon=":material/error:")
         return
     frame.say(said, audio)
+    st.markdown(f"{_when(found, start)} {_which(found)}")
+    _play(found, recording, audio, start)
     _show(found, audio)
-    _play(found, audio, start)
     with st.expander("How this is found"):
         st.markdown(
             "Each moment, and each band of frequencies, is taken out of the recording with smooth "
@@ -62,38 +64,38 @@ def _explain(_audio: Audio, key: str, start: float, _judge: Model, asked: str) -
 
 
 def _show(found: Explanation, audio: Audio) -> None:
-    st.subheader("When", anchor=False)
-    st.altair_chart(pictures.worth_of_moments(found, audio), alt=_when(found))
+    st.subheader("When, in points of probability", anchor=False)
+    st.altair_chart(pictures.worth_of_moments(found, audio), alt="What each moment was worth")
     st.altair_chart(
-        pictures.worth_of_cells(found, audio),
+        pictures.worth_of_cells(found, audio, dark=st.context.theme.type == "dark"),
         alt="Mel spectrogram; orange lies where a part spoke for the emotion, blue against it",
     )
-    st.subheader("Which frequencies", anchor=False)
-    st.altair_chart(pictures.worth_of_bands(found), alt=_which(found))
+    st.subheader("Which frequencies, in points of probability", anchor=False)
+    st.altair_chart(pictures.worth_of_bands(found), alt="What each band was worth")
 
 
-def _play(found: Explanation, audio: Audio, start: float) -> None:
-    stretch = found.stretch
-    st.markdown(f"{_when(found)} {_which(found)}")
+def _play(found: Explanation, recording: Recording, audio: Audio, start: float) -> None:
     left, right = st.columns(2, gap="large")
     with left:
-        st.caption("What was judged")
-        st.audio(recordings.wav(audio), alt="The recording")
-    if stretch is not None:
+        frame.player(recording, audio)
+    if found.stretch is not None:
         with right:
-            st.caption(
-                f"Only the decisive stretch, {start + stretch[0]:.2f} to {start + stretch[1]:.2f} s"
-            )
-            st.audio(recordings.wav(audio.crop(*stretch)), alt="The decisive stretch")
+            st.caption(f"Only the decisive stretch, {_span(found.stretch, start)}")
+            decisive = recordings.wav(audio.crop(*found.stretch))
+            st.audio(decisive, alt="The decisive stretch")
 
 
-def _when(found: Explanation) -> str:
+def _span(stretch: tuple[float, float], start: float) -> str:
+    return f"{start + stretch[0]:.2f} to {start + stretch[1]:.2f} s"
+
+
+def _when(found: Explanation, start: float) -> str:
     if found.stretch is None:
         return f"No single moment carried {found.emotion}."
     best = float(found.by_moment.max())
     return (
-        f"The decisive moment lies between {found.stretch[0]:.2f} and {found.stretch[1]:.2f} s: "
-        f"without its best part {found.emotion} loses {100 * best:.0f} points of "
+        f"The decisive stretch is {_span(found.stretch, start)}: without its best quarter of a "
+        f"second, {found.emotion} drops by {100 * best:.0f} points from "
         f"{words.percent(found.probability)}."
     )
 
@@ -103,4 +105,4 @@ def _which(found: Explanation) -> str:
         return "No single band of frequencies carried it."
     low, high = found.range
     best = float(found.by_band.max())
-    return f"Among frequencies, {low:.0f} to {high:.0f} Hz mattered most, {100 * best:.0f} points."
+    return f"Of the frequencies, {low:.0f} to {high:.0f} Hz mattered most, {100 * best:.0f} points."

@@ -22,7 +22,7 @@ RANGE = 70.0
 """dB below the loudest that are shown."""
 COLOURS = ("#0d1026", "#1f2f6b", "#2b6f97", "#45b095", "#bfdc7a", "#fdfbd4")
 """From quiet to loud; they grow lighter all the way."""
-GREYS = ("#101216", "#5c6068", "#f4f4f2")
+GREYS = ("#15171c", "#6c7078", "#f4f4f2")
 
 
 def log_mel(audio: Audio) -> NDArray[np.float64]:

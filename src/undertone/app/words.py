@@ -78,10 +78,10 @@ def reason(prediction: Prediction, gate: Gate, audio: Audio | None) -> str:
 
 
 def verbatim(name: str) -> str:
-    """A name as it is, in Markdown.
+    r"""A name as it is, in Markdown.
 
-    >>> verbatim("a_b*c.wav")
-    'a\\_b\\*c.wav'
+    >>> print(verbatim("a_b*c.wav"))
+    a\_b\*c.wav
     """
     return re.sub(r"([\\`*_{}\[\]<>()#+!|~$:^=-])", r"\\\1", display_path(name))
 
