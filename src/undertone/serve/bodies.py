@@ -7,16 +7,12 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
 from fastapi import Request
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 from undertone.serve.admission import Place
+from undertone.serve.forms import Form
 from undertone.serve.refusal import Refusal
 from undertone.serve.settings import Limits
-
-MOST_FIELDS = 16
-"""Fields that are no files, before a form is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +22,6 @@ class Recording:
     content: bytes = field(repr=False)
     name: str | None = field(default=None, repr=False)
     """What the caller calls the file: told back, never logged or kept."""
-
-
-class _InMemory(MultiPartParser):
-    """Starlette's parser writes files above 1 MB to the disk; 0 means never."""
-
-    spool_max_size = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +55,11 @@ async def read_body(request: Request, place: Place, limits: Limits) -> Body:
         async with asyncio.timeout(limits.receive):
             chunks = _chunks(request, place, limits)
             if kind == "multipart/form-data":
-                return Body(await _form(request, chunks, limits), is_form=True)
+                form = Form(request.headers["content-type"], limits.recordings)
+                async for chunk in chunks:
+                    form.feed(chunk)
+                files = [Recording(content, name) for name, content in form.finish()]
+                return Body(files, is_form=True)
             content = b"".join([chunk async for chunk in chunks])
             return Body([Recording(content)], is_form=False)
     except TimeoutError:
@@ -91,27 +85,3 @@ async def _chunks(request: Request, place: Place, limits: Limits) -> AsyncGenera
         else:
             return
     raise Refusal(413, "too_large", f"the body is longer than {limits.upload} bytes")
-
-
-async def _form(
-    request: Request, chunks: AsyncGenerator[bytes, None], limits: Limits
-) -> list[Recording]:
-    parser = _InMemory(request.headers, chunks, max_files=limits.recordings, max_fields=MOST_FIELDS)
-    try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        if "Too many files" in error.message:
-            message = f"more than {limits.recordings} recordings in one request"
-            raise Refusal(413, "too_many", message) from None
-        raise Refusal(400, "bad_form", f"not a whole multipart form: {error.message}") from None
-    recordings = []
-    for name, value in form.multi_items():
-        if not isinstance(value, UploadFile):
-            raise Refusal(
-                422, "bad_form", f"the field {name!r} is no file; options go into the query"
-            )
-        recordings.append(Recording(await value.read(), value.filename or None))
-        await value.close()
-    if not recordings:
-        raise Refusal(422, "no_recording", "the form has no file; add one or more recordings")
-    return recordings

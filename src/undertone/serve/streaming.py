@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 import uuid
@@ -46,12 +47,21 @@ async def stream(socket: WebSocket) -> None:
         answer = JSONResponse(refusal.to_dict(), refusal.status_code, refusal.headers)
         session.code = refusal.status_code
         await socket.send_denial_response(answer)
+        await _left(socket)
     except WebSocketDisconnect as left:
         session.code = left.code
     finally:
         seconds = time.perf_counter() - begun
         service.metrics.requests.labels(ENDPOINT, str(session.code)).inc()
         logger.info("WS %s %d %.1f s", ENDPOINT, session.code, seconds)
+
+
+async def _left(socket: WebSocket) -> None:
+    """Wait until the client has gone: uvicorn takes an earlier return for a mistake."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(1):
+            while (await socket.receive())["type"] != "websocket.disconnect":
+                pass
 
 
 class Session:

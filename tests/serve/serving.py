@@ -1,0 +1,160 @@
+"""Services for tests: real servers on real sockets, in a thread or as a process."""
+
+import io
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import numpy as np
+import soundfile
+from tiny_model import VOICE
+
+from undertone.serve import Limits, Settings, create_app
+from undertone.serve.running import Server, bind
+from undertone.serve.service import Service
+
+PREDICT = "/v1/predict"
+WAV = VOICE.read_bytes()
+
+
+@dataclass
+class Running:
+    """A service that answers."""
+
+    url: str
+    service: Service
+    server: Server
+    thread: threading.Thread
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, _, port = self.url.removeprefix("http://").partition(":")
+        return host, int(port)
+
+    def raw(self, request: bytes, *, rest: bytes = b"", pause: float = 0.0) -> bytes:
+        """What comes back for bytes sent as they are, until the server closes or says no more."""
+        with socket.create_connection(self.address, timeout=10) as connection:
+            connection.sendall(request)
+            if rest:
+                time.sleep(pause)
+                connection.sendall(rest)
+            return read_answer(connection)
+
+    def stop(self) -> None:
+        self.server.should_exit = True
+        self.thread.join(20)
+        assert not self.thread.is_alive()
+
+
+def read_answer(connection: socket.socket) -> bytes:
+    """One whole answer of HTTP/1.1."""
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        if not (piece := connection.recv(65536)):
+            return answer
+        answer += piece
+    head, _, body = answer.partition(b"\r\n\r\n")
+    length = int(re.search(rb"content-length: (\d+)", head.lower())[1])
+    while len(body) < length and (piece := connection.recv(65536)):
+        body += piece
+    return head + b"\r\n\r\n" + body
+
+
+@contextmanager
+def running(model: Path, **settings: object) -> Iterator[Running]:
+    """A service in a thread."""
+    limits = Limits(**settings.pop("limits", {}))  # type: ignore[arg-type]
+    app = create_app(Settings(models=(str(model),), limits=limits, **settings))  # type: ignore[arg-type]
+    listener = bind("127.0.0.1", 0)
+    server = Server(app)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    until(lambda: server.started)
+    one = Running(
+        f"http://127.0.0.1:{listener.getsockname()[1]}", app.state.service, server, thread
+    )
+    try:
+        yield one
+    finally:
+        one.stop()
+
+
+class Process:
+    """`undertone serve` as a process of its own."""
+
+    def __init__(self, *arguments: object, **environment: str) -> None:
+        command = [sys.executable, "-c", "from undertone.cli import main; main()", "serve"]
+        self.process = subprocess.Popen(
+            [*command, "--port", "0", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", **environment},
+        )
+        line = self.process.stdout.readline()
+        assert line.startswith("Undertone listens on "), self.process.communicate()[1]
+        self.url = line.split()[-1]
+        until(self._answers)
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/healthz").is_success
+        except httpx.HTTPError:
+            return False
+
+    def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        """Exit status and what was written to stderr."""
+        self.process.send_signal(number)
+        _, log = self.process.communicate(timeout=30)
+        return self.process.returncode, log
+
+
+def until(claim, seconds: float = 30.0) -> None:
+    """Wait until something holds."""
+    end = time.monotonic() + seconds
+    while not claim():
+        assert time.monotonic() < end, "it never came to be so"
+        time.sleep(0.01)
+
+
+def sound(samples: np.ndarray, rate: int = 16_000, kind: str = "WAV", subtype: str | None = None):
+    """The bytes of a file."""
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, format=kind, subtype=subtype)
+    return file.getvalue()
+
+
+def form(*files: bytes, boundary: bytes = b"cut", names: tuple[bytes, ...] = ()) -> bytes:
+    """A multipart body by hand."""
+    names = names or tuple(b"%d.wav" % n for n in range(len(files)))
+    parts = [
+        b'--%b\r\nContent-Disposition: form-data; name="file"; filename="%b"\r\n\r\n%b\r\n'
+        % (boundary, name, content)
+        for name, content in zip(names, files, strict=True)
+    ]
+    return b"".join(parts) + b"--%b--\r\n" % boundary
+
+
+def post(path: str, body: bytes, *headers: bytes, length: int | None = None) -> bytes:
+    """A request by hand."""
+    head = [
+        b"POST %b HTTP/1.1" % path.encode(),
+        b"Host: test",
+        b"Content-Length: %d" % (len(body) if length is None else length),
+        *headers,
+    ]
+    return b"\r\n".join(head) + b"\r\n\r\n" + body
+
+
+def status_of(answer: bytes) -> int:
+    return int(answer.split(maxsplit=2)[1])

@@ -1,0 +1,78 @@
+"""Requests that come together share a batch, and none hears another's answer."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import numpy as np
+import pytest
+from serving import PREDICT, sound, until
+from tiny_model import RATE, VOICE
+
+from undertone.audio import Audio
+from undertone.errors import ModelError
+from undertone.serve.batching import Batcher
+
+
+class Slow:
+    """A network that runs when it is let, and remembers its batches."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.shapes: list[tuple[int, ...]] = []
+
+    def __call__(self, batch):
+        assert self.go.wait(10)
+        self.shapes.append(batch.shape)
+        if batch.shape[1] == 13:
+            raise ModelError("13 samples")
+        return batch[:, :2] * 2
+
+
+def test_what_waits_while_a_batch_runs_makes_up_the_next_by_length():
+    network = Slow()
+    batcher = Batcher(network, sample_rate=8)
+    clips = [np.full((1, length), n, np.float32) for n, length in enumerate([8, 8, 4, 8, 4, 13])]
+    with ThreadPoolExecutor(len(clips)) as pool:
+        first = pool.submit(batcher.run, clips[0])
+        until(lambda: batcher.waiting == 0)
+        rest = [pool.submit(batcher.run, clip) for clip in clips[1:]]
+        until(lambda: batcher.waiting == len(rest))
+        network.go.set()
+        rows = [future.result() for future in (first, *rest[:-1])]
+        with pytest.raises(ModelError, match="13 samples"):
+            rest[-1].result()
+    batcher.close()
+    assert network.shapes == [(1, 8), (2, 4), (2, 8), (1, 13)]
+    np.testing.assert_array_equal(np.concatenate(rows)[:, 0], np.arange(5) * 2)
+
+
+def test_a_batcher_that_is_closed_first_runs_what_waits():
+    network = Slow()
+    batcher = Batcher(network, sample_rate=8)
+    with ThreadPoolExecutor(3) as pool:
+        futures = [pool.submit(batcher.run, np.ones((2, 8), np.float32)) for _ in range(3)]
+        until(lambda: batcher.waiting > 1)
+        threading.Timer(0.05, network.go.set).start()
+        batcher.close()
+        assert all(future.result(5).shape == (2, 2) for future in futures)
+
+
+def test_every_caller_gets_the_answer_about_his_own_recording(served, model):
+    voice = Audio.read(VOICE)
+    gains = np.linspace(0.2, 1.0, 12)
+    clips = [sound(voice.samples[0] * gain, RATE) for gain in gains]
+    expected = [model.predict(clip).probabilities for clip in clips]
+    assert len({tuple(one.values()) for one in expected}) == len(clips)
+
+    def ask(clip):
+        with httpx.Client(base_url=served.url, timeout=30) as client:
+            answer = client.post(PREDICT, content=clip).json()
+        return answer["predictions"][0]["probabilities"]
+
+    with ThreadPoolExecutor(len(clips)) as pool:
+        for found, one in zip(pool.map(ask, clips * 3), expected * 3, strict=True):
+            assert found == pytest.approx(one, abs=1e-6)
+    metrics = httpx.get(f"{served.url}/metrics").text.splitlines()
+    (runs,) = (line.split()[1] for line in metrics if line.startswith("undertone_batch_clips_count"))
+    assert float(runs) <= 3 * len(clips)
