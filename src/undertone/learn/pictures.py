@@ -37,7 +37,7 @@ def draw_confusion(path: Path, title: str, runs: Sequence[Predictions]) -> None:
     support = counts.sum(axis=1, keepdims=True)
     share = counts / np.maximum(support, 1)
     side = 1.8 + 0.66 * len(labels)
-    figure, (axes,) = _figure(title, side + 0.4, side)
+    figure, (axes,) = new_figure(title, side + 0.4, side)
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     for (row, column), value in np.ndenumerate(share):
         if value >= 0.005:
@@ -69,12 +69,12 @@ def draw_confusion(path: Path, title: str, runs: Sequence[Predictions]) -> None:
     axes.set_ylabel("what the corpus says")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_curves(path: Path, title: str, curves: Sequence[Curve]) -> None:
     """Draw a thin line a training, and the mean over those that reached each epoch's number."""
-    figure, (loss, uar) = _figure(title, 9, 3.8, columns=2)
+    figure, (loss, uar) = new_figure(title, 9, 3.8, columns=2)
     panels = (
         (loss, "train_loss", GREY, "training"),
         (loss, "validation_loss", BLUE, "validation"),
@@ -95,7 +95,7 @@ def draw_curves(path: Path, title: str, curves: Sequence[Curve]) -> None:
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(axis="y", color="#e6e6e6")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_reliability(path: Path, title: str, runs: Sequence[Predictions], ece: Interval) -> None:
@@ -103,7 +103,7 @@ def draw_reliability(path: Path, title: str, runs: Sequence[Predictions], ece: I
     table = reliability(*runs)
     width = 1 / len(table.count)
     filled = table.count > 0
-    figure, (axes, counts) = _figure(title, 5.4, 5.6, rows=(3.2, 1))
+    figure, (axes, counts) = new_figure(title, 5.4, 5.6, rows=(3.2, 1))
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--")
     axes.text(0.97, 0.9, "perfect", color=GREY, ha="right", va="top", fontsize=9, rotation=38)
     left, right = table.edges[:-1][filled], table.accuracy[filled]
@@ -134,7 +134,7 @@ def draw_reliability(path: Path, title: str, runs: Sequence[Predictions], ece: I
         each.set_xlim(0, 1)
         each.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         each.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_recall(
@@ -142,7 +142,7 @@ def draw_recall(
 ) -> None:
     """Draw each class's recall with its 95 % interval, beside their mean (UAR) and chance."""
     known = [label for label in labels if f"recall_{label}" in measured]
-    figure, (axes,) = _figure(title, 7, 1.7 + 0.42 * len(known))
+    figure, (axes,) = new_figure(title, 7, 1.7 + 0.42 * len(known))
     uar, chance = measured["uar"], 1 / len(labels)
     axes.axvspan(uar.low, uar.high, color=ORANGE, alpha=0.13, linewidth=0)
     axes.axvline(uar.value, color=ORANGE, linewidth=1.5)
@@ -160,10 +160,10 @@ def draw_recall(
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
-def _figure(
+def new_figure(
     title: str, width: float, height: float, columns: int = 1, rows: tuple[float, ...] = (1,)
 ) -> tuple[Figure, list[Axes]]:
     """Make an empty figure of width x height inches with its title; `rows` are relative heights."""
@@ -177,6 +177,6 @@ def _figure(
     return figure, list(grid.flat)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
     """Write a PNG without a date or a version in it: the same run gives the same bytes."""
     figure.savefig(path, dpi=120, metadata={"Software": None})

@@ -11,7 +11,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from undertone.learn.pictures import BLUE, GREY, ORANGE, _figure, _save
+from undertone.learn.pictures import BLUE, GREY, ORANGE, new_figure, save_figure
 from undertone.learn.report import TITLES
 from undertone.learn.search_space import Space
 
@@ -181,7 +181,7 @@ def _write_trials(path: Path, judged: Judged) -> None:
 def draw_search(path: Path, title: str, judged: Judged, importances: Mapping[str, float]) -> None:
     """Draw each trial's figure and the best so far; beside it, where known, which keys mattered."""
     columns = 2 if importances else 1
-    figure, (axes, *others) = _figure(title, 5.5 * columns, 4, columns=columns)
+    figure, (axes, *others) = new_figure(title, 5.5 * columns, 4, columns=columns)
     _draw_trials(axes, judged)
     across = 5 if importances else 3
     figure.legend(loc="outside lower left", ncols=across, frameon=False, fontsize=9)
@@ -192,7 +192,7 @@ def draw_search(path: Path, title: str, judged: Judged, importances: Mapping[str
         each.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         each.tick_params(axis="y", length=0)
         each.spines["left"].set_visible(False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _draw_trials(axes: Axes, judged: Judged) -> None:
