@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import altair as alt
 import pandas as pd
 import streamlit as st
 
@@ -116,11 +117,16 @@ def _show_sound(recording: Recording, audio: Audio) -> None:
     """Player, waveform and spectrogram."""
     frame.player(recording, audio)
     if audio.samples.size:
-        st.altair_chart(pictures.waveform(audio), alt="Waveform of the recording")
+        waveform, spectrum = _drawn(audio, recording.key)
+        st.altair_chart(waveform, alt="Waveform of the recording")
         st.altair_chart(
-            pictures.spectrum(audio),
-            alt="Mel spectrogram of the recording, up to 8 kHz, lighter is louder",
+            spectrum, alt="Mel spectrogram of the recording, up to 8 kHz, lighter is louder"
         )
+
+
+@st.cache_resource(scope="session", max_entries=4, show_spinner=False)
+def _drawn(_audio: Audio, key: str) -> tuple[alt.Chart, alt.Chart]:
+    return pictures.waveform(_audio), pictures.spectrum(_audio)
 
 
 def _over_time(audio: Audio, recording: Recording, judge: Model) -> list[Segment]:

@@ -63,7 +63,7 @@ def probabilities(
         rule = alt.Chart(pd.DataFrame({"x": [threshold]})).mark_rule(
             strokeDash=[3, 3], color=GREY, opacity=0.8
         )
-        layers.insert(0, rule.encode(x="x:Q"))
+        layers.append(rule.encode(x="x:Q"))
     return _layered(*layers).properties(height=27 * len(labels) + 6)
 
 
