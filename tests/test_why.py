@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 import undertone
-from tests.tiny_model import VOICE, tiny_card
+from tiny_model import VOICE, tiny_card
 from undertone.audio import Audio
 from undertone.card import Window
 from undertone.errors import AudioError, UndertoneError

@@ -76,7 +76,7 @@ def _list(held: list[Recording], answers: Sequence[Prediction]) -> None:
         {
             "recording": [one.name for one in held],
             "heard": [words.headline(one) for one in answers],
-            "sure": [one.confidence for one in answers],
+            "sure": [one.confidence and round(100 * one.confidence) for one in answers],
             "length": lengths,
         }
     )
@@ -84,7 +84,7 @@ def _list(held: list[Recording], answers: Sequence[Prediction]) -> None:
         table,
         hide_index=True,
         column_config={
-            "sure": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1)
+            "sure": st.column_config.ProgressColumn(format="%d %%", min_value=0, max_value=100)
         },
     )
 

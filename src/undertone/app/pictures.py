@@ -138,14 +138,16 @@ def over_time(segments: Sequence[Segment], labels: Sequence[str]) -> alt.LayerCh
                 "status": str(one.status).replace("_", " "),
                 "from": clock(one.start),
                 "opacity": 1.0 if sure else 0.45,
+                "row": "",
                 "wide": one.duration >= duration / 60,
             }
         )
     base = alt.Chart(pd.DataFrame(rows)).encode(
-        tooltip=["from:N", "emotion:N", "sure:N", "status:N"]
+        y=alt.Y("row:N", title=None, axis=_plain(labels=False)),
+        tooltip=["from:N", "emotion:N", "sure:N", "status:N"],
     )
-    bars = base.mark_rect(height=30).encode(
-        x=_time(duration, field="start"),
+    bars = base.mark_rect().encode(
+        x=_time(duration, field="start", axis=None),
         x2="end:Q",
         color=alt.Color("emotion:N", scale=_scale(labels, "none"), legend=None),
         opacity=alt.Opacity("opacity:Q", scale=None, legend=None),
@@ -153,39 +155,55 @@ def over_time(segments: Sequence[Segment], labels: Sequence[str]) -> alt.LayerCh
     text = (
         base.transform_filter("datum.wide")
         .mark_text(fontSize=13, fontWeight="bold", color="#15171c")
-        .encode(x="middle:Q", text="letter:N")
+        .encode(x=alt.X("middle:Q", axis=None), text="letter:N")
     )
-    return _layered(bars, text).properties(height=34)
+    return _layered(bars, text).properties(height=44)
 
 
 def chances_over_time(segments: Sequence[Segment], labels: Sequence[str]) -> alt.Chart:
-    """The probabilities of every segment, as areas upon one another."""
-    rows = [
-        {"time": moment, "emotion": label, "probability": one.probabilities.get(label, 0.0)}
-        for one in segments
-        for moment in (one.start, one.end)
-        for label in labels
-    ]
+    """The probabilities of every segment, piled upon one another; the legend has the letters."""
+    known = letters(labels)
+    names = {label: f"{known[label]}  {label}" for label in labels}
+    rows = []
+    for one in segments:
+        below = 0.0
+        for label, probability in one.probabilities.items():
+            rows.append(
+                {
+                    "start": one.start,
+                    "end": one.end,
+                    "from": clock(one.start),
+                    "emotion": names[label],
+                    "low": below,
+                    "high": below + probability,
+                    "said": words.percent(probability),
+                }
+            )
+            below += probability
+    columns = ["start", "end", "from", "emotion", "low", "high", "said"]
     return _chart(
-        alt.Chart(pd.DataFrame(rows))
-        .mark_area()
+        alt.Chart(pd.DataFrame(rows, columns=columns))
+        .mark_rect()
         .encode(
-            x=_time(segments[-1].end),
+            x=_time(segments[-1].end, field="start"),
+            x2="end:Q",
             y=alt.Y(
-                "probability:Q",
-                stack="zero",
+                "low:Q",
                 title=None,
                 scale=alt.Scale(domain=[0, 1]),
                 axis=_plain(values=[0, 0.5, 1], format="%"),
             ),
+            y2="high:Q",
             color=alt.Color(
                 "emotion:N",
-                scale=_scale(labels),
+                scale=alt.Scale(
+                    domain=list(names.values()), range=[colour(one, labels) for one in labels]
+                ),
                 legend=alt.Legend(orient="bottom", title=None, columns=4, symbolType="square"),
             ),
-            order=alt.Order("emotion:N"),
+            tooltip=["from:N", "emotion:N", "said:N"],
         )
-        .properties(height=190)
+        .properties(height=250)
     )
 
 
