@@ -148,9 +148,7 @@ Source: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | Audio | tuple[ND
 """What can be read: a path, bytes, a binary file object, an (array, rate) pair, or `Audio`."""
 
 
-def _watched(
-    blocks: Iterator[Block], rate: int, watch: Callable[[float], None]
-) -> Iterator[Block]:
+def _watched(blocks: Iterator[Block], rate: int, watch: Callable[[float], None]) -> Iterator[Block]:
     frames = 0
     for block in blocks:
         frames += len(block)

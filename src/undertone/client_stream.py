@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
 
@@ -77,8 +77,10 @@ class LiveStream:
     def __init__(self, url: str, headers: Mapping[str, str], config: Mapping[str, Any]) -> None:
         address = f"ws{url.removeprefix('http')}/v1/stream"
         self._channels, self._rate = int(config["channels"]), int(config["sample_rate"])
+        self._open = ExitStack()
         try:
-            self._socket = connect(address, additional_headers=dict(headers), compression=None)
+            opening = connect(address, additional_headers=dict(headers), compression=None)
+            self._socket = self._open.enter_context(opening)
             self._socket.send(json.dumps(config))
             answer = json.loads(self._socket.recv())
         except InvalidStatus as error:
@@ -87,7 +89,7 @@ class LiveStream:
         except (OSError, WebSocketException) as error:
             raise UndertoneError(f"{url} opens no stream ({one_line(error)})") from None
         if answer["type"] != "ready":
-            self._socket.close()
+            self._open.close()
             raise UndertoneError(f"{url} refuses the stream: {answer.get('message')}")
         self.model: str = answer["model"]
         """Name and version of the model that judges."""
@@ -100,7 +102,7 @@ class LiveStream:
 
     def close(self) -> None:
         """Leave without waiting for what is not final yet; see `finish`."""
-        self._socket.close()
+        self._open.close()
 
     def feed(self, samples: NDArray[Any]) -> list[Message]:
         """Send the next samples; give what was said meanwhile, without waiting.
@@ -145,7 +147,7 @@ class LiveStream:
         except ConnectionClosed as error:
             raise UndertoneError(f"the stream has ended: {one_line(error)}") from None
         finally:
-            self._socket.close()
+            self._open.close()
 
 
 def refused(url: str, status: int, body: bytes | bytearray) -> UndertoneError:

@@ -74,5 +74,7 @@ def test_every_caller_gets_the_answer_about_his_own_recording(served, model):
         for found, one in zip(pool.map(ask, clips * 3), expected * 3, strict=True):
             assert found == pytest.approx(one, abs=1e-6)
     metrics = httpx.get(f"{served.url}/metrics").text.splitlines()
-    (runs,) = (line.split()[1] for line in metrics if line.startswith("undertone_batch_clips_count"))
+    (runs,) = (
+        line.split()[1] for line in metrics if line.startswith("undertone_batch_clips_count")
+    )
     assert float(runs) <= 3 * len(clips)

@@ -143,5 +143,6 @@ def serve(
     )
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     logging.getLogger("undertone.serve").setLevel(logging.WARNING if quiet else logging.INFO)
-    listener = bind(host, port)
-    run(create_app(settings), listener, lambda address: print(f"Undertone listens on {address}"))
+    with bind(host, port) as listener:
+        app = create_app(settings)
+        run(app, listener, lambda address: print(f"Undertone listens on {address}", flush=True))

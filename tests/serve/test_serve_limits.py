@@ -1,0 +1,174 @@
+"""Nobody can use the service up: sizes, lengths, times and numbers are bounded."""
+
+import socket
+import threading
+import time
+import tracemalloc
+
+import httpx
+import numpy as np
+import pytest
+from serving import PREDICT, WAV, form, post, running, sound, status_of, until
+
+
+@pytest.fixture(scope="module")
+def bomb():
+    """Three hours of silence in a few bytes."""
+    return sound(np.zeros(3 * 3600 * 8000, np.int16), 8000, "FLAC")
+
+
+def test_a_small_file_of_hours_is_refused_before_it_is_decoded_whole(served, http, bomb):
+    assert len(bomb) < 1_000_000
+    tracemalloc.start()
+    response = http.post(PREDICT, content=bomb)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (response.status_code, response.json()["error"]["code"]) == (413, "too_long")
+    whole = 3 * 3600 * served.service.models["tiny"].card.sample_rate * 4
+    assert peak < whole / 4
+
+
+def test_whatever_the_format_a_recording_may_be_so_long(tiny):
+    opus = sound(np.zeros(20 * 8000), 8000, "OGG", "OPUS")
+    assert len(opus) < 10_000
+    with running(tiny, limits={"duration": 10.0}) as one:
+        response = httpx.post(f"{one.url}{PREDICT}", content=opus)
+    assert (response.status_code, response.json()["error"]["code"]) == (413, "too_long")
+
+
+def test_a_timeline_ends_at_its_limit_too(tiny, bomb):
+    with running(tiny, limits={"timeline": 30.0}) as one:
+        response = httpx.post(f"{one.url}/v1/timeline?hop=3", content=bomb, timeout=30)
+    assert (response.status_code, response.json()["error"]["code"]) == (413, "too_long")
+
+
+@pytest.mark.parametrize("path", [PREDICT, "/v1/timeline"])
+def test_a_recording_that_takes_too_long_is_given_up(tiny, bomb, path):
+    with running(tiny, limits={"work": 1e-6}) as one:
+        response = httpx.post(f"{one.url}{path}", content=bomb, timeout=30)
+    assert (response.status_code, response.json()["error"]["code"]) == (413, "too_much_work")
+
+
+@pytest.fixture(scope="module")
+def small(tiny):
+    """A service with limits that are soon reached."""
+    limits = {"upload": 200_000, "memory": 300_000, "recordings": 2, "receive": 0.5, "requests": 2}
+    with running(tiny, limits=limits) as one:
+        yield one
+
+
+def test_a_body_that_is_too_large_is_refused_whether_it_says_so_or_not(small):
+    big = bytes(200_001)
+    assert status_of(small.raw(post(PREDICT, b"", length=10**15))) == 413
+
+    def pieces():
+        yield big
+
+    for content in (big, pieces()):
+        response = httpx.post(f"{small.url}{PREDICT}", content=content)
+        assert (response.status_code, response.json()["error"]["code"]) == (413, "too_large")
+
+
+def test_there_may_be_so_many_recordings_in_a_request(small):
+    silence = sound(np.zeros(8000))
+    files = [("file", silence)] * 3
+    assert httpx.post(f"{small.url}{PREDICT}", files=files[:2]).status_code == 200
+    response = httpx.post(f"{small.url}{PREDICT}", files=files)
+    assert (response.status_code, response.json()["error"]["code"]) == (413, "too_many")
+
+
+@pytest.mark.parametrize("length", [b"-1", b"1e3", b"0x10", b"12, 13"])
+def test_a_length_that_is_no_number_is_refused(small, length):
+    head = b"POST /v1/predict HTTP/1.1\r\nHost: test\r\nContent-Length: %b\r\n\r\n" % length
+    answer = small.raw(head + b"x" * 20)
+    assert status_of(answer) in (400, 422)
+
+
+def test_a_client_that_sends_less_than_it_says_is_not_waited_for(small):
+    begun = time.monotonic()
+    answer = small.raw(post(PREDICT, WAV[:1000], length=2000))
+    assert status_of(answer) == 408
+    assert time.monotonic() - begun < 5
+    assert small.service.admission.held == 0
+
+
+def test_a_slow_client_is_answered_if_it_is_done_in_time(small):
+    request = post(PREDICT, WAV)
+    answer = small.raw(request[:5000], rest=request[5000:], pause=0.2)
+    assert status_of(answer) == 200
+
+
+def test_one_too_many_at_a_time_is_told_when_to_come_again(small):
+    waiting = [socket.create_connection(small.address) for _ in range(2)]
+    for connection in waiting:
+        connection.sendall(post(PREDICT, WAV[:10], length=100))
+    until(lambda: small.service.admission.requests == 2)
+    response = httpx.post(f"{small.url}{PREDICT}", content=WAV)
+    assert (response.status_code, response.json()["error"]["code"]) == (429, "too_busy")
+    assert int(response.headers["retry-after"]) > 0
+    assert httpx.get(f"{small.url}/healthz").status_code == 200
+    for connection in waiting:
+        connection.close()
+    until(lambda: small.service.admission.requests == 0)
+    assert httpx.post(f"{small.url}{PREDICT}", content=WAV).status_code == 200
+
+
+def test_all_requests_together_hold_so_many_bytes(small):
+    with socket.create_connection(small.address) as connection:
+        connection.sendall(post(PREDICT, bytes(150_000), length=200_000))
+        until(lambda: small.service.admission.held == 150_000)
+        response = httpx.post(f"{small.url}{PREDICT}", content=bytes(160_000))
+        assert (response.status_code, response.json()["error"]["code"]) == (429, "too_busy")
+    until(lambda: small.service.admission.held == 0)
+
+
+@pytest.mark.parametrize("body", [WAV, form(WAV, WAV)])
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_a_client_that_leaves_in_the_middle_leaves_nothing_behind(served, body, share):
+    kind = b"Content-Type: multipart/form-data; boundary=cut" if body is not WAV else b"X: y"
+    request = post(PREDICT, body, kind)
+    sent = len(request) - len(body) + int(share * len(body))
+    for _ in range(5):
+        with socket.create_connection(served.address) as connection:
+            connection.sendall(request[:sent])
+    until(lambda: served.service.admission.requests == 0)
+    assert served.service.admission.held == 0
+    assert httpx.post(f"{served.url}{PREDICT}", content=WAV).status_code == 200
+
+
+def test_what_is_no_http_is_answered_and_the_service_lives_on(served):
+    for junk in (
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"\0" * 99,
+    ):
+        with socket.create_connection(served.address) as connection:
+            connection.sendall(junk)
+            connection.settimeout(5)
+            assert connection.recv(1000)[:12] in (b"HTTP/1.1 400", b"")
+    assert httpx.get(f"{served.url}/healthz").status_code == 200
+
+
+def test_uploads_are_never_written_to_the_disk(served, http, monkeypatch, tmp_path):
+    def refuse(*_, **__):
+        raise AssertionError("a temporary file")
+
+    for name in ("TemporaryFile", "NamedTemporaryFile", "SpooledTemporaryFile", "mkstemp"):
+        monkeypatch.setattr(f"tempfile.{name}", refuse)
+    long = sound(np.zeros(3_000_000))
+    files = [("file", long), ("file", WAV)]
+    answers = http.post(PREDICT, files=files).json()["predictions"]
+    assert [one["status"] for one in answers] == ["silence", "ok"]
+    assert http.post("/v1/timeline", content=long).status_code == 200
+
+
+def test_threads_and_connections_do_not_grow_with_requests(served, http):
+    for _ in range(3):
+        http.post(PREDICT, content=WAV)
+    http.post("/v1/timeline", content=WAV)
+    before = threading.active_count()
+    for _ in range(20):
+        http.post(PREDICT, content=WAV)
+        http.post("/v1/timeline", content=WAV)
+    assert threading.active_count() <= before + 8  # the pools fill up to their size
+    assert len(served.server.server_state.connections) <= 2

@@ -1,0 +1,300 @@
+"""`/v1/stream`: the same segments as the library, and a session that survives mistakes."""
+
+import json
+import time
+from contextlib import contextmanager
+
+import httpx
+import numpy as np
+import pytest
+import soundfile
+from serving import running, until
+from tiny_model import RATE, VOICE
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from undertone.gate import Status
+from undertone.segments import Segment
+from undertone.serve.talk import Config, Talk
+
+KEY = "0123456789abcdef"
+FINISH = json.dumps({"type": "finish"})
+
+
+def address(served):
+    return f"ws{served.url.removeprefix('http')}/v1/stream"
+
+
+@contextmanager
+def opened(served, **config):
+    with connect(address(served), compression=None) as socket:
+        socket.send(json.dumps({"type": "config", "sample_rate": RATE} | config))
+        yield socket, json.loads(socket.recv())
+
+
+def rest(socket: ClientConnection) -> list[dict]:
+    """All further messages until the server closes."""
+    said = []
+    try:
+        while True:
+            said.append(json.loads(socket.recv(timeout=20)))
+    except ConnectionClosed:
+        return said
+
+
+def of_kind(said, kind):
+    return [one for one in said if one["type"] == kind]
+
+
+@pytest.fixture(scope="module")
+def voice():
+    """(samples,) with a pause: voice, two seconds of silence, voice."""
+    samples, rate = soundfile.read(VOICE, dtype="int16")
+    assert rate == RATE
+    return np.concatenate([samples, np.zeros(3 * RATE, np.int16), samples])
+
+
+@pytest.mark.parametrize("encoding", ["pcm16", "float32"])
+@pytest.mark.parametrize("size", [37, 1600, 40_000])
+def test_a_stream_says_what_the_library_says_however_it_is_cut(
+    served, model, voice, encoding, size
+):
+    samples = voice[: 2 * RATE] if size == 37 else voice
+    stream = model.stream(RATE)
+    expected = [one.to_dict() for one in stream.feed(samples) + stream.finish()]
+    frames = samples if encoding == "pcm16" else (samples / np.float32(32768)).astype("<f4")
+    with opened(served, encoding=encoding) as (socket, ready):
+        assert ready["type"] == "ready"
+        assert (ready["model"], ready["labels"]) == ("tiny 1.0", list(model.labels))
+        for start in range(0, len(frames), size):
+            socket.send(frames[start : start + size].tobytes())
+        socket.send(FINISH)
+        said = rest(socket)
+        assert socket.close_code == 1000
+    found = of_kind(said, "measurement")
+    assert [one["status"] for one in found] == [one["status"] for one in expected]
+    for one, other in zip(found, expected, strict=True):
+        assert (one["start"], one["end"]) == (other["start"], other["end"])
+        assert one["probabilities"] == pytest.approx(other["probabilities"], abs=1e-5)
+    assert said[-1]["type"] == "finished"
+    assert said[-1]["summary"]["duration"] == pytest.approx(len(samples) / RATE, abs=1e-5)
+
+
+def test_speech_starts_and_ends_once_for_each_stretch(served, voice):
+    with opened(served) as (socket, _):
+        socket.send(voice.tobytes())
+        socket.send(FINISH)
+        said = rest(socket)
+    kinds = [one["type"] for one in said if one["type"].startswith("speech")]
+    assert kinds == ["speech_started", "speech_ended"] * 2
+    starts, ends = of_kind(said, "speech_started"), of_kind(said, "speech_ended")
+    assert starts[0]["start"] == 0
+    assert 3 < ends[0]["end"] < 5 < starts[1]["start"] < 7
+
+
+def test_labels_come_while_the_client_is_still_speaking(served, voice):
+    with opened(served) as (socket, _):
+        socket.send(voice[: 3 * RATE].tobytes())
+        first = json.loads(socket.recv(timeout=10))
+        assert first == {"type": "speech_started", "start": 0.0, "channel": None}
+        assert json.loads(socket.recv(timeout=10))["type"] == "measurement"
+
+
+def test_channels_in_turn_are_followed_apart(served, voice):
+    both = np.stack([voice, np.zeros_like(voice)], axis=1)
+    with opened(served, channels=2, split=True) as (socket, _):
+        socket.send(both.tobytes())
+        socket.send(FINISH)
+        measured = of_kind(rest(socket), "measurement")
+    assert {one["channel"] for one in measured} == {1, 2}
+    assert {one["status"] for one in measured if one["channel"] == 2} == {"silence"}
+    assert "ok" in {one["status"] for one in measured if one["channel"] == 1}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "frame", "code"),
+    [
+        ("pcm16", b"odd", "bad_frame"),
+        ("float32", bytes(6), "bad_frame"),
+        ("float32", np.array([np.nan], "<f4").tobytes(), "bad_frame"),
+        ("float32", np.array([1e30], "<f4").tobytes(), "bad_frame"),
+        ("pcm16", "hello", "bad_message"),
+        ("pcm16", "[" * 100_000, "bad_message"),
+        ("pcm16", '{"type": "config", "sample_rate": 8000}', "bad_message"),
+    ],
+)
+def test_a_bad_frame_is_answered_and_the_session_lives_on(
+    served, model, voice, encoding, frame, code
+):
+    samples = voice[: 2 * RATE]
+    good = samples if encoding == "pcm16" else (samples / np.float32(32768)).astype("<f4")
+    with opened(served, encoding=encoding) as (socket, _):
+        socket.send(good[:RATE].tobytes())
+        socket.send(frame)
+        socket.send(good[RATE:].tobytes())
+        socket.send(FINISH)
+        said = rest(socket)
+    (problem,) = of_kind(said, "error")
+    assert problem["code"] == code
+    assert problem["message"]
+    stream = model.stream(RATE)
+    expected = stream.feed(samples) + stream.finish()
+    assert [one["status"] for one in of_kind(said, "measurement")] == [
+        str(one.status) for one in expected
+    ]
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        b"\0\0",
+        "",
+        "null",
+        "[1]",
+        "{" * 50_000,
+        '{"type": "config"}',
+        '{"type": "config", "sample_rate": 1}',
+        '{"type": "config", "sample_rate": 16000, "rate": 1}',
+        '{"type": "config", "sample_rate": 16000, "window": 1e999}',
+        '{"type": "config", "sample_rate": 16000, "hop": 9}',
+        '{"type": "config", "sample_rate": 16000, "model": "other"}',
+    ],
+)
+def test_a_bad_config_is_answered_and_a_good_one_may_follow(served, first):
+    with connect(address(served)) as socket:
+        socket.send(first)
+        problem = json.loads(socket.recv(timeout=5))
+        assert problem["type"] == "error"
+        assert problem["code"] in ("no_config", "bad_config", "bad_option", "no_such_model")
+        socket.send(json.dumps({"type": "config", "sample_rate": RATE}))
+        assert json.loads(socket.recv(timeout=5))["type"] == "ready"
+
+
+def test_a_stream_of_nothing_finishes(served):
+    with opened(served) as (socket, _):
+        socket.send(b"")
+        socket.send(FINISH)
+        (last,) = rest(socket)
+    assert last["summary"]["duration"] == 0
+
+
+@pytest.fixture(scope="module")
+def guarded(tiny):
+    limits = {"idle": 0.3, "streams": 2, "frame": 10_000}
+    with running(tiny, keys=(KEY,), limits=limits) as one:
+        yield one
+
+
+def test_a_key_may_come_in_the_config_and_a_wrong_one_ends_the_stream(guarded):
+    with opened(guarded, key=KEY) as (_, ready):
+        assert ready["type"] == "ready"
+    for wrong in ({"key": KEY + "x"}, {}):
+        with opened(guarded, **wrong) as (socket, problem):
+            assert problem["code"] == "unauthorised"
+            assert rest(socket) == []
+            assert socket.close_code == 4401
+
+
+def test_a_wrong_key_in_the_header_is_refused_at_once(guarded):
+    headers = {"X-API-Key": "wrong"}
+    with (
+        pytest.raises(InvalidStatus) as refused,
+        connect(address(guarded), additional_headers=headers),
+    ):
+        pass
+    assert refused.value.response.status_code == 401
+
+
+@pytest.mark.parametrize("configured", [True, False])
+def test_an_idle_stream_is_ended_with_what_it_knows(guarded, voice, configured):
+    begun = time.monotonic()
+    with connect(address(guarded), additional_headers={"X-API-Key": KEY}) as socket:
+        if configured:
+            socket.send(json.dumps({"type": "config", "sample_rate": RATE}))
+            for start in range(0, 2 * RATE, 4000):
+                socket.send(voice[start : start + 4000].tobytes())
+        said = rest(socket)
+        assert socket.close_code == 4408
+    assert said[-1]["code"] == "idle"
+    assert time.monotonic() - begun < 10
+    assert len(of_kind(said, "finished")) == configured
+    assert len(of_kind(said, "measurement")) == 2 * configured
+
+
+def test_one_stream_too_many_is_told_when_to_come_again(guarded):
+    headers = {"X-API-Key": KEY}
+    with (
+        connect(address(guarded), additional_headers=headers),
+        connect(address(guarded), additional_headers=headers),
+        pytest.raises(InvalidStatus) as refused,
+        connect(address(guarded), additional_headers=headers),
+    ):
+        pass
+    assert refused.value.response.status_code == 429
+    assert int(refused.value.response.headers["Retry-After"]) > 0
+    until(lambda: guarded.service.admission.streams == 0)
+
+
+def test_a_message_that_is_too_long_ends_the_stream_alone(guarded):
+    with opened(guarded, key=KEY) as (socket, _):
+        socket.send(bytes(20_000))
+        rest(socket)
+        assert socket.close_code == 1009
+    with opened(guarded, key=KEY) as (_, ready):
+        assert ready["type"] == "ready"
+    until(lambda: guarded.service.admission.streams == 0)
+
+
+def test_a_client_that_vanishes_leaves_no_stream_behind(served, voice):
+    for _ in range(5):
+        with opened(served) as (socket, _):
+            socket.send(voice.tobytes())
+            socket.socket.shutdown(2)
+    until(lambda: served.service.admission.streams == 0)
+    assert httpx.get(f"{served.url}/healthz").status_code == 200
+
+
+def test_a_service_that_stops_lets_streams_say_what_they_know(tiny, voice):
+    with running(tiny) as one, opened(one) as (socket, _):
+        socket.send(voice[: 3 * RATE].tobytes())
+        socket.recv()
+        one.server.should_exit = True
+        said = rest(socket)
+        assert socket.close_code == 1012
+    assert said[-1]["summary"]["duration"] == pytest.approx(3.0)
+
+
+def test_streams_are_counted(served, voice):
+    with opened(served) as (socket, _):
+        socket.send(voice.tobytes())
+        socket.send(FINISH)
+        rest(socket)
+    text = httpx.get(f"{served.url}/metrics").text
+    assert 'undertone_requests_total{endpoint="/v1/stream",status="1000"}' in text
+    assert 'undertone_audio_seconds_total{endpoint="/v1/stream"}' in text
+
+
+def test_speech_of_each_channel_is_told_apart():
+    def segment(start, emotion, channel):
+        status = Status.OK if emotion else Status.SILENCE
+        return Segment(start, start + 1.0, status, emotion, channel=channel)
+
+    talk, said = Talk(), []
+    for one in (
+        segment(0, "happy", 1), segment(0, None, 2), segment(1, "sad", 1), segment(1, "sad", 2),
+        segment(2, None, 1), segment(2, "sad", 2),
+    ):  # fmt: skip
+        said += talk.told(one)
+    said += talk.finished()
+    edges = [one for one in said if one["type"] != "measurement"]
+    assert edges == [
+        {"type": "speech_started", "start": 0, "channel": 1},
+        {"type": "speech_started", "start": 1, "channel": 2},
+        {"type": "speech_ended", "end": 2, "channel": 1},
+        {"type": "speech_ended", "end": 3, "channel": 2},
+    ]
+
+
+def test_a_key_is_not_in_what_a_config_shows():
+    config = Config.from_text(json.dumps({"type": "config", "sample_rate": 8000, "key": KEY}))
+    assert KEY not in repr(config)
