@@ -139,7 +139,10 @@ def _encoder(info: "EncoderInfo", model: Path) -> str:
 
 def _protocol(card: "Card") -> str:
     protocol = card.protocol
-    said = f"{protocol.name}, {protocol.folds} folds, {len(protocol.seeds)} seeds"
+    counts = [(protocol.folds, "fold"), (len(protocol.seeds), "seed")]
+    said = ", ".join(
+        [protocol.name, *(f"{count} {what}{'s' * (count != 1)}" for count, what in counts)]
+    )
     return f"{said}, optimistic: speakers overlap" if protocol.optimistic else said
 
 

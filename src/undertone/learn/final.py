@@ -83,7 +83,7 @@ class Measured:
         folds = len({each["fold"] for each in record["folds"]})
         count = len(record["seeds"])
         note = (
-            f"Means over {count} seeds of {folds} folds, {record['clips']} clips of "
+            f"{_runs(count, folds)}, {record['clips']} clips of "
             f"{record['speakers']} speakers; {record['interval']}. The model in this file was "
             "trained afterwards on all clips with the same recipe, and was itself tested on none."
         )
@@ -198,6 +198,12 @@ def make_card(data: Data, measured: Measured | None) -> Card:
         recipe=recipe.text,
         created=datetime.datetime.now(datetime.UTC).date().isoformat(),
     )
+
+
+def _runs(seeds: int, folds: int) -> str:
+    """What the figures are of: "Means over 3 seeds of 6 folds", "One seed, one split"."""
+    parts = "one split" if folds == 1 else f"{folds} folds"
+    return f"One seed, {parts}" if seeds == 1 else f"Means over {seeds} seeds of {parts}"
 
 
 def _unmeasured() -> ProtocolInfo:
