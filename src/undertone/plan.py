@@ -1,12 +1,16 @@
 """What is asked of a timeline or a stream: how long a window is, how often, how it is smoothed."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
-from typing import Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict, get_args
 
-from undertone.card import Card
 from undertone.errors import UndertoneError
-from undertone.gate import Gate
+
+if TYPE_CHECKING:
+    from undertone.card import Card
+    from undertone.gate import Gate
 
 Smoothing = Literal["off", "mean", "hmm"]
 Channels = Literal["mix", "split"]
@@ -63,10 +67,7 @@ class Plan:
     """Below it a segment is `uncertain`, 0 to 1; the card's own if None."""
 
     def __post_init__(self) -> None:
-        for name, allowed in (
-            ("smoothing", ("off", "mean", "hmm")),
-            ("channels", ("mix", "split")),
-        ):
+        for name, allowed in (("smoothing", get_args(Smoothing)), ("channels", get_args(Channels))):
             if getattr(self, name) not in allowed:
                 raise UndertoneError(
                     f"{name} is {getattr(self, name)!r}; expected {' or '.join(allowed)}"

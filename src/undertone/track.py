@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +11,7 @@ from undertone.audio import Audio, Samples
 from undertone.card import Card
 from undertone.gate import (
     LEVEL_FRAME,
-    LOUDEST_HEARD,
     SLOWER,
-    STRETCH,
     Gate,
     Status,
     frame_powers,
@@ -28,6 +25,8 @@ from undertone.window import pieces
 
 NEAR = 0.3
 """s from speech within which a segment still belongs to it."""
+LEVEL_MEMORY = 4 * RATE
+"""Samples at 16 kHz whose level decides how much louder the detector hears the newest."""
 LEAST_LEVEL = RATE // 2
 """Samples at 16 kHz that the level of a segment without speech is taken over at least."""
 
@@ -187,8 +186,7 @@ class _Speech:
     """The detector, in one go from the first sample to the last.
 
     It needs a level of about 0.1 RMS. A recording's own is not known before its end; what stands
-    for it is the level that the last 64 s reach, as in the gate's stretches. What is suddenly
-    louder, and only that, is heard with less gain.
+    for it is the level that the last 4 s reach, so that a quiet person is heard after a loud one.
     """
 
     def __init__(self, gate: Gate) -> None:
@@ -215,11 +213,9 @@ class _Speech:
         waiting = np.concatenate([self._rest, samples])
         powers = frame_powers(waiting)
         self._rest = waiting[powers.size * LEVEL_FRAME :]
-        self._powers = np.concatenate([self._powers, powers])[-(STRETCH // LEVEL_FRAME) :]
+        self._powers = np.concatenate([self._powers, powers])[-(LEVEL_MEMORY // LEVEL_FRAME) :]
         self._gain = self._gate.gain(level_reached(self._powers))
-        loudest = math.sqrt(powers.max(initial=0.0))
-        gain = min(self._gain, LOUDEST_HEARD / max(loudest, 1e-9))
-        found = self._detector.feed(samples * np.float32(gain))
+        found = self._detector.feed(samples * np.float32(self._gain))
         self._probabilities = np.concatenate([self._probabilities, found])
 
     def spans(self, start: int) -> tuple[tuple[float, float], ...]:
