@@ -138,7 +138,16 @@ def test_augmentation_never_touches_what_is_judged(
     def forbidden(*_: object, **__: object) -> None:
         raise AssertionError("augmented")
 
-    for name in ("change", "add_noise", "equalise", "scale", "warp_time", "warp_frequency", "mask", "mix"):
+    for name in (
+        "change",
+        "add_noise",
+        "equalise",
+        "scale",
+        "warp_time",
+        "warp_frequency",
+        "mask",
+        "mix",
+    ):
         monkeypatch.setattr(augment, name, forbidden)
     assert made.validation is not None
     whole = WholeClips(made.validation, made.recipe.window)
