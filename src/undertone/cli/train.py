@@ -41,7 +41,8 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run.")] = False,
     protocol: Annotated[
-        str, typer.Option(help="Split by another protocol: a name in the recipe's \\[alternatives].")
+        str,
+        typer.Option(help="Split by another of the recipe's protocols, named in \\[alternatives]."),
     ] = "",
     final: Annotated[
         bool,
