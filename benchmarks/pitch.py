@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import librosa
@@ -33,8 +34,11 @@ LOW, HIGH = 65.0, 800.0
 GROSS, NEAR = 0.2, 0.1
 """Relative difference of an octave error or the like; and up to which two agree."""
 
+TRIO = ("f0", "pyin", "Praat")
+"""The trackers that are compared; the others stand in the third table alone."""
+
 TUNED_ON = tuple(f"ravdess/{actor:02d}" for actor in range(1, 13))
-"""The speakers on whom the defaults of `f0` were chosen."""
+"""The speakers on whom variants of `f0` were compared; TESS and nEMO were looked at too."""
 
 LEVELS = (0, -10, -30, -50, -200)
 """dB of the loudest frame of a clip: the bounds of the rows of the third table."""
@@ -71,10 +75,15 @@ def pyin(samples: NDArray[np.float32]) -> Track:
     return np.where(voiced, found, 0.0)
 
 
-def praat(samples: NDArray[np.float32]) -> Track:
-    """Boersma's (1993) with the search for a path, four times as often, then at our moments."""
+def praat(samples: NDArray[np.float32], silence: float = 0.03) -> Track:
+    """Boersma's (1993) with the search for a path, four times as often, then at our moments.
+
+    `silence` is the share of the clip's largest amplitude below which Praat assumes no voice.
+    """
     sound = parselmouth.Sound(samples.astype(np.float64), RATE)
-    found = sound.to_pitch_ac(time_step=HOP / RATE / 4, pitch_floor=LOW, pitch_ceiling=HIGH)
+    found = sound.to_pitch_ac(
+        time_step=HOP / RATE / 4, pitch_floor=LOW, pitch_ceiling=HIGH, silence_threshold=silence
+    )
     times = np.arange(samples.size // HOP + 1) * HOP / RATE
     return np.nan_to_num([found.get_value_at_time(moment) for moment in times])
 
@@ -85,8 +94,9 @@ def main() -> int:
     parser.add_argument("--data", action="append", default=[], metavar="NAME=DIR",
                         help="a corpus and its folder; may be given several times")  # fmt: skip
     parser.add_argument("--clips", type=int, default=100, help="clips of each group of speakers")
-    parser.add_argument("--voicing", type=float, default=PitchOptions().voicing)
-    parser.add_argument("--silence", type=float, default=PitchOptions().silence)
+    for key in ("frame", "voicing", "silence"):
+        default = getattr(PitchOptions(), key)
+        parser.add_argument(f"--{key}", type=type(default), default=default, help="option of f0")
     parser.add_argument("--runs", type=int, default=30, help="times that each is timed")
     parser.add_argument("--clip", type=Path, default=ROOT / "samples" / "lively-voice.wav",
                         help="recording to make the timed clip of 4 s from")  # fmt: skip
@@ -94,9 +104,10 @@ def main() -> int:
     warnings.filterwarnings("ignore", module="librosa")
     torch.set_num_threads(1)
     print(f"{conditions()}, Praat {parselmouth.PRAAT_VERSION}\n")
-    settings = PitchOptions(lowest=LOW, highest=HIGH, voicing=options.voicing,
-                            silence=options.silence)  # fmt: skip
-    trackers = {"f0": front_end(settings), "pyin": pyin, "Praat": praat}
+    settings = PitchOptions(lowest=LOW, highest=HIGH, frame=options.frame,
+                            voicing=options.voicing, silence=options.silence)  # fmt: skip
+    trackers = {"f0": front_end(settings), "pyin": pyin, "Praat": praat,
+                "Praat, any level": partial(praat, silence=0.0)}  # fmt: skip
     try:
         with threadpool_limits(1):
             heard = {
@@ -148,11 +159,14 @@ def show(heard: Mapping[str, Heard]) -> None:
     rows = [
         [title, f"{first}, {second}", *agreement(one.tracks[first], one.tracks[second])]
         for title, one in heard.items()
-        for first, second in (("f0", "pyin"), ("f0", "Praat"), ("pyin", "Praat"))
+        for first, second in itertools.combinations(TRIO, 2)
     ]
     table(["clips", "of whom", *columns], rows)
-    rows = [[title, *judged(**one.tracks)] for title, one in heard.items()]
-    table(["where pyin and Praat agree", "voices missed", "gross error", "voices invented"], rows)
+    rows = [[title, *judged(*(one.tracks[name] for name in TRIO))] for title, one in heard.items()]
+    table(
+        ["where pyin and Praat agree", "voices missed", "gross error", "voiced where neither is"],
+        rows,
+    )
     rows = []
     for title, one in heard.items():
         for high, low in itertools.pairwise(LEVELS):
@@ -178,16 +192,16 @@ def agreement(first: Track, second: Track) -> list[str]:
     return [*shares, percent(gross), f"{np.median(cents):.1f}"]
 
 
-def judged(f0: Track, pyin: Track, Praat: Track) -> list[str]:  # noqa: N803
+def judged(f0: Track, pyin: Track, praat: Track) -> list[str]:
     """Hold `f0` against what the two others agree on.
 
     Share of the frames with a voice of the same height in which it hears none, share of gross
-    errors in the others, and share of the frames without a voice in which it hears one.
+    errors in the others, and share of the frames that neither calls voiced in which it hears one.
     """
-    voice = (pyin > 0) & (np.abs(Praat - pyin) <= NEAR * pyin)
+    voice = (pyin > 0) & (np.abs(praat - pyin) <= NEAR * pyin)
     heard = voice & (f0 > 0)
     gross = np.abs(f0[heard] / pyin[heard] - 1) > GROSS
-    none = (pyin == 0) & (Praat == 0)
+    none = (pyin == 0) & (praat == 0)
     return [percent(f0[voice] == 0), percent(gross), percent(f0[none] > 0)]
 
 

@@ -61,9 +61,9 @@ def praat(samples: np.ndarray, frames: int) -> np.ndarray:
 
 
 def test_speech_has_the_f0_that_pyin_and_praat_find(ravdess: Path) -> None:
-    """Of speakers on whom nothing was chosen; where the two differ, Praat's ear for a voice counts.
+    """Of speakers on whom no variants were compared; voicing is held to Praat's convention.
 
-    pyin hears voices in the noise of quiet rooms (docs/frontends.md).
+    pyin also calls quiet frames voiced, which Praat's silence threshold and ours leave out.
     """
     tracks = []
     for actor in range(13, 25):

@@ -47,8 +47,8 @@ class F0(SpectralFeature):
     frame hears a little of its neighbours, in place of Boersma's search for a path: of candidates
     about as strong as each other wins the one that is there before or after too.
 
-    The defaults were chosen on actors 1 to 12 of RAVDESS; docs/frontends.md has what they give on
-    other voices. The frame should hold three periods of the lowest voice.
+    How the defaults were chosen, and what they give, is in docs/frontends.md. The frame should hold
+    three periods of the lowest voice.
     """
 
     name = "f0"
