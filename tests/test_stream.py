@@ -223,12 +223,14 @@ def test_a_sample_rate_that_is_none_is_refused(model, rate):
 
 def test_a_window_holds_what_surrounds_its_segment(model, voice):
     plan = Plan(window=3, hop=1, lookahead=1)
-    track = Track(model.card, Gate(speech_threshold=0, min_speech=0), plan, RATE)
+    gate = Gate(speech_threshold=0, min_speech=0)
+    track = Track(model.card, gate, plan, RATE)
     ramp = np.linspace(0.1, 0.9, 10 * RATE).astype(np.float32)
     ramp *= np.random.default_rng(0).choice([-1, 1], ramp.size)
     for window in track.feed(ramp):
-        assert isinstance(window.heard, Heard)
-        (piece,) = window.heard.pieces
+        heard = window.heard(model.card, gate)
+        assert isinstance(heard, Heard)
+        (piece,) = heard.pieces
         start, end = max(0.0, window.start - 1), window.end + 1
         np.testing.assert_array_equal(piece, ramp[round(start * RATE) : round(end * RATE)])
 

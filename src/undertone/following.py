@@ -71,10 +71,15 @@ class Following:
         return _in_turns([track.finish() for track in self._tracks])
 
     def judge(self, window: Window) -> Judged:
-        """Run the network on a window, where there is something to judge in it."""
-        if not isinstance(window.heard, Heard):
-            return Judged(window.start, window.end, window.heard, None)
-        prediction = run_pieces(self._judge, self._model.probabilities, window.heard)
+        """Run the network on a window, where there is something to judge in it.
+
+        One window a run: a batch would be little faster, and its answers depend in their last
+        digits on what else is in it, so that a stream's would depend on how it is fed.
+        """
+        heard = window.heard(self._model.card, self._judge.gate)
+        if not isinstance(heard, Heard):
+            return Judged(window.start, window.end, heard, None)
+        prediction = run_pieces(self._judge, self._model.probabilities, heard)
         values = list(prediction.probabilities.values())
         row = np.array(values) if values else None
         return Judged(window.start, window.end, prediction.status, row)

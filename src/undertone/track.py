@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import soxr
+from numpy.typing import NDArray
 
 from undertone.audio import Audio, Samples
 from undertone.card import Card
@@ -33,11 +34,57 @@ LEAST_LEVEL = RATE // 2
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A segment's place, and what the network is to hear for it or why there is nothing."""
+    """What there is to hear for one segment."""
 
     start: float
+    """s, where the segment starts in the recording."""
     end: float
-    heard: Heard | Status
+    """s, where it ends."""
+    begins: float
+    """s, where the window does."""
+    voice: Samples
+    """The window at the model's rate."""
+    sound: Samples
+    """The window at 16 kHz."""
+    frames: NDArray[np.float32]
+    """The probability of speech in each of the detector's frames that lie within the window."""
+    before_frames: float
+    """s in the window before the first of them."""
+    gain: float
+    """What brings the window to a level that the detector hears."""
+
+    def heard(self, card: Card, gate: Gate) -> Heard | Status:
+        """Say what the network is to hear, or why there is nothing."""
+        duration = self.voice.size / card.sample_rate
+        if duration < gate.min_duration:
+            return Status.TOO_SHORT
+        if _is_silent(self.sound, gate):
+            return Status.SILENCE
+        spans = self._speech(gate)
+        start, end = self.start - self.begins, self.end - self.begins
+        if not any(first - NEAR < end and last + NEAR > start for first, last in spans):
+            until = round(end * RATE)
+            since = max(0, min(round(start * RATE), until - LEAST_LEVEL))
+            quiet = _is_silent(self.sound[since:until], gate)
+            return Status.SILENCE if quiet else Status.NO_SPEECH
+        extent = max(0.0, spans[0][0]), min(duration, spans[-1][1])
+        voice = Audio(self.voice, card.sample_rate)
+        return Heard(None, duration, pieces(voice, card.window, extent))
+
+    def _speech(self, gate: Gate) -> tuple[tuple[float, float], ...]:
+        """Where speech is, in s; a voice that is too high is heard slower, as the gate does it."""
+        if spans := gate.spans(self.frames):
+            return tuple(
+                (first + self.before_frames, last + self.before_frames) for first, last in spans
+            )
+        louder = Audio(self.sound * np.float32(self.gain), RATE)
+        slower = louder.resample(round(RATE * SLOWER)).samples[0]
+        return gate.spans(speech_probabilities(slower), SLOWER)
+
+
+def _is_silent(sound: Samples, gate: Gate) -> bool:
+    level = loudness(sound)
+    return level < gate.silence_rms or level == 0
 
 
 class Track:
@@ -48,13 +95,13 @@ class Track:
 
     Args:
         card: of the model that is to judge.
-        gate: which segments are not to be judged.
+        gate: what the detector's level goes by.
         plan: where the windows lie.
         rate: of the samples that come, Hz.
     """
 
     def __init__(self, card: Card, gate: Gate, plan: Plan, rate: int) -> None:
-        self._card, self._gate = card, gate
+        self._card = card
         self._rate, self._fed = rate, 0
         self._hop, self._length, self._ahead = (
             round(seconds * card.sample_rate) for seconds in (plan.hop, plan.window, plan.ahead)
@@ -92,16 +139,23 @@ class Track:
         return position * RATE // self._card.sample_rate
 
     def _cut(self, end: int, *, last: bool = False) -> Window:
-        """The next window, which ends at `end`; all positions are in the model's samples."""
+        """The next window, which ends at `end`; positions are in the model's samples."""
+        rate = self._card.sample_rate
         first = max(0, self._next_end - self._length)
         start = self._windows * self._hop
         stop = min(start + self._hop, end)
-        ear_end = min(self._at_16k(end), self._ear.end)
+        zero, ear_end = self._at_16k(first), min(self._at_16k(end), self._ear.end)
         self._speech.hear(self._ear, self._ear.end if last else ear_end, last=last)
+        before_frames, frames = self._speech.since(zero)
         window = Window(
-            start=start / self._card.sample_rate,
-            end=self._fed / self._rate if last and stop == end else stop / self._card.sample_rate,
-            heard=self._judge(first, end, start, stop),
+            start=start / rate,
+            end=self._fed / self._rate if last and stop == end else stop / rate,
+            begins=first / rate,
+            voice=self._voice.between(first, end),
+            sound=self._ear.between(zero, ear_end),
+            frames=frames,
+            before_frames=before_frames,
+            gain=self._speech.gain,
         )
         self._windows += 1
         kept = max(0, self._next_end - self._length)
@@ -109,34 +163,6 @@ class Track:
         self._ear.forget(min(self._at_16k(kept), self._speech.end))
         self._speech.forget(self._at_16k(kept))
         return window
-
-    def _judge(self, first: int, end: int, start: int, stop: int) -> Heard | Status:
-        """What to hear in the window from `first` to `end` for what is from `start` to `stop`."""
-        rate = self._card.sample_rate
-        duration = (end - first) / rate
-        if duration < self._gate.min_duration:
-            return Status.TOO_SHORT
-        zero = self._at_16k(first)
-        sound = self._ear.between(zero, self._at_16k(end))
-        if self._is_silent(sound):
-            return Status.SILENCE
-        spans = self._speech.spans(zero) or self._speech.spans_of_a_high_voice(sound)
-        belongs = any(
-            begin - NEAR < (stop - first) / rate and finish + NEAR > (start - first) / rate
-            for begin, finish in spans
-        )
-        if not belongs:
-            until = self._at_16k(stop)
-            since = max(zero, min(self._at_16k(start), until - LEAST_LEVEL))
-            quiet = self._is_silent(self._ear.between(since, until))
-            return Status.SILENCE if quiet else Status.NO_SPEECH
-        extent = max(0.0, spans[0][0]), min(duration, spans[-1][1])
-        voice = Audio(self._voice.between(first, end), rate)
-        return Heard(None, duration, pieces(voice, self._card.window, extent))
-
-    def _is_silent(self, sound: Samples) -> bool:
-        level = loudness(sound)
-        return level < self._gate.silence_rms or level == 0
 
 
 class _Tape:
@@ -192,7 +218,8 @@ class _Speech:
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
         self._detector = SpeechDetector()
-        self._gain = 1.0
+        self.gain = 1.0
+        """What the newest samples were multiplied by."""
         self._rest = np.zeros(0, np.float32)
         self._powers = np.zeros(0)
         self._probabilities = np.zeros(0, np.float32)
@@ -214,21 +241,14 @@ class _Speech:
         powers = frame_powers(waiting)
         self._rest = waiting[powers.size * LEVEL_FRAME :]
         self._powers = np.concatenate([self._powers, powers])[-(LEVEL_MEMORY // LEVEL_FRAME) :]
-        self._gain = self._gate.gain(level_reached(self._powers))
-        found = self._detector.feed(samples * np.float32(self._gain))
+        self.gain = self._gate.gain(level_reached(self._powers))
+        found = self._detector.feed(samples * np.float32(self.gain))
         self._probabilities = np.concatenate([self._probabilities, found])
 
-    def spans(self, start: int) -> tuple[tuple[float, float], ...]:
-        """Speech since a position, in s from there; nothing where there is too little."""
+    def since(self, start: int) -> tuple[float, NDArray[np.float32]]:
+        """The frames from a position on, and how many s after it the first of them begins."""
         frame = -(-start // FRAME)
-        offset = (frame * FRAME - start) / RATE
-        spans = self._gate.spans(self._probabilities[max(0, frame - self._first) :])
-        return tuple((begin + offset, end + offset) for begin, end in spans)
-
-    def spans_of_a_high_voice(self, sound: Samples) -> tuple[tuple[float, float], ...]:
-        """Speech in a sound that is heard slower, and so lower, as the gate does."""
-        slower = Audio(sound * np.float32(self._gain), RATE).resample(round(RATE * SLOWER))
-        return self._gate.spans(speech_probabilities(slower.samples[0]), SLOWER)
+        return (frame * FRAME - start) / RATE, self._probabilities[max(0, frame - self._first) :]
 
     def forget(self, before: int) -> None:
         """Let go of frames that begin before a position."""
