@@ -103,6 +103,16 @@ def test_samples_of_any_kind_are_taken_as_audio_takes_them(model, voice):
     assert streamed(model, whole, RATE, [5000]) == streamed(model, floats, RATE, [5000])
 
 
+@pytest.mark.parametrize("rate", [RATE, 22_050])
+def test_a_buffer_may_be_used_again(model, voice, rate):
+    stream, buffer, found = Stream(model, rate), np.empty(1000, np.float32), []
+    for piece in pieces(voice, [1000]):
+        buffer[: piece.size] = piece
+        found += stream.feed(buffer[: piece.size])
+        buffer[:] = 0.9
+    assert found + stream.finish() == streamed(model, voice, rate, [voice.size])
+
+
 # -- what becomes final, and when ------------------------------------------------------------------
 
 

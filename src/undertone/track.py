@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 from undertone.audio import Audio, Samples
@@ -22,6 +21,7 @@ from undertone.gate import (
 from undertone.judging import Heard
 from undertone.plan import Plan
 from undertone.speech import FRAME, RATE, SpeechDetector, speech_probabilities
+from undertone.tape import Tape
 from undertone.window import pieces
 
 NEAR = 0.3
@@ -107,8 +107,8 @@ class Track:
             round(seconds * card.sample_rate) for seconds in (plan.hop, plan.window, plan.ahead)
         )
         self._windows = 0
-        self._voice = _Tape(rate, card.sample_rate)
-        self._ear = _Tape(rate, RATE)
+        self._voice = Tape(rate, card.sample_rate)
+        self._ear = Tape(rate, RATE)
         self._speech = _Speech(gate)
 
     def feed(self, samples: Samples) -> list[Window]:
@@ -165,49 +165,6 @@ class Track:
         return window
 
 
-class _Tape:
-    """Samples at another rate, from the last position that is still needed to the newest."""
-
-    def __init__(self, rate: int, target: int) -> None:
-        self._resampler = (
-            None
-            if rate == target
-            else soxr.ResampleStream(rate, target, 1, dtype="float32", quality="HQ")
-        )
-        self._kept = np.zeros(0, np.float32)
-        self._start = self.end = 0
-        self._new: list[Samples] = []
-
-    def add(self, samples: Samples) -> None:
-        if samples.size:
-            self._keep(self._resampled(samples, last=False))
-
-    def finish(self) -> None:
-        if self._resampler is not None:
-            self._keep(self._resampled(np.zeros(0, np.float32), last=True))
-
-    def _resampled(self, samples: Samples, *, last: bool) -> Samples:
-        if self._resampler is None:
-            return samples
-        return np.asarray(self._resampler.resample_chunk(samples, last=last), np.float32)
-
-    def _keep(self, samples: Samples) -> None:
-        self._new.append(samples)
-        self.end += samples.size
-
-    def between(self, start: int, end: int) -> Samples:
-        """Samples from one position to another, as far as there are any."""
-        if self._new:
-            self._kept = np.concatenate([self._kept, *self._new])
-            self._new.clear()
-        return self._kept[max(0, start - self._start) : max(0, end - self._start)]
-
-    def forget(self, before: int) -> None:
-        """Let go of what is before a position."""
-        self._kept = self.between(before, self.end)
-        self._start = max(self._start, min(before, self.end))
-
-
 class _Speech:
     """The detector, in one go from the first sample to the last.
 
@@ -231,7 +188,7 @@ class _Speech:
         """How many samples were heard."""
         return (self._first + self._probabilities.size) * FRAME
 
-    def hear(self, ear: _Tape, until: int, *, last: bool) -> None:
+    def hear(self, ear: Tape, until: int, *, last: bool) -> None:
         """Hear all whole frames up to a position, or all samples if they are the last."""
         frames = -(-until // FRAME) if last else until // FRAME
         samples = ear.between(self.end, min(frames * FRAME, until))
