@@ -18,6 +18,10 @@ from undertone.model import Model
 from undertone.prediction import Prediction
 
 
+class Ended(Exception):  # noqa: N818 - nothing is wrong
+    """A page has said all that it can; what stands below every page follows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """What the sidebar says."""
@@ -76,12 +80,12 @@ def model() -> Model:
             "was found.",
             icon=":material/error:",
         )
-        st.stop()
+        raise Ended
     try:
         return opened(entry)
     except ModelError as error:
         st.error(f"This model cannot be used: {error}", icon=":material/error:")
-        st.stop()
+        raise Ended from None
 
 
 def ask(*, again: bool = True) -> list[Recording]:
@@ -100,7 +104,7 @@ def ask(*, again: bool = True) -> list[Recording]:
     held = recordings.held()
     if not held:
         st.caption(words.PRIVACY)
-        st.stop()
+        raise Ended
     return held
 
 
@@ -149,7 +153,7 @@ def heard(recording: Recording) -> Audio:
         return recordings.sound(recording, recording.key)
     except UndertoneError as error:
         st.error(f"This file could not be read. {error}", icon=":material/error:")
-        st.stop()
+        raise Ended from None
 
 
 def answer(recording: Recording, judge: Model) -> Prediction:

@@ -1,10 +1,12 @@
 """The app's frame: which pages there are, and what stands around each of them."""
 
+from contextlib import suppress
+
 import streamlit as st
 from PIL import Image, ImageDraw
 
 from undertone.app import cards, compare, correct, listen, reasons, words
-from undertone.app.frame import sidebar
+from undertone.app.frame import Ended, sidebar
 
 STYLE = """<style>
 .block-container { max-width: 64rem; padding-top: 4.5rem; }
@@ -33,10 +35,9 @@ def main() -> None:
     )
     sidebar()
     st.title(page.title, anchor=False)
-    try:
+    with suppress(Ended):
         page.run()
-    finally:
-        footer()
+    footer()
 
 
 def _icon() -> Image.Image:

@@ -70,7 +70,7 @@ def probabilities(
 def waveform(audio: Audio) -> alt.Chart:
     """The lowest and highest samples over time."""
     times, low, high = spectrogram.outline(audio)
-    scale = max(float(np.abs(low).max()), float(np.abs(high).max()), 1e-4)
+    scale = max(float(np.abs(low).max()), float(np.abs(high).max()), 0.01)
     table = pd.DataFrame({"time": times, "low": low / scale, "high": high / scale})
     return _chart(
         alt.Chart(table)

@@ -20,6 +20,8 @@ COLUMNS = 700
 """Frames across a picture at most; a long recording is heard in places."""
 RANGE = 70.0
 """dB below the loudest that are shown."""
+QUIETEST = 0.5
+"""Power that nothing quieter is lifted to: of a tone at about -50 dB, so that silence is dark."""
 COLOURS = ("#0d1026", "#1f2f6b", "#2b6f97", "#45b095", "#bfdc7a", "#fdfbd4")
 """From quiet to loud; they grow lighter all the way."""
 GREYS = ("#15171c", "#6c7078", "#f4f4f2")
@@ -44,7 +46,7 @@ def log_mel(audio: Audio) -> NDArray[np.float64]:
     low = np.flatnonzero(triangles.sum(axis=1) == 0)  # narrower than a bin: the nearest one
     triangles[low, np.abs(bins[None] - edges[1:-1][low, None]).argmin(axis=1)] = 1.0
     bands = triangles @ power.T
-    loudest = max(float(bands.max()), 1e-9)
+    loudest = max(float(bands.max()), QUIETEST)
     return np.asarray(10.0 * np.log10(np.maximum(bands / loudest, 10.0 ** (-RANGE / 10))))
 
 

@@ -1,0 +1,227 @@
+"""The parts of the app below its pages: pictures, bounds, the library, corrections, the command."""
+
+import importlib.util
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from tiny_model import VOICE, write_tiny
+
+from undertone.audio import Audio
+from undertone.cli import run
+from undertone.errors import AudioError, UndertoneError
+from undertone.gate import Status
+from undertone.prediction import Prediction
+
+pytest.importorskip("streamlit", reason="the app needs the extra app")
+
+from undertone.app import corrections, library, recordings, settings, spectrogram
+
+HEARD = Prediction(Status.OK, "tiny 1.0", emotion="happy", confidence=0.61234)
+
+
+def keep(folder: Path, key: str, emotion: str, speaker: str = "") -> Path:
+    return corrections.correct(folder, VOICE.read_bytes(), key, emotion, speaker, HEARD)
+
+
+def test_the_app_starts_without_torch() -> None:
+    code = "import sys, undertone.app.main; sys.exit('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_spectrogram_is_librosas(tmp_path: Path) -> None:
+    librosa = pytest.importorskip("librosa")
+    audio = Audio.read(VOICE, sample_rate=16_000)
+    expected = librosa.feature.melspectrogram(
+        y=audio.samples[0],
+        sr=16_000,
+        n_fft=1024,
+        hop_length=256,
+        n_mels=96,
+        fmax=8000.0,
+        htk=True,
+        norm=None,
+        pad_mode="constant",
+    )
+    expected = librosa.power_to_db(expected, ref=np.max, top_db=None)
+
+    found = spectrogram.log_mel(audio)
+
+    frames = min(found.shape[1], expected.shape[1])
+    filled = (expected > -60).nonzero()
+    assert found.shape[0] == 96
+    both = filled[1] < frames
+    rows, columns = filled[0][both], filled[1][both]
+    off = np.abs(found[rows, columns] - expected[rows, columns])
+    assert np.median(off) < 0.01
+    assert np.quantile(off, 0.99) < 0.1
+
+
+def test_an_outline_holds_every_sample_between_its_lines() -> None:
+    audio = Audio.read(VOICE)
+    times, low, high = spectrogram.outline(audio, columns=50)
+
+    assert low.min() == audio.samples.min()
+    assert high.max() == audio.samples.max()
+    assert (low <= high).all()
+    assert times[0] == 0
+    assert times[-1] < audio.duration
+
+
+def test_a_recording_beyond_the_bound_is_refused_before_it_is_decoded_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recordings, "MOST_SECONDS", 3.0)
+    data = VOICE.read_bytes()
+    with pytest.raises(AudioError, match="voice.wav: longer than 0.05 minutes"):
+        recordings.read(data, "voice.wav")
+    monkeypatch.setattr(recordings, "MOST_SECONDS", 4.0)
+    assert np.array_equal(recordings.read(data, "voice.wav").samples, Audio.read(data).samples)
+
+
+def test_files_beyond_the_bounds_are_left_out_and_the_same_one_is_taken_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class File:
+        def __init__(self, data: bytes) -> None:
+            self.name, self.data = "a.wav", data
+
+        def getvalue(self) -> bytes:
+            return self.data
+
+    monkeypatch.setattr(recordings, "MOST_FILES", 3)
+    monkeypatch.setattr(recordings, "MOST_BYTES", 20)
+    kept, said = recordings.given([File(b"one"), File(b"one"), File(b"x" * 18), File(b"two")])
+    assert [one.data for one in kept] == [b"one", b"two"]
+    assert said.startswith("1 left out")
+
+
+def test_a_recording_played_back_is_the_recording() -> None:
+    audio = Audio.read(VOICE)
+    again = Audio.read(recordings.wav(audio))
+    assert again.sample_rate == audio.sample_rate
+    assert np.allclose(again.samples, audio.samples, atol=2**-15)
+
+
+def test_the_library_lists_every_folder_and_says_what_is_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, here = tmp_path / "own", tmp_path / "here"
+    for folder in (own, here / "models"):
+        folder.mkdir(parents=True)
+        write_tiny(folder / "tiny.onnx")
+    (own / "broken.onnx").write_bytes(b"nothing")
+    monkeypatch.chdir(here)
+
+    listed = library.entries(own)
+
+    names = [entry.name for entry in listed]
+    assert names[0] == "ravdess8-tcn"
+    assert {"tiny (models)", f"tiny ({own})"} <= set(names)
+    (broken,) = [entry for entry in listed if entry.card is None]
+    assert broken.name == "broken"
+    assert "not an ONNX file" in broken.problem
+    assert "broken" not in library.usable(listed)
+
+
+def test_a_second_correction_of_a_recording_takes_the_place_of_the_first(tmp_path: Path) -> None:
+    from undertone.learn.corpora.table import read
+
+    folder = tmp_path / "not" / "there"
+    keep(folder, "aa11", "sad", "Anna")
+    keep(folder, "bb22", "angry")
+    table = keep(folder, "aa11", "bored", "Anna")
+
+    clips = {clip.path.name: clip for clip in read(table).clips}
+    assert {name: clip.emotion for name, clip in clips.items()} == {
+        "aa11.wav": "bored",
+        "bb22.wav": "angry",
+    }
+    assert clips["aa11.wav"].speaker == "table/Anna"
+    assert clips["bb22.wav"].speaker == "table/unknown"
+    assert corrections.read(table)[0]["heard"] == "happy"
+
+
+def test_sessions_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: keep(tmp_path, f"{i:04x}", "calm"), range(40)))
+
+    rows = corrections.read(tmp_path / corrections.TABLE)
+    assert sorted(row["file"] for row in rows) == [f"{i:04x}.wav" for i in range(40)]
+    assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("  Anna  B. ", "Anna B."),
+        ('=cmd|"/C calc"!A0', "cmdC calcA0"),
+        ("-2+3,\n x", "23 x"),
+        ("Łucja_7", "Łucja_7"),
+        ("x" * 90, "x" * 40),
+    ],
+)
+def test_a_speakers_name_is_no_formula_and_no_line(typed: str, kept: str) -> None:
+    assert corrections.plain(typed) == kept
+
+
+def test_an_unknown_emotion_or_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UndertoneError, match="'blue' is no emotion; known: neutral"):
+        keep(tmp_path, "aa", "blue")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UndertoneError, match="nothing was kept"):
+        keep(tmp_path / "file", "aa", "sad")
+
+
+def test_where_there_is_no_model_every_page_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from streamlit.testing.v1 import AppTest
+
+    from undertone.app import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(library, "available", dict)
+    page = AppTest.from_file(main.__file__, default_timeout=60)
+    held = [recordings.Recording("voice.wav", VOICE.read_bytes(), "key")]
+    page.session_state["recordings"] = held
+    page.session_state["predicted"] = ("key",)
+    page.run()
+
+    assert not page.exception
+    assert "There is no model that can be used" in page.error[0].value
+    assert any("In the EU" in one.value for one in page.caption)
+
+
+def test_settings_leave_alone_what_they_do_not_know() -> None:
+    read = settings.settings(["--models", "here", "-q", "--model", "no"])
+    assert read.models == Path("here")
+    assert read.corrections == settings.CORRECTIONS
+
+
+def test_the_command_refuses_what_cannot_work_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(["app", "--models", str(tmp_path / "none")]) == 2
+    assert "no such folder" in capsys.readouterr().err
+    assert run(["app", "--host", "0.0.0.0"]) == 2  # noqa: S104 - it is refused
+    assert "add --open" in capsys.readouterr().err
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "streamlit" else find(name)
+    )
+    assert run(["app"]) == 2
+    assert capsys.readouterr().err == (
+        'undertone: the app needs Streamlit; run: pip install "undertone[app]"\n'
+    )
+
+
+def test_a_silent_recording_is_drawn_dark(tmp_path: Path) -> None:
+    silent = tmp_path / "silent.wav"
+    soundfile.write(silent, np.random.default_rng(0).normal(0, 1e-5, 16_000), 16_000, "FLOAT")
+    assert spectrogram.log_mel(Audio.read(silent)).max() < -30
