@@ -27,12 +27,11 @@ def upload(page: Any, *files: Path) -> None:
 def follow(page: Any, name: str) -> None:
     """Go to another page by its link, which is in the sidebar on a narrow screen."""
     narrow = page.viewport_size["width"] < 700
-    sidebar = page.get_by_test_id("stSidebar")
-    if narrow and sidebar.get_attribute("aria-expanded") != "true":
+    if narrow:
         page.get_by_test_id("stExpandSidebarButton").click()
     page.get_by_role("link", name=name, exact=True).click()
     page.get_by_role("heading", level=1, name=name, exact=True).wait_for()
-    if narrow and sidebar.get_attribute("aria-expanded") == "true":
+    if narrow:
         page.get_by_test_id("stSidebarCollapseButton").get_by_role("button").click()
 
 

@@ -78,7 +78,7 @@ def test_a_recording_beyond_the_bound_is_refused_before_it_is_decoded_whole(
 ) -> None:
     monkeypatch.setattr(recordings, "MOST_SECONDS", 3.0)
     data = VOICE.read_bytes()
-    with pytest.raises(AudioError, match="voice.wav: longer than 0.05 minutes"):
+    with pytest.raises(AudioError, match=r"voice\.wav: longer than 0\.05 minutes"):
         recordings.read(data, "voice.wav")
     monkeypatch.setattr(recordings, "MOST_SECONDS", 4.0)
     assert np.array_equal(recordings.read(data, "voice.wav").samples, Audio.read(data).samples)
