@@ -34,7 +34,8 @@ def page() -> None:
             key="from",
         )
         audio = whole.crop(start, start + LONGEST)
-    said = judge.predict(audio, gate=frame.choice().gate)
+    chosen = frame.choice()
+    said = judge.predict(audio, gate=chosen.gate, min_confidence=chosen.min_confidence)
     if said.status not in (Status.OK, Status.UNCERTAIN):
         frame.say(said, audio)
         return
