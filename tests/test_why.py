@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tiny_model import VOICE, tiny_card
 
 import undertone
-from tiny_model import VOICE, tiny_card
 from undertone.audio import Audio
 from undertone.card import Window
 from undertone.errors import AudioError, UndertoneError

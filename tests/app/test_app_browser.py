@@ -183,7 +183,7 @@ def test_cards_give_no_figure_without_its_protocol(visit) -> None:
     page.get_by_text("Measured by emobox6, 6 folds, 3 seeds").wait_for()
     page.get_by_role("heading", name="Limits").wait_for()
     page.get_by_alt_text("Confusion: rows").wait_for()
-    page.get_by_text("CC-BY-NC-SA-4.0").last.wait_for()
+    page.get_by_text("Licence CC-BY-NC-SA-4.0").wait_for()
 
 
 def test_a_correction_is_written_by_consent_alone_and_training_reads_it(visit, server) -> None:
