@@ -20,7 +20,7 @@ Row = NDArray[np.float64]
 """(classes,), probabilities of the labels."""
 
 DWELL = 3.0
-"""s that the hidden Markov model takes an emotion to last, on average; docs/timeline.md says why."""
+"""s that an emotion lasts on average, in the hidden Markov model; docs/timeline.md says why."""
 
 
 @dataclass(frozen=True, slots=True)
