@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import numpy as np
 import pytest
-from serving import PREDICT, sound, until
+from serving import PREDICT, get, sound, until
 from tiny_model import RATE, VOICE
 
 from undertone.audio import Audio
@@ -66,14 +66,14 @@ def test_every_caller_gets_the_answer_about_his_own_recording(served, model):
     assert len({tuple(one.values()) for one in expected}) == len(clips)
 
     def ask(clip):
-        with httpx.Client(base_url=served.url, timeout=30) as client:
+        with httpx.Client(base_url=served.url) as client:
             answer = client.post(PREDICT, content=clip).json()
         return answer["predictions"][0]["probabilities"]
 
     with ThreadPoolExecutor(len(clips)) as pool:
         for found, one in zip(pool.map(ask, clips * 3), expected * 3, strict=True):
             assert found == pytest.approx(one, abs=1e-6)
-    metrics = httpx.get(f"{served.url}/metrics").text.splitlines()
+    metrics = get(f"{served.url}/metrics").text.splitlines()
     (runs,) = (
         line.split()[1] for line in metrics if line.startswith("undertone_batch_clips_count")
     )

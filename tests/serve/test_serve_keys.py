@@ -2,7 +2,7 @@
 
 import httpx
 import pytest
-from serving import PREDICT, WAV, running
+from serving import PREDICT, WAV, ask, get, post, running
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -26,7 +26,7 @@ def guarded(tiny):
 @pytest.mark.parametrize("header", ["Authorization", "X-API-Key"])
 def test_either_key_opens_in_either_header(guarded, key, header):
     value = f"Bearer {key}" if header == "Authorization" else key
-    response = httpx.post(f"{guarded.url}{PREDICT}", content=WAV, headers={header: value})
+    response = post(f"{guarded.url}{PREDICT}", content=WAV, headers={header: value})
     assert response.status_code == 200
 
 
@@ -54,7 +54,7 @@ def test_either_key_opens_in_either_header(guarded, key, header):
     ],
 )
 def test_no_other_key_does(guarded, headers, method, path):
-    response = httpx.request(method, f"{guarded.url}{path}", headers=headers)
+    response = ask(method, f"{guarded.url}{path}", headers=headers)
     assert response.status_code == 401
     assert response.headers["www-authenticate"] == "Bearer"
     assert response.json()["error"]["code"] == "unauthorised"
@@ -67,20 +67,20 @@ def test_a_key_is_asked_for_before_anything_is_read(guarded):
 
 
 def test_health_is_for_everybody(guarded):
-    assert httpx.get(f"{guarded.url}/healthz").status_code == 200
-    assert httpx.get(f"{guarded.url}/readyz").status_code == 200
+    assert get(f"{guarded.url}/healthz").status_code == 200
+    assert get(f"{guarded.url}/readyz").status_code == 200
 
 
 def test_only_pages_of_the_origins_named_may_ask(guarded, served):
     preflight = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
-    answer = httpx.options(f"{guarded.url}{PREDICT}", headers=preflight)
+    answer = ask("OPTIONS", f"{guarded.url}{PREDICT}", headers=preflight)
     assert answer.headers["access-control-allow-origin"] == ORIGIN
     other = preflight | {"Origin": "https://example.com"}
     assert (
         "access-control-allow-origin"
-        not in httpx.options(f"{guarded.url}{PREDICT}", headers=other).headers
+        not in ask("OPTIONS", f"{guarded.url}{PREDICT}", headers=other).headers
     )
-    assert httpx.options(f"{served.url}{PREDICT}", headers=preflight).status_code == 405
+    assert ask("OPTIONS", f"{served.url}{PREDICT}", headers=preflight).status_code == 405
 
 
 @pytest.mark.parametrize(

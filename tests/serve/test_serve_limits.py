@@ -5,10 +5,9 @@ import threading
 import time
 import tracemalloc
 
-import httpx
 import numpy as np
 import pytest
-from serving import PREDICT, WAV, form, post, running, sound, status_of, until
+from serving import PREDICT, WAV, form, get, post, raw_post, running, sound, status_of, until
 
 
 @pytest.fixture(scope="module")
@@ -32,20 +31,20 @@ def test_whatever_the_format_a_recording_may_be_so_long(tiny):
     opus = sound(np.zeros(20 * 8000), 8000, "OGG", "OPUS")
     assert len(opus) < 10_000
     with running(tiny, limits={"duration": 10.0}) as one:
-        response = httpx.post(f"{one.url}{PREDICT}", content=opus)
+        response = post(f"{one.url}{PREDICT}", content=opus)
     assert (response.status_code, response.json()["error"]["code"]) == (413, "too_long")
 
 
 def test_a_timeline_ends_at_its_limit_too(tiny, bomb):
     with running(tiny, limits={"timeline": 30.0}) as one:
-        response = httpx.post(f"{one.url}/v1/timeline?hop=3", content=bomb, timeout=30)
+        response = post(f"{one.url}/v1/timeline?hop=3", content=bomb)
     assert (response.status_code, response.json()["error"]["code"]) == (413, "too_long")
 
 
 @pytest.mark.parametrize("path", [PREDICT, "/v1/timeline"])
 def test_a_recording_that_takes_too_long_is_given_up(tiny, bomb, path):
     with running(tiny, limits={"work": 1e-6}) as one:
-        response = httpx.post(f"{one.url}{path}", content=bomb, timeout=30)
+        response = post(f"{one.url}{path}", content=bomb)
     assert (response.status_code, response.json()["error"]["code"]) == (413, "too_much_work")
 
 
@@ -59,21 +58,21 @@ def small(tiny):
 
 def test_a_body_that_is_too_large_is_refused_whether_it_says_so_or_not(small):
     big = bytes(200_001)
-    assert status_of(small.raw(post(PREDICT, b"", length=10**15))) == 413
+    assert status_of(small.raw(raw_post(PREDICT, b"", length=10**15))) == 413
 
     def pieces():
         yield big
 
     for content in (big, pieces()):
-        response = httpx.post(f"{small.url}{PREDICT}", content=content)
+        response = post(f"{small.url}{PREDICT}", content=content)
         assert (response.status_code, response.json()["error"]["code"]) == (413, "too_large")
 
 
 def test_there_may_be_so_many_recordings_in_a_request(small):
     silence = sound(np.zeros(8000))
     files = [("file", silence)] * 3
-    assert httpx.post(f"{small.url}{PREDICT}", files=files[:2]).status_code == 200
-    response = httpx.post(f"{small.url}{PREDICT}", files=files)
+    assert post(f"{small.url}{PREDICT}", files=files[:2]).status_code == 200
+    response = post(f"{small.url}{PREDICT}", files=files)
     assert (response.status_code, response.json()["error"]["code"]) == (413, "too_many")
 
 
@@ -86,14 +85,14 @@ def test_a_length_that_is_no_number_is_refused(small, length):
 
 def test_a_client_that_sends_less_than_it_says_is_not_waited_for(small):
     begun = time.monotonic()
-    answer = small.raw(post(PREDICT, WAV[:1000], length=2000))
+    answer = small.raw(raw_post(PREDICT, WAV[:1000], length=2000))
     assert status_of(answer) == 408
     assert time.monotonic() - begun < 5
     assert small.service.admission.held == 0
 
 
 def test_a_slow_client_is_answered_if_it_is_done_in_time(small):
-    request = post(PREDICT, WAV)
+    request = raw_post(PREDICT, WAV)
     answer = small.raw(request[:5000], rest=request[5000:], pause=0.2)
     assert status_of(answer) == 200
 
@@ -101,23 +100,23 @@ def test_a_slow_client_is_answered_if_it_is_done_in_time(small):
 def test_one_too_many_at_a_time_is_told_when_to_come_again(small):
     waiting = [socket.create_connection(small.address) for _ in range(2)]
     for connection in waiting:
-        connection.sendall(post(PREDICT, WAV[:10], length=100))
+        connection.sendall(raw_post(PREDICT, WAV[:10], length=100))
     until(lambda: small.service.admission.requests == 2)
-    response = httpx.post(f"{small.url}{PREDICT}", content=WAV)
+    response = post(f"{small.url}{PREDICT}", content=WAV)
     assert (response.status_code, response.json()["error"]["code"]) == (429, "too_busy")
     assert int(response.headers["retry-after"]) > 0
-    assert httpx.get(f"{small.url}/healthz").status_code == 200
+    assert get(f"{small.url}/healthz").status_code == 200
     for connection in waiting:
         connection.close()
     until(lambda: small.service.admission.requests == 0)
-    assert httpx.post(f"{small.url}{PREDICT}", content=WAV).status_code == 200
+    assert post(f"{small.url}{PREDICT}", content=WAV).status_code == 200
 
 
 def test_all_requests_together_hold_so_many_bytes(small):
     with socket.create_connection(small.address) as connection:
-        connection.sendall(post(PREDICT, bytes(150_000), length=200_000))
+        connection.sendall(raw_post(PREDICT, bytes(150_000), length=200_000))
         until(lambda: small.service.admission.held == 150_000)
-        response = httpx.post(f"{small.url}{PREDICT}", content=bytes(160_000))
+        response = post(f"{small.url}{PREDICT}", content=bytes(160_000))
         assert (response.status_code, response.json()["error"]["code"]) == (429, "too_busy")
     until(lambda: small.service.admission.held == 0)
 
@@ -126,14 +125,14 @@ def test_all_requests_together_hold_so_many_bytes(small):
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_a_client_that_leaves_in_the_middle_leaves_nothing_behind(served, body, share):
     kind = b"Content-Type: multipart/form-data; boundary=cut" if body is not WAV else b"X: y"
-    request = post(PREDICT, body, kind)
+    request = raw_post(PREDICT, body, kind)
     sent = len(request) - len(body) + int(share * len(body))
     for _ in range(5):
         with socket.create_connection(served.address) as connection:
             connection.sendall(request[:sent])
     until(lambda: served.service.admission.requests == 0)
     assert served.service.admission.held == 0
-    assert httpx.post(f"{served.url}{PREDICT}", content=WAV).status_code == 200
+    assert post(f"{served.url}{PREDICT}", content=WAV).status_code == 200
 
 
 def test_what_is_no_http_is_answered_and_the_service_lives_on(served):
@@ -146,7 +145,7 @@ def test_what_is_no_http_is_answered_and_the_service_lives_on(served):
             connection.sendall(junk)
             connection.settimeout(5)
             assert connection.recv(1000)[:12] in (b"HTTP/1.1 400", b"")
-    assert httpx.get(f"{served.url}/healthz").status_code == 200
+    assert get(f"{served.url}/healthz").status_code == 200
 
 
 def test_uploads_are_never_written_to_the_disk(served, http, monkeypatch, tmp_path):

@@ -3,7 +3,7 @@
 import httpx
 import numpy as np
 import pytest
-from serving import PREDICT, WAV, form, post, sound, status_of
+from serving import PREDICT, WAV, form, raw_post, sound, status_of
 from tiny_model import LABELS, VOICE
 
 MULTIPART = b"Content-Type: multipart/form-data; boundary=cut"
@@ -104,7 +104,7 @@ def test_a_wrong_question_is_refused_with_a_code(http, path, status, code):
     ],
 )
 def test_a_broken_form_is_refused(served, kind, body):
-    answer = served.raw(post(PREDICT, body, kind))
+    answer = served.raw(raw_post(PREDICT, body, kind))
     assert status_of(answer) in (400, 422), answer
     assert b'"error"' in answer
 

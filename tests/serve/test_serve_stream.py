@@ -4,11 +4,10 @@ import json
 import time
 from contextlib import contextmanager
 
-import httpx
 import numpy as np
 import pytest
 import soundfile
-from serving import running, until
+from serving import get, running, until
 from tiny_model import RATE, VOICE
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
@@ -251,7 +250,7 @@ def test_a_client_that_vanishes_leaves_no_stream_behind(served, voice):
             socket.send(voice.tobytes())
             socket.socket.shutdown(2)
     until(lambda: served.service.admission.streams == 0)
-    assert httpx.get(f"{served.url}/healthz").status_code == 200
+    assert get(f"{served.url}/healthz").status_code == 200
 
 
 def test_a_service_that_stops_lets_streams_say_what_they_know(tiny, voice):
@@ -269,7 +268,7 @@ def test_streams_are_counted(served, voice):
         socket.send(voice.tobytes())
         socket.send(FINISH)
         rest(socket)
-    text = httpx.get(f"{served.url}/metrics").text
+    text = get(f"{served.url}/metrics").text
     assert 'undertone_requests_total{endpoint="/v1/stream",status="1000"}' in text
     assert 'undertone_audio_seconds_total{endpoint="/v1/stream"}' in text
 

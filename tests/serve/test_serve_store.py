@@ -1,0 +1,214 @@
+"""Results in a database: what is kept, what is not, and what a crash leaves."""
+
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+import sqlalchemy
+from serving import PREDICT, WAV, Process, get, post, running, sound, until
+from tiny_model import RATE, VOICE
+
+from undertone.audio import Audio
+from undertone.client import Client
+from undertone.errors import MissingExtraError, UndertoneError
+from undertone.serve import store as store_module
+from undertone.serve.store import RECORDINGS, RESULTS, Store, rows_of
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory):
+    """The address of a real PostgreSQL, started for the tests; skips them where there is none."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
+    command = str(found[-1]) if found else shutil.which("pg_ctl")
+    if command is None:
+        pytest.skip("PostgreSQL is needed: install Debian's postgresql")
+    folder = tmp_path_factory.mktemp("postgresql")
+    run = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    if os.getuid() == 0:  # it refuses to run as root
+        run["user"] = "postgres"
+        for parent in (folder, *folder.parents[:3]):
+            if parent.name.startswith(("pytest", "postgresql")):
+                parent.chmod(0o755)
+        shutil.chown(folder, "postgres")
+        run["cwd"] = folder
+    data, password = folder / "data", folder / "password"
+    password.write_text("swordfish")
+    password.chmod(0o644)
+    with_password = ["-A", "scram-sha-256", "-U", "tester", f"--pwfile={password}", "-N"]
+    subprocess.run([command, "init", "-D", data, "-o", " ".join(with_password)], **run)
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    listener.close()
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -F"
+    subprocess.run([command, "start", "-w", "-D", data, "-o", options], **run)
+    yield f"postgresql://tester:swordfish@127.0.0.1:{port}/postgres"
+    subprocess.run([command, "stop", "-m", "immediate", "-D", data], **run)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path):
+    """An empty store of either kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'results.db'}"
+        return
+    address = request.getfixturevalue("postgresql")
+    yield address
+    with engine(address).begin() as connection:
+        store_module.METADATA.drop_all(connection)
+
+
+def engine(url):
+    kind, _, rest = url.partition("://")
+    return sqlalchemy.create_engine(
+        f"{store_module.DRIVERS[kind]}://{rest}", poolclass=sqlalchemy.NullPool
+    )
+
+
+def kept(url, table=RESULTS):
+    with engine(url).connect() as connection:
+        return connection.execute(sqlalchemy.select(table)).mappings().all()
+
+
+def test_what_was_answered_is_kept_with_the_caller_s_id(tiny, url):
+    with running(tiny, store=url) as one, Client(one.url) as client:
+        prediction = client.predict(VOICE, caller="visit 7")
+        client.predict_many([VOICE, sound(np.zeros(RATE)), b"no audio"], caller="visit 8")
+        timeline = client.timeline(VOICE, hop=1.5)
+        with client.stream(RATE, caller="visit 9") as live:
+            live.feed(Audio.read(VOICE).samples)
+            list(live.finish())
+    rows = kept(url)
+    first = rows[0]
+    assert (first["kind"], first["caller"], first["status"]) == ("predict", "visit 7", "ok")
+    assert (first["emotion"], first["model"]) == (prediction.emotion, "tiny 1.0")
+    assert first["confidence"] == pytest.approx(prediction.confidence)
+    assert first["probabilities"] == pytest.approx(dict(prediction.probabilities))
+    assert first["ends"] == pytest.approx(prediction.duration)
+    several = [row for row in rows if row["caller"] == "visit 8"]
+    assert [row["status"] for row in several] == ["ok", "silence", "error"]
+    assert [row["number"] for row in several] == [1, 2, 3]
+    assert len({row["request"] for row in several}) == 1
+    spans = [(row["starts"], row["ends"]) for row in rows if row["kind"] == "timeline"]
+    assert spans == [(one.start, pytest.approx(one.end)) for one in timeline.segments]
+    assert {row["caller"] for row in rows if row["kind"] == "stream"} == {"visit 9"}
+    assert kept(url, RECORDINGS) == []
+
+
+def test_recordings_are_kept_only_if_asked(tiny, url):
+    with running(tiny, store=url, store_audio=True) as one:
+        answer = post(f"{one.url}{PREDICT}", files=[("file", WAV), ("file", b"no audio")])
+    found = {(row["request"], row["number"]): row["content"] for row in kept(url, RECORDINGS)}
+    number = answer.json()["id"]
+    assert found == {(number, 1): WAV, (number, 2): b"no audio"}
+
+
+def test_many_at_once_are_all_kept(tiny, url):
+    with running(tiny, store=url) as one:
+
+        def ask(n):
+            return post(f"{one.url}{PREDICT}?caller={n}", content=WAV).status_code
+
+        with ThreadPoolExecutor(8) as pool:
+            assert set(pool.map(ask, range(40))) == {200}
+    assert sorted(int(row["caller"]) for row in kept(url)) == list(range(40))
+
+
+def test_no_file_name_is_kept_or_logged(tiny, tmp_path):
+    url = f"sqlite:///{tmp_path / 'results.db'}"
+    process = Process("--model", tiny, "--store", url, "--store-audio")
+    for name in ("secret-patient.wav", "secret-patient.txt"):
+        content = WAV if name.endswith("wav") else b"no audio"
+        post(f"{process.url}{PREDICT}", files={"file": (name, content)})
+    post(f"{process.url}{PREDICT}?caller=secret-caller", content=WAV)
+    post(f"{process.url}/secret-path", content=WAV)
+    status, log = process.end()
+    assert status == 0
+    assert log.count("POST /v1/predict 200") == 3
+    assert "secret" not in log
+    assert b"secret-patient" not in (tmp_path / "results.db").read_bytes()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+def test_what_was_answered_survives_a_kill_and_the_next_start(tiny, url):
+    process = Process("--model", tiny, "--store", url)
+    answered = []
+
+    def ask(n):
+        try:
+            address = f"{process.url}{PREDICT}?caller={n}"
+            if post(address, content=WAV).is_success:
+                answered.append(n)
+        except httpx.HTTPError:
+            pass
+
+    with ThreadPoolExecutor(4) as pool:
+        futures = [pool.submit(ask, n) for n in range(200)]
+        until(lambda: len(answered) >= 10)
+        assert process.end(signal.SIGKILL)[0] == -signal.SIGKILL
+        for future in futures:
+            future.result()
+    after = Process("--model", tiny, "--store", url)
+    response = post(f"{after.url}{PREDICT}?caller=1000", content=WAV)
+    assert response.is_success
+    assert after.end()[0] == 0
+    callers = {int(row["caller"]) for row in kept(url)}
+    assert {*answered, 1000} <= callers
+
+
+def test_a_store_that_goes_away_costs_no_answer_but_readiness(tiny, tmp_path):
+    file = tmp_path / "results.db"
+    with running(tiny, store=f"sqlite:///{file}") as one, sqlite3.connect(file) as other:
+        assert get(f"{one.url}/readyz").status_code == 200
+        other.execute("drop table undertone_results")
+        other.commit()
+        assert post(f"{one.url}{PREDICT}", content=WAV).status_code == 200
+        text = get(f"{one.url}/metrics").text
+        assert "undertone_unstored_total 1.0" in text
+        one.service.store.answers = lambda: False
+        answer = get(f"{one.url}/readyz")
+        assert (answer.status_code, answer.json()) == (503, {"status": "no store"})
+    other.close()
+
+
+def test_a_store_that_is_full_of_waiting_results_takes_no_more(tmp_path, monkeypatch):
+    monkeypatch.setattr(store_module, "WAITING", 1)
+    store = Store(f"sqlite:///{tmp_path / 'results.db'}")
+    with sqlite3.connect(tmp_path / "results.db") as other:
+        other.execute("begin immediate")
+        futures = [store.add(rows_of("predict", "x", None, "m", [])) for _ in range(8)]
+        other.rollback()
+    other.close()
+    assert [future.result(10) for future in futures].count(True) >= 1
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "results.db", "mysql://a/b", "sqlite", "postgresql://a:port/b"],
+)
+def test_an_address_that_is_none_is_refused(address):
+    with pytest.raises(UndertoneError, match="expected sqlite:///FILE or postgresql://"):
+        Store(address)
+
+
+def test_a_password_is_never_told():
+    with pytest.raises(UndertoneError) as error:
+        Store("postgresql://me:swordfish@127.0.0.1:1/there")
+    assert "swordfish" not in str(error.value)
+    assert "127.0.0.1:1/there cannot be used as a store" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_driver_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(MissingExtraError, match=r'pip install "undertone\[postgresql\]"'):
+        Store("postgresql://me@127.0.0.1:1/there")
