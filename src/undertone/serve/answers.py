@@ -24,7 +24,7 @@ PREDICTION: dict[str, Any] = {
 SEGMENT: dict[str, Any] = {
     "start": 0.0,
     "end": 1.0,
-    "channel": None,
+    "channel": 1,
     "status": "ok",
     "emotion": "happy",
     "confidence": 0.81,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import os
 import signal
 import socket
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -60,6 +62,12 @@ class Server(uvicorn.Server):
             for number, handler in before.items():
                 signal.signal(number, handler)
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop in order; whoever presses Ctrl-C once more has had enough."""
+        if self.should_exit and sig == signal.SIGINT:
+            os._exit(128 + sig)
+        self.should_exit = True
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take nothing new, let streams say what they still know, then close."""
         service = self._service
@@ -69,7 +77,7 @@ class Server(uvicorn.Server):
             server.close()
         try:
             async with asyncio.timeout(service.limits.drain):
-                while service.admission.streams and not self.force_exit:
+                while service.admission.streams:
                     await asyncio.sleep(0.05)
         except TimeoutError:
             pass

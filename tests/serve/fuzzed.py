@@ -1,0 +1,46 @@
+"""Recordings with a mistake in them, the same ones for the same number."""
+
+import numpy as np
+import soundfile
+from serving import sound
+from tiny_model import VOICE
+
+KINDS = {
+    "wav": ("WAV", "PCM_16"),
+    "float": ("WAV", "FLOAT"),
+    "flac": ("FLAC", None),
+    "vorbis": ("OGG", "VORBIS"),
+    "opus": ("OGG", "OPUS"),
+    "mp3": ("MP3", None),
+    "aiff": ("AIFF", "PCM_24"),
+}
+
+NUMBERS = (b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff")
+
+
+def originals() -> dict[str, bytes]:
+    """A second of speech in each format."""
+    samples, rate = soundfile.read(VOICE, frames=16_000)
+    return {name: sound(samples, rate, *kind) for name, kind in KINDS.items()}
+
+
+def mutated(whole: dict[str, bytes], number: int) -> bytes:
+    """One of the recordings with bytes changed, cut, doubled or put in."""
+    rng = np.random.default_rng(number)
+    content = bytearray(whole[sorted(whole)[number % len(whole)]])
+    head = min(200, len(content))
+    for _ in range(rng.integers(1, 9)):
+        end = head if rng.random() < 0.6 else len(content)
+        place = int(rng.integers(0, max(1, end)))
+        match rng.integers(0, 5):
+            case 0:
+                content[place : place + 1] = rng.bytes(1)
+            case 1:
+                content[place : place + 4] = NUMBERS[rng.integers(0, len(NUMBERS))]
+            case 2:
+                del content[place : place + int(rng.integers(1, 64))]
+            case 3:
+                content[place:place] = content[place : place + int(rng.integers(1, 2000))]
+            case 4:
+                del content[max(place, 12) :]
+    return bytes(content)

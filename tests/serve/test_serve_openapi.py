@@ -1,0 +1,79 @@
+"""The OpenAPI document is true: whatever it allows is answered as it says."""
+
+import jsonschema
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from serving import PREDICT, WAV, get, post, running
+
+from undertone.serve.answers import PREDICTION, SEGMENT, SUMMARY
+
+EXAMPLES = 15
+PATHS = {
+    "/v1/predict": {"post"},
+    "/v1/timeline": {"post"},
+    "/v1/models": {"get"},
+    "/v1/models/{name}": {"get"},
+    "/healthz": {"get"},
+    "/readyz": {"get"},
+    "/metrics": {"get"},
+}
+
+
+def test_every_answer_is_one_that_the_document_allows(tiny):
+    asked = []
+    with running(tiny, limits={"receive": 2.0}) as one:
+        api = schemathesis.openapi.from_url(f"{one.url}/openapi.json")
+        for result in api.get_all_operations():
+            operation = result.ok()
+            asked.append(operation.label)
+
+            @given(case=operation.as_strategy())
+            @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None,
+                      suppress_health_check=list(HealthCheck))  # fmt: skip
+            def ask(case):
+                case.call_and_validate()
+
+            ask()
+    assert len(asked) == len(PATHS)
+
+
+@pytest.fixture
+def document(served):
+    return get(f"{served.url}/openapi.json").json()
+
+
+def test_the_document_has_every_route(document):
+    assert {path: set(found) for path, found in document["paths"].items()} == PATHS
+    for path in ("/v1/predict", "/v1/timeline"):
+        operation = document["paths"][path]["post"]
+        kinds = set(operation["requestBody"]["content"])
+        assert kinds == {"multipart/form-data", "application/octet-stream", "audio/wav"}
+        assert {"400", "401", "408", "413", "415", "422", "429", "503"} <= set(
+            operation["responses"]
+        )
+        assert operation["security"]
+    assert "security" not in document["paths"]["/healthz"]["get"]
+
+
+def test_the_examples_are_what_they_are_examples_of(document):
+    parts = document["components"]
+    for name, example in (
+        ("PredictionAnswer", PREDICTION),
+        ("SegmentAnswer", SEGMENT),
+        ("SummaryAnswer", SUMMARY),
+    ):
+        assert parts["schemas"][name]["examples"] == [example]
+    for name, one in parts["schemas"].items():
+        for example in one.get("examples", []):
+            jsonschema.validate(
+                example, {"$ref": f"#/components/schemas/{name}", "components": parts}
+            )
+
+
+@pytest.mark.parametrize("path", [PREDICT, "/v1/timeline"])
+def test_real_answers_are_of_the_shape_that_the_document_gives(served, document, path):
+    answer = post(f"{served.url}{path}", content=WAV).json()
+    content = document["paths"][path]["post"]["responses"]["200"]["content"]
+    schema = content["application/json"]["schema"] | {"components": document["components"]}
+    jsonschema.validate(answer, schema)

@@ -1,0 +1,175 @@
+"""A service starts, stops and is restarted without losing what it has in hand."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from serving import (
+    PREDICT,
+    WAV,
+    Process,
+    get,
+    post,
+    raw_post,
+    read_answer,
+    running,
+    sound,
+    status_of,
+    until,
+)
+
+from undertone.errors import UndertoneError
+from undertone.serve import Settings, create_app
+from undertone.serve.running import bind
+from undertone.serve.watching import Watching
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_service_that_is_told_to_stop_first_answers_what_it_has(tiny, number):
+    process = Process("--model", tiny)
+    host, _, port = process.url.removeprefix("http://").partition(":")
+    long = sound(np.zeros(16_000 * 300), kind="FLAC")
+    request = raw_post("/v1/timeline?hop=0.5", long)
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(request[:-10])
+        until(lambda: "in_progress 1.0" in get(f"{process.url}/metrics").text)
+        process.process.send_signal(number)
+        connection.sendall(request[-10:])
+        answer = read_answer(connection)
+    assert status_of(answer) == 200
+    _, log = process.process.communicate(timeout=30)
+    assert process.process.returncode == 0
+    assert "POST /v1/timeline 200" in log
+    assert "Traceback" not in log
+
+
+def test_whoever_presses_ctrl_c_twice_has_had_enough(tiny):
+    process = Process("--model", tiny)
+    host, _, port = process.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(raw_post(PREDICT, WAV[:10], length=100))
+        until(lambda: "in_progress 1.0" in get(f"{process.url}/metrics").text)
+        process.process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        status, log = process.end(signal.SIGINT)
+    assert status == 128 + signal.SIGINT
+    assert "Traceback" not in log
+
+
+def test_a_service_that_is_stopping_takes_nothing_new(tiny):
+    with running(tiny) as one, socket.create_connection(one.address) as old:
+        old.sendall(b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n")
+        read_answer(old)
+        one.service.admission.stopping = True
+        old.sendall(raw_post(PREDICT, WAV))
+        answer = read_answer(old)
+        assert status_of(answer) == 503
+        assert b"retry-after: 5" in answer.lower()
+        ready = get(f"{one.url}/readyz")
+        assert (ready.status_code, ready.json()) == (503, {"status": "stopping"})
+
+
+def test_a_client_that_never_ends_its_request_holds_up_a_stop_only_so_long(tiny):
+    limits = {"drain": 0.5}
+    with running(tiny, limits=limits) as one, socket.create_connection(one.address) as connection:
+        connection.sendall(raw_post(PREDICT, WAV[:10], length=100))
+        until(lambda: one.service.admission.requests == 1)
+        one.stop()
+    assert one.service.admission.requests == 0
+
+
+def test_a_service_started_again_on_the_same_port_answers(tiny):
+    first = Process("--model", tiny, "--quiet")
+    port = first.url.rpartition(":")[2]
+    post(f"{first.url}{PREDICT}", content=WAV)
+    status, log = first.end(signal.SIGKILL)
+    assert (status, log) == (-signal.SIGKILL, "")
+    with running(tiny), bind("127.0.0.1", int(port)) as listener:
+        assert listener.getsockname()[1] == int(port)
+
+
+def test_a_port_that_is_taken_is_told(tiny):
+    with bind("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UndertoneError, match=f"127.0.0.1:{port} cannot be listened on"):
+            bind("127.0.0.1", port)
+
+
+def test_keys_in_the_environment_are_asked_for(tiny):
+    process = Process("--model", tiny, UNDERTONE_API_KEYS="0123456789abcdef")
+    assert get(f"{process.url}/v1/models").status_code == 401
+    headers = {"Authorization": "Bearer 0123456789abcdef"}
+    assert get(f"{process.url}/v1/models", headers=headers).status_code == 200
+    _, log = process.end()
+    assert "0123456789abcdef" not in log
+
+
+def test_two_models_are_served_side_by_side(tiny, tmp_path):
+    from tiny_model import tiny_card, write_tiny
+
+    other = write_tiny(tmp_path / "other.onnx", card=tiny_card(name="other"))
+    process = Process("--model", tiny, "--model", other)
+    names = [one["name"] for one in get(f"{process.url}/v1/models").json()["models"]]
+    assert names == ["tiny", "other"]
+    (answer,) = post(f"{process.url}{PREDICT}?model=other", content=WAV).json()["predictions"]
+    assert answer["model"] == "other 1.0"
+    process.end()
+
+
+def test_two_models_of_one_name_are_refused(tiny):
+    with pytest.raises(UndertoneError, match="two models are called tiny"):
+        create_app(Settings(models=(str(tiny), str(tiny))))
+
+
+def test_an_error_that_nobody_thought_of_is_told_without_its_details(tiny):
+    with running(tiny) as one:
+
+        def broken(*_):
+            raise ZeroDivisionError("a secret")
+
+        one.service.predict = broken
+        answer = post(f"{one.url}{PREDICT}", content=WAV)
+        assert answer.status_code == 500
+        assert answer.json()["error"]["code"] == "internal"
+        assert "secret" not in answer.text
+        one.service.predict = lambda *_: one.service.models["tiny"].predict(WAV)
+        assert post(f"{one.url}{PREDICT}", content=WAV).status_code == 200
+        assert 'status="500"} 1.0' in get(f"{one.url}/metrics").text
+
+
+def test_what_watches_lets_the_lifespan_of_the_app_through():
+    seen = []
+
+    async def app(scope, receive, send):
+        seen.append(scope["type"])
+
+    watching = Watching(app, None)
+    with pytest.raises(StopIteration):
+        watching({"type": "lifespan"}, None, None).send(None)
+    assert seen == ["lifespan"]
+
+
+def test_serving_loads_nothing_of_the_learning_half(tiny):
+    code = (
+        "import sys; from undertone.serve import Settings, create_app;"
+        f"create_app(Settings(models=({str(tiny)!r},)));"
+        "import undertone.client, json;"
+        "print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    loaded = set(json.loads(done.stdout))
+    assert not loaded & {"torch", "librosa", "sklearn", "pandas", "lightning", "onnx", "scipy"}
+
+
+def test_a_service_leaves_no_thread_behind(tiny):
+    before = set(threading.enumerate())
+    with running(tiny) as one:
+        post(f"{one.url}{PREDICT}", content=WAV)
+        post(f"{one.url}/v1/timeline", content=WAV)
+    until(lambda: set(threading.enumerate()) <= before)
