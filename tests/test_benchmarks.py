@@ -198,3 +198,9 @@ def test_references_keeps_finished_runs_and_puts_claims_beside_them(
     assert references()[0] == 0
     (tmp_path / "docs" / "results" / "references" / "b-knn.json").unlink()
     assert references()[0] == 1
+
+
+def test_the_page_of_reference_systems_says_what_the_kept_runs_say() -> None:
+    command = [sys.executable, BENCHMARKS / "references.py"]
+    run = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout[-200:] + run.stderr
