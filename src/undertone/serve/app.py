@@ -40,9 +40,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     app = FastAPI(title="Undertone", version=__version__, description=ABOUT, lifespan=lifespan)
     app.state.service = service
-    app.include_router(asking.router, dependencies=[Depends(authorise)])
-    app.include_router(streaming.router)
+    known = [Depends(authorise)] if service.settings.keys else []
+    app.include_router(asking.router, dependencies=known)
+    app.include_router(telling.guarded, dependencies=known)
     app.include_router(telling.router)
+    app.include_router(streaming.router)
     answer_errors(app)
     if service.settings.cors:
         app.add_middleware(

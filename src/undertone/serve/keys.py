@@ -81,13 +81,13 @@ async def authorise(
         Depends(APIKeyHeader(name="X-API-Key", auto_error=False, description="The same.")),
     ],
 ) -> None:
-    """Refuse a request without a known key, where the service has keys.
+    """Refuse a request without a known key.
 
     Raises:
         Refusal: 401. The two other arguments are there for the OpenAPI document.
     """
     keys = connection.app.state.service.settings.keys
-    if keys and not is_known(given_key(connection) or "", keys):
+    if not is_known(given_key(connection) or "", keys):
         raise unknown_key()
 
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from undertone.card import Card
 from undertone.serve.answers import Failure, Health, ModelAnswer, Models
-from undertone.serve.keys import authorise
 from undertone.serve.metrics import CONTENT_TYPE
 from undertone.serve.service import Service
 
-GUARDED = [Depends(authorise)]
-"""What a caller must bring to ask about models and metrics; health is for everybody."""
-
 router = APIRouter()
+"""For everybody."""
+
+guarded = APIRouter(responses={401: {"model": Failure}})
+"""For those with a key."""
 
 
-@router.get("/v1/models", dependencies=GUARDED, responses={401: {"model": Failure}})
+@guarded.get("/v1/models")
 async def models(request: Request) -> Models:
     """The models that are served; the first answers where a request names none."""
     service: Service = request.app.state.service
@@ -38,11 +38,7 @@ async def models(request: Request) -> Models:
     )
 
 
-@router.get(
-    "/v1/models/{name}",
-    dependencies=GUARDED,
-    responses={401: {"model": Failure}, 404: {"model": Failure}},
-)
+@guarded.get("/v1/models/{name}", responses={404: {"model": Failure}})
 async def card(request: Request, name: str) -> Card:
     """The card of a model: labels, figures with their protocol, what it cannot do, licence."""
     service: Service = request.app.state.service
@@ -63,14 +59,10 @@ async def readyz(request: Request) -> JSONResponse:
     return JSONResponse({"status": status}, 200 if status == "ok" else 503)
 
 
-@router.get(
+@guarded.get(
     "/metrics",
-    dependencies=GUARDED,
     response_class=Response,
-    responses={
-        200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
-        401: {"model": Failure},
-    },
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def metrics(request: Request) -> Response:
     """Counters and durations, for Prometheus."""
