@@ -182,7 +182,8 @@ def test_memory_does_not_grow_with_the_recording(model, long):
             tracemalloc.stop()
 
     peak(1)  # what is made once
-    assert peak(10) < 1.1 * peak(2)
+    short, long_ = (min(peak(times) for _ in range(3)) for times in (2, 10))
+    assert long_ < 1.5 * short  # the recording itself is five times as long
 
 
 def test_an_empty_recording_has_no_segments(model):
