@@ -123,10 +123,9 @@ class LiveStream:
         try:
             for start in range(0, len(content), step):
                 self._socket.send(content[start : start + step])
-                with suppress(TimeoutError):
-                    while True:
-                        said += _message(self._socket.recv(timeout=0))
+                said += self._waiting()
         except ConnectionClosed as error:
+            said += self._waiting()
             why = "; ".join(one.message for one in said if isinstance(one, Problem))
             raise UndertoneError(f"the stream has ended: {why or one_line(error)}") from None
         return said
@@ -148,6 +147,14 @@ class LiveStream:
             raise UndertoneError(f"the stream has ended: {one_line(error)}") from None
         finally:
             self._open.close()
+
+    def _waiting(self) -> list[Message]:
+        """What has come and was not looked at."""
+        said: list[Message] = []
+        with suppress(TimeoutError, ConnectionClosed):
+            while True:
+                said += _message(self._socket.recv(timeout=0))
+        return said
 
 
 def refused(url: str, status: int, body: bytes | bytearray) -> UndertoneError:

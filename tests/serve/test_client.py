@@ -1,0 +1,177 @@
+"""`undertone.client` says over the network what the library says at home."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from serving import running, until
+from tiny_model import RATE, VOICE
+
+import undertone
+from undertone.audio import Audio
+from undertone.client import Client
+from undertone.client_stream import SpeechEnded, SpeechStarted
+from undertone.errors import AudioError, UndertoneError
+from undertone.gate import Status
+from undertone.segments import Segment, Summary
+
+KEY = "0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def served(tiny):
+    with running(tiny, keys=(KEY,), limits={"requests": 1, "upload": 10_000_000}) as one:
+        yield one
+
+
+@pytest.fixture
+def client(served):
+    with Client(served.url, key=KEY) as one:
+        yield one
+
+
+def same(found, expected):
+    return found.emotion == expected.emotion and found.probabilities == pytest.approx(
+        dict(expected.probabilities), abs=1e-6
+    )
+
+
+@pytest.mark.parametrize("as_what", ["path", "bytes", "file"])
+def test_a_prediction_is_the_library_s(client, model, as_what):
+    expected = model.predict(VOICE)
+    with VOICE.open("rb") as file:
+        source = {"path": VOICE, "bytes": VOICE.read_bytes(), "file": file}[as_what]
+        found = client.predict(source)
+    assert same(found, expected)
+    assert (found.status, found.duration, found.model) == (Status.OK, expected.duration, "tiny 1.0")
+    assert found.source == (str(VOICE) if as_what == "path" else None)
+
+
+def test_options_are_sent(client):
+    assert client.predict(VOICE, min_confidence=1.0).status is Status.UNCERTAIN
+
+
+def test_many_are_answered_in_order(client, model, tmp_path):
+    bad = tmp_path / "bad.wav"
+    bad.write_text("no audio")
+    found = client.predict_many([VOICE, bad, VOICE.read_bytes()])
+    assert [one.status for one in found] == [Status.OK, Status.ERROR, Status.OK]
+    assert [one.source for one in found] == [str(VOICE), str(bad), None]
+    assert same(found[2], model.predict(VOICE))
+    assert [one.status for one in client.predict_many([bad])] == [Status.ERROR]
+    assert client.predict_many([]) == []
+
+
+def test_a_timeline_is_the_library_s(client, model):
+    with model.timeline(VOICE, hop=0.5, smoothing="mean") as timeline:
+        expected, summary = list(timeline), timeline.summary()
+    found = client.timeline(VOICE, hop=0.5, smoothing="mean")
+    assert found.model == "tiny 1.0"
+    assert [(one.start, one.end, one.status) for one in found.segments] == [
+        (one.start, pytest.approx(one.end, abs=1e-6), one.status) for one in expected
+    ]
+    assert all(same(one, other) for one, other in zip(found.segments, expected, strict=True))
+    assert found.summary.shares == pytest.approx(dict(summary.shares), abs=1e-6)
+    assert found.summary.longest.emotion == summary.longest.emotion
+
+
+@pytest.mark.parametrize("size", [1000, 10**6])
+def test_a_stream_is_the_library_s(client, model, size):
+    samples = Audio.read(VOICE).samples[0]
+    stream = model.stream(RATE)
+    expected = stream.feed(samples) + stream.finish()
+    with client.stream(RATE) as live:
+        said = []
+        for start in range(0, samples.size, size):
+            said += live.feed(samples[start : start + size])
+        said += live.finish()
+    segments = [one for one in said if isinstance(one, Segment)]
+    assert all(same(one, other) for one, other in zip(segments, expected, strict=True))
+    assert isinstance(said[0], SpeechStarted)
+    assert isinstance(said[-2], SpeechEnded)
+    assert isinstance(said[-1], Summary)
+
+
+def test_channels_may_be_followed_apart_and_long_pieces_are_cut(client):
+    samples = np.zeros((2, 10 * RATE), np.float32)
+    with client.stream(RATE, inputs=2, channels="split") as live:
+        said = [*live.feed(samples), *live.finish()]
+    assert {one.channel for one in said if isinstance(one, Segment)} == {1, 2}
+
+
+def test_a_stream_that_has_ended_says_so(client):
+    with client.stream(RATE) as live:
+        list(live.finish())
+        with pytest.raises(UndertoneError, match="the stream has ended"):
+            live.feed(np.zeros(100, np.float32))
+    with client.stream(RATE) as live, pytest.raises(AudioError, match="2 channels; expected 1"):
+        live.feed(np.zeros((2, 100), np.float32))
+
+
+def test_a_stream_tells_why_it_was_ended(tiny):
+    with (
+        running(tiny, limits={"idle": 0.2}) as one,
+        Client(one.url) as client,
+        client.stream(RATE) as live,
+    ):
+        until(lambda: one.service.admission.streams == 0)
+        with pytest.raises(UndertoneError, match=r"nothing was heard for 0\.2 s"):
+            feed_on(live)
+
+
+def feed_on(live):
+    for _ in range(1000):
+        live.feed(np.zeros(100, np.float32))
+        time.sleep(0.01)
+
+
+def test_the_models_and_their_cards(client, model):
+    assert [one["name"] for one in client.models()] == ["tiny"]
+    assert client.card("tiny") == model.card
+    with pytest.raises(UndertoneError, match="no such model"):
+        client.card("other")
+
+
+@pytest.mark.parametrize(
+    ("ask", "kind", "said"),
+    [
+        (lambda client: client.predict(b"no audio"), AudioError, "not a recording"),
+        (lambda client: client.predict(bytes(10_000_001)), AudioError, "longer than 10000000"),
+        (lambda client: client.predict("none.wav"), AudioError, "none.wav: cannot be read"),
+        (lambda client: client.predict(VOICE, model="other"), UndertoneError, "no such model"),
+        (lambda client: client.timeline(VOICE, hop=9.0), UndertoneError, "window is 3.0 s"),
+        (lambda client: client.timeline(VOICE, gate=undertone.Gate()), UndertoneError, "gate"),
+        (lambda client: client.stream(7), UndertoneError, "sample_rate"),
+    ],
+)
+def test_a_refusal_is_an_error_of_one_line(client, ask, kind, said):
+    with pytest.raises(kind, match=said) as error:
+        ask(client)
+    assert "\n" not in str(error.value)
+
+
+def test_a_wrong_key_and_a_service_that_is_not_there_are_told(served):
+    with Client(served.url, key="wrong") as client:
+        assert client.is_ready()
+        for ask in (client.models, lambda: client.stream(RATE)):
+            with pytest.raises(UndertoneError, match="no API key"):
+                ask()
+    with Client("http://127.0.0.1:1") as client:
+        assert not client.is_ready()
+        for ask in (client.models, lambda: client.stream(RATE)):
+            with pytest.raises(UndertoneError, match=r"is the service running|opens no stream"):
+                ask()
+
+
+def test_a_service_that_is_too_busy_is_asked_again(served, client):
+    admission = served.service.admission
+    admission.requests += 1
+
+    def free():
+        admission.requests -= 1
+
+    timer = threading.Timer(0.3, free)
+    timer.start()
+    assert client.predict(VOICE).status is Status.OK
+    timer.join()
