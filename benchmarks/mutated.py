@@ -1,9 +1,12 @@
-"""Recordings with a mistake in them, the same ones for the same number."""
+"""Recordings with mistakes in them, the same ones for the same number; for tests and service.py."""
+
+import io
+from pathlib import Path
 
 import numpy as np
 import soundfile
-from serving import sound
-from tiny_model import VOICE
+
+VOICE = Path(__file__).resolve().parents[1] / "samples" / "lively-voice.wav"
 
 KINDS = {
     "wav": ("WAV", "PCM_16"),
@@ -16,16 +19,22 @@ KINDS = {
 }
 
 NUMBERS = (b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff")
+"""What sizes in a header may be taken for."""
 
 
 def originals() -> dict[str, bytes]:
     """A second of speech in each format."""
     samples, rate = soundfile.read(VOICE, frames=16_000)
-    return {name: sound(samples, rate, *kind) for name, kind in KINDS.items()}
+    whole = {}
+    for name, (kind, subtype) in KINDS.items():
+        file = io.BytesIO()
+        soundfile.write(file, samples, rate, format=kind, subtype=subtype)
+        whole[name] = file.getvalue()
+    return whole
 
 
 def mutated(whole: dict[str, bytes], number: int) -> bytes:
-    """One of the recordings with bytes changed, cut, doubled or put in."""
+    """One of the recordings with bytes changed, taken out, doubled or cut off."""
     rng = np.random.default_rng(number)
     content = bytearray(whole[sorted(whole)[number % len(whole)]])
     head = min(200, len(content))
