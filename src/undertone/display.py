@@ -1,4 +1,4 @@
-"""Names and messages as one printable line, whatever bytes they hold."""
+"""Names, messages and times as one printable line, whatever they hold."""
 
 from __future__ import annotations
 
@@ -33,3 +33,14 @@ def describe(source: Any) -> str:
         return "the array given"
     name = getattr(source, "name", None)
     return display_path(name) if isinstance(name, (str, bytes)) else "the file object given"
+
+
+def clock(seconds: float) -> str:
+    """Write a time in s as people do.
+
+    >>> clock(65), clock(3727)
+    ('1:05', '1:02:07')
+    """
+    minutes, rest = divmod(int(seconds + 1e-6), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

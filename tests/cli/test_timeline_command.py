@@ -21,6 +21,7 @@ from tiny_model import LABELS, RATE, VOICE, write_tiny
 from undertone import Audio, Model
 from undertone.cli import _strip, _writers, run
 from undertone.cli import timeline as command
+from undertone.colours import COLOURS
 from undertone.gate import Status
 from undertone.segments import Segment, Tally, stretches
 
@@ -131,20 +132,6 @@ def test_a_strip_is_never_wider_than_the_terminal_and_shows_every_moment(width, 
         assert share == pytest.approx(tally.summary().shares[label], abs=1.01 / len(shown))
 
 
-def test_letters_tell_labels_apart():
-    labels = ["sad", "surprised", "scared", "s", "smug", "über", "S"]
-    chosen = _strip.letters(labels)
-    assert list(chosen) == labels
-    assert len(set(chosen.values())) == len(labels)
-    assert all(re.fullmatch("[A-Z0-9]", letter) for letter in chosen.values())
-
-
-def test_colours_of_any_labels_are_colours():
-    labels = [f"label {n}" for n in range(9)] + ["angry"]
-    for label in labels:
-        assert re.fullmatch("#[0-9a-f]{6}", _strip.colour(label, labels))
-
-
 # -- for scripts -----------------------------------------------------------------------------------
 
 
@@ -202,7 +189,7 @@ def test_the_picture_has_the_colours_of_what_was_heard(timeline, recording, segm
         }
     for one in segments():
         if one.emotion is not None:
-            assert _strip.COLOURS[one.emotion] in pixels
+            assert COLOURS[one.emotion] in pixels
     svg = tmp_path / "two.svg"
     assert timeline(recording, "--plot", svg, "--channels", "split")[0] == 0
     assert ET.parse(svg).getroot().tag.endswith("svg")  # noqa: S314 - we wrote it

@@ -16,7 +16,8 @@ import pandas as pd
 
 from undertone.app import spectrogram, words
 from undertone.audio import Audio
-from undertone.cli._strip import clock, colour, letters
+from undertone.colours import colour, letters
+from undertone.display import clock
 from undertone.gate import Status
 from undertone.segments import Segment, stretches
 from undertone.why import HIGHEST, Explanation, mel

@@ -10,7 +10,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from undertone.cli._strip import STEPS, clock, colour
+from undertone.cli._strip import STEPS
+from undertone.colours import colour
+from undertone.display import clock
 from undertone.errors import MissingExtraError, UndertoneError
 from undertone.gate import Status
 

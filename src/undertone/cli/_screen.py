@@ -13,8 +13,9 @@ from rich.text import Text
 
 from undertone.audio import Samples
 from undertone.cli._outputs import BAR
-from undertone.cli._strip import TICK, Strip, clock, colour
-from undertone.display import one_line
+from undertone.cli._strip import TICK, Strip
+from undertone.colours import colour
+from undertone.display import clock, one_line
 from undertone.gate import Status
 from undertone.segments import Segment
 

@@ -13,52 +13,17 @@ from rich.console import Group
 from rich.text import Text
 
 from undertone.cli._outputs import BAR, _length
-from undertone.display import one_line
+from undertone.colours import colour, letters
+from undertone.display import clock, one_line
 from undertone.gate import Status
 from undertone.segments import Segment, Summary
 
-COLOURS = {
-    "neutral": "#9aa0a6",
-    "calm": "#6cc5b0",
-    "happy": "#efb118",
-    "sad": "#4269d0",
-    "angry": "#e0432f",
-    "fearful": "#8e5bd0",
-    "disgust": "#5f9e3a",
-    "surprised": "#ff8ab7",
-    "bored": "#a2785c",
-}
-"""Of the known emotions; they differ in lightness too, for those who see fewer colours."""
-OTHER_COLOURS = ("#38b6d8", "#c9d13f", "#d07ad6", "#3fae73", "#d98b5f", "#8c9be0")
-"""Of labels that are none of these, in their order, and again from the first."""
 STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 """s that one column may stand for."""
 ROWS = 6
 """A recording is shown in so many lines at most."""
 TICK = 10
 """Columns between two times on the axis."""
-
-
-def colour(label: str, labels: Sequence[str]) -> str:
-    """The colour of a label, always the same for a known emotion."""
-    if label in COLOURS:
-        return COLOURS[label]
-    others = [one for one in labels if one not in COLOURS]
-    return OTHER_COLOURS[others.index(label) % len(OTHER_COLOURS)]
-
-
-def letters(labels: Sequence[str]) -> dict[str, str]:
-    """One capital letter for each label, its first that no label before it has.
-
-    >>> letters(["sad", "surprised", "angry"])
-    {'sad': 'S', 'surprised': 'U', 'angry': 'A'}
-    """
-    chosen: dict[str, str] = {}
-    for label in labels:
-        spare = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-        wished = [c for c in label.upper() if c.isascii() and c.isalnum()] + list(spare)
-        chosen[label] = next((c for c in wished if c not in chosen.values()), "*")
-    return chosen
 
 
 _Span: TypeAlias = tuple[float, float, str | None, bool]
@@ -194,13 +159,6 @@ def figures(summary: Summary, labels: Sequence[str], utf: bool) -> list[Text]:
     }
     said = ", ".join(f"{share:.0%} {one}" for one, share in others.items() if share >= 0.005)
     return lines + ([Text(f"Of the whole: {said}.")] if said else [])
-
-
-def clock(seconds: float) -> str:
-    """A time for people: 1:05, 1:02:07."""
-    minutes, rest = divmod(int(seconds + 1e-6), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _step(duration: float, columns: int) -> float:

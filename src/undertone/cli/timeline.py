@@ -151,7 +151,7 @@ def _with_progress(segments: Timeline, path: str, console: Console) -> Iterator[
     """The segments, with a bar on `console` once it takes a while."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from undertone.cli._strip import clock
+    from undertone.display import clock
 
     columns = (TextColumn("Listening {task.fields[at]}"), BarColumn(), TimeRemainingColumn())
     begun = time.monotonic()
