@@ -202,9 +202,15 @@ def _costs(system: System) -> list[str]:
     return [
         f"{parameters:,.0f}",
         f"{system.size / 1e6:.1f} MB" if system.size else "-",
-        f"{seconds / 60:.1f} min, {epochs:.0f} epochs" if epochs > 1 else f"{seconds:.1f} s",
+        _training(seconds, epochs),
         f"{system.milliseconds:.1f} ms" if system.milliseconds else "-",
     ]
+
+
+def _training(seconds: float, epochs: float) -> str:
+    if epochs <= 1:  # nothing was learned in steps
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min, {epochs:.0f} epochs of {seconds / epochs:.1f} s"
 
 
 if __name__ == "__main__":
