@@ -7,6 +7,7 @@ chosen while the recipe was designed; their UAR is given apart.
 """
 
 import argparse
+import json
 import re
 import sys
 import tomllib
@@ -20,7 +21,7 @@ import numpy as np
 from undertone.errors import UndertoneError
 from undertone.learn.evaluation import Predictions, metrics
 from undertone.learn.intervals import Interval, intervals
-from undertone.learn.report import OPTIMISTIC, TITLES, describe, table
+from undertone.learn.report import OPTIMISTIC, TITLES, describe, table, where_wrong
 
 ROOT = Path(__file__).resolve().parents[1]
 APART = "uar of the untouched speakers"
@@ -62,7 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--draws", type=int, default=10_000, help="draws of speakers")
     todo = parser.add_mutually_exclusive_group()
     todo.add_argument(
-        "--write", action="store_true", help="put them into docs/results.md, README.md"
+        "--write",
+        action="store_true",
+        help="put them into docs/results.md, README.md, and beside built-in models",
     )
     todo.add_argument("--check", action="store_true", help="fail if those documents differ")
     todo.add_argument("--train", action="store_true", help="print the commands that made them")
@@ -95,6 +98,7 @@ def run(options: argparse.Namespace) -> int:
         print(texts["docs/results.md"])
         return 0
     differ = [name for name, text in texts.items() if not put(options.root / name, text, options)]
+    differ += [result.name for result in results if not put_beside(result, options)]
     for name in differ:
         print(f"{name} differs from the predictions; run {Path(__file__).name} --write")
     return 1 if differ else 0
@@ -110,6 +114,20 @@ def put(document: Path, text: str, options: argparse.Namespace) -> bool:
     if options.write:
         document.write_text(after, encoding="utf-8")
     return bool(options.write or after == before)
+
+
+def put_beside(result: Result, options: argparse.Namespace) -> bool:
+    """Put what the app draws beside a built-in model, or say whether it stands there already."""
+    model = options.root / "src" / "undertone" / "builtin" / f"{result.name}.onnx"
+    if not model.exists():
+        return True
+    runs = list(result.runs.values())
+    facts = {"name": result.name, "protocol": result.recipe["protocol"]["name"]}
+    record = facts | {"labels": list(runs[0].labels)} | where_wrong(runs)
+    text, file = json.dumps(record) + "\n", model.with_suffix(".json")
+    if options.write:
+        file.write_text(text, encoding="utf-8")
+    return file.exists() and file.read_text(encoding="utf-8") == text
 
 
 def read_result(folder: Path, options: argparse.Namespace) -> Result:

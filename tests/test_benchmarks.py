@@ -106,6 +106,22 @@ def test_accuracy_writes_the_document_and_then_finds_it_right_until_it_is_change
     assert accuracy("--check")[0] == 1
 
 
+def test_accuracy_writes_beside_a_built_in_model_what_the_app_draws(
+    root: Path, accuracy: Accuracy
+) -> None:
+    builtin = root / "src" / "undertone" / "builtin"
+    builtin.mkdir(parents=True)
+    (builtin / "made.onnx").touch()
+    assert accuracy("--write")[0] == 0
+    record = json.loads((builtin / "made.json").read_text())
+    runs = [Predictions.from_csv(file) for file in (root / "docs/results/made").glob("*.csv")]
+    uars = np.diag(record["confusion"]) / np.sum(record["confusion"], axis=1)
+    assert np.mean(uars) == pytest.approx(np.mean([metrics(run)["uar"] for run in runs]), abs=1e-3)
+    assert accuracy("--check")[0] == 0
+    (builtin / "made.json").write_text("{}")
+    assert accuracy("--check")[0] == 1
+
+
 def test_accuracy_prints_the_commands_that_train(accuracy: Accuracy) -> None:
     _, commands, _ = accuracy("--train")
     assert commands == "undertone train recipes/made.toml --data ravdess=DIR --data noise=DIR\n"

@@ -176,13 +176,16 @@ def test_why_shows_and_plays_the_decisive_stretch(visit) -> None:
     assert lengths[1] == pytest.approx(found.stretch[1] - found.stretch[0], abs=0.1)
 
 
-def test_cards_give_no_figure_without_its_protocol(visit) -> None:
-    page = visit("models", height=2400)
+@pytest.mark.parametrize("dark", [False, True])
+def test_cards_give_no_figure_without_its_protocol(dark: bool, visit) -> None:
+    page = visit("models", dark=dark, height=2600)
     page.get_by_text("Left out:").wait_for()
     assert "broken.onnx" in page.get_by_text("Left out:").inner_text()
     page.get_by_text("Measured by emobox6, 6 folds, 3 seeds").wait_for()
     page.get_by_role("heading", name="Limits").wait_for()
-    page.get_by_alt_text("Confusion: rows").wait_for()
+    for number in range(2):
+        drawn(page, number)
+    assert page.get_by_text("emobox6, 6 folds, 3 seeds.").count() == 2
     page.get_by_text("Licence CC-BY-NC-SA-4.0").wait_for()
 
 

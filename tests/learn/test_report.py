@@ -9,7 +9,7 @@ from PIL import Image
 
 from undertone.errors import UndertoneError
 from undertone.learn import pictures, report
-from undertone.learn.evaluation import Predictions, metrics
+from undertone.learn.evaluation import Predictions, confusion, metrics
 from undertone.learn.intervals import Interval, intervals
 from undertone.learn.pictures import Curve
 from undertone.learn.report import OPTIMISTIC, Run, SeedRun, describe, table, write_report
@@ -86,6 +86,11 @@ def test_metrics_json_holds_the_figures_their_intervals_and_where_they_come_from
         expected = (interval.value, interval.low, interval.high)
         assert (entry["value"], entry["low"], entry["high"]) == pytest.approx(expected, abs=1e-6)
         assert entry["seeds"] == pytest.approx([metrics(p)[name] for p in runs], abs=1e-6)
+    assert record["confusion"] == np.mean([confusion(p) for p in runs], axis=0).tolist()
+    bins = record["reliability"]
+    assert sum(bins["clips"]) == 120
+    right = sum((r or 0) * n for r, n in zip(bins["right"], bins["clips"], strict=True)) / 120
+    assert right == pytest.approx(given["accuracy"].value, abs=1e-5)
     last = record["folds"][-1]
     assert (last["seed"], last["fold"], last["clips"]) == (4, "2", 30)
     assert last["uar"] == pytest.approx(metrics(runs[1].take(range(30, 60)))["uar"], abs=1e-6)

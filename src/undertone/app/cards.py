@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 import streamlit as st
 
-from undertone.app import words
+from undertone.app import matrices, tested, words
 from undertone.app.library import Entry, entries
 from undertone.app.settings import settings
 from undertone.card import Card, Figure
 from undertone.display import display_path
 from undertone.encoder import encoder_file
 
-RESULTS = Path("docs") / "results"
-"""Where a checkout keeps the pictures of measured models."""
 NAMES = {
     "uar": "Recall, mean of the emotions (UAR)",
     "accuracy": "Accuracy",
@@ -23,10 +19,6 @@ NAMES = {
     "weighted_f1": "F1, weighted by clips",
     "ece": "Calibration error",
     "nll": "Negative log likelihood",
-}
-PICTURES = {
-    "confusion.png": "Confusion: rows are the truth, columns what the model said",
-    "reliability.png": "Reliability: how often it is right when it is so sure",
 }
 
 
@@ -94,7 +86,7 @@ def _show(entry: Entry, card: Card) -> None:
         }
         for one in card.corpora
     ]
-    st.dataframe(pd.DataFrame(corpora), hide_index=True)
+    st.table(pd.DataFrame(corpora), hide_index=True)
     _pictures(entry, card)
     st.subheader("Facts", anchor=False)
     for heading, text in _facts(entry, card):
@@ -118,12 +110,12 @@ def _figures(card: Card) -> None:
         )
     main = [one for one in card.figures if not one.metric.startswith("recall_")]
     recalls = [one for one in card.figures if one.metric.startswith("recall_")]
-    left, right = st.columns(2, gap="large")
+    left, right = st.columns([3, 2], gap="large")
     with left:
-        st.dataframe(_table("figure", main), hide_index=True)
+        st.table(_table("figure", main), hide_index=True)
     if recalls:
         with right:
-            st.dataframe(_table("recall of", recalls), hide_index=True)
+            st.table(_table("recall of", recalls), hide_index=True)
     st.caption(f"Measured by {by}; 95 % intervals in parentheses. {card.protocol.note}")
 
 
@@ -135,20 +127,28 @@ def _table(heading: str, figures: list[Figure]) -> pd.DataFrame:
 
 
 def _pictures(entry: Entry, card: Card) -> None:
-    """Those of the run, where this is a checkout or they lie beside the model."""
-    root = Path(__file__).parents[3]
-    folders = [entry.file.with_suffix(""), RESULTS / card.name, root / RESULTS / card.name]
-    found = [
-        (path, said)
-        for name, said in PICTURES.items()
-        if (path := next((f / name for f in folders if (f / name).is_file()), None)) is not None
-    ]
-    if not found:
+    """Confusion and reliability, where the measurement left them."""
+    found = tested.read(entry.file, card)
+    if found is None:
         return
+    by = words.protocol(card.protocol)
     st.subheader("Where it is wrong", anchor=False)
-    for (path, said), column in zip(found, st.columns(2, gap="large"), strict=False):
-        with column:
-            st.image(str(path), caption=f"{said}. {words.protocol(card.protocol)}", alt=said)
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.altair_chart(
+            matrices.confusion(found, card.labels),
+            alt="Confusion: rows are the truth, columns what the model said",
+        )
+        st.caption(f"Of 100 clips of each emotion, so many were taken for which. {by}.")
+    with right:
+        st.altair_chart(
+            matrices.reliability(found),
+            alt="Reliability: how often it is right when it is so sure",
+        )
+        st.caption(
+            "On the dashed line it would be right as often as it is sure; large points are of many "
+            f"answers. {by}."
+        )
 
 
 def _facts(entry: Entry, card: Card) -> list[tuple[str, str]]:

@@ -116,5 +116,6 @@ def measured(figure: Figure) -> str:
 def protocol(info: ProtocolInfo) -> str:
     """How figures were measured, in a few words."""
     seeds = f", {len(info.seeds)} seeds" if len(info.seeds) > 1 else ""
-    said = f"{info.name}, {info.folds} folds{seeds}" if info.folds else f"{info.name}{seeds}"
+    folds = f", {info.folds} fold{'s' * (info.folds > 1)}" if info.folds else ""
+    said = f"{info.name}{folds}{seeds}"
     return f"{said}, optimistic: speakers overlap" if info.optimistic else said

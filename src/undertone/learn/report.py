@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from undertone.errors import UndertoneError
+from undertone.learn.calibration import reliability
 from undertone.learn.criteria import NOTHING_ASKED, check
-from undertone.learn.evaluation import Predictions, metrics
+from undertone.learn.evaluation import Predictions, confusion, metrics
 from undertone.learn.intervals import Interval, intervals
 from undertone.learn.pictures import (
     Curve,
@@ -150,12 +151,32 @@ def to_record(run: Run, measured: Mapping[str, Interval], draws: int) -> dict[st
             }
             for name, interval in measured.items()
         },
+        **where_wrong([each.predictions for each in run.seeds]),
         "folds": [
             {"seed": each.seed, "fold": fold, "clips": len(rows), "uar": round(uar, 6)}
             | (asdict(each.efforts[fold]) if fold in each.efforts else {})
             for each in run.seeds
             for fold, rows, uar in _fold_uars(each)
         ],
+    }
+
+
+def where_wrong(runs: Sequence[Predictions]) -> dict[str, object]:
+    """Give what the pictures of confusion and reliability draw, for JSON.
+
+    The confusion is in clips, mean over runs, by truth (row) and prediction (column). The
+    reliability is an entry for each of equal bins of confidence: how many clips of all runs, their
+    mean confidence, and the fraction of them that is right, both null in an empty bin.
+    """
+    counts = np.mean([confusion(run) for run in runs], axis=0)
+    bins = reliability(*runs)
+    columns = {"clips": bins.count, "confidence": bins.confidence, "right": bins.accuracy}
+    return {
+        "confusion": [[round(float(count), 3) for count in row] for row in counts],
+        "reliability": {
+            name: [None if np.isnan(value) else round(value, 6) for value in column.tolist()]
+            for name, column in columns.items()
+        },
     }
 
 
