@@ -45,6 +45,9 @@ Recording: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO
 TRIES = 4
 """How often a request is sent while the service is too busy."""
 
+LONGEST_WAIT = 10.0
+"""s between two of them at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class TimelineResult:
@@ -64,13 +67,13 @@ class Client:
     Args:
         url: of the service, such as http://127.0.0.1:8000.
         key: an API key, where the service wants one.
-        timeout: s to wait for an answer.
+        timeout: s to wait for an answer, or for a stream to begin.
     """
 
     def __init__(
         self, url: str = "http://127.0.0.1:8000", *, key: str | None = None, timeout: float = 120.0
     ) -> None:
-        self._url = url.rstrip("/")
+        self._url, self._timeout = url.rstrip("/"), timeout
         self._headers = {} if key is None else {"Authorization": f"Bearer {key}"}
         self._http = httpx.Client(base_url=self._url, headers=self._headers, timeout=timeout)
 
@@ -194,7 +197,7 @@ class Client:
             "model": model,
             "caller": caller,
         }
-        return LiveStream(self._url, self._headers, config)
+        return LiveStream(self._url, self._headers, config, self._timeout)
 
     def models(self) -> list[dict[str, Any]]:
         """The models that the service has, in short: name, version, labels and so on.
@@ -234,11 +237,21 @@ class Client:
                 ) from None
             if response.status_code != httpx.codes.TOO_MANY_REQUESTS or again == TRIES - 1:
                 break
-            time.sleep(float(response.headers.get("retry-after", 1)))
+            time.sleep(_seconds(response.headers.get("retry-after", "")))
         if not response.is_success:
             raise refused(self._url, response.status_code, response.content)
-        answer: dict[str, Any] = response.json()
+        try:
+            answer: dict[str, Any] = response.json()
+        except ValueError:
+            raise UndertoneError(
+                f"{self._url} answers something that is no JSON; is it an Undertone service?"
+            ) from None
         return answer
+
+
+def _seconds(retry_after: str) -> float:
+    """How long to wait; proxies may give a date instead of a number, or hours."""
+    return min(float(retry_after), LONGEST_WAIT) if retry_after.isdecimal() else 1.0
 
 
 def _sendable(options: Options) -> dict[str, Any]:
@@ -253,10 +266,13 @@ def _content(source: Recording) -> bytes:
             return source
         if isinstance(source, str | os.PathLike):
             return Path(source).read_bytes()
-        return source.read()
+        content = source.read()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise AudioError(f"{describe(source)}: cannot be read ({reason})") from None
+    if not isinstance(content, bytes):
+        raise AudioError(f"{describe(source)}: is open as text; open it in binary mode ('rb')")
+    return content
 
 
 def _name(source: Recording) -> str | None:

@@ -69,28 +69,37 @@ class LiveStream:
         url: of the service.
         headers: of the handshake.
         config: the first message.
+        timeout: s to wait until it is taken.
 
     Raises:
         UndertoneError: the service cannot be reached, or refuses the stream.
     """
 
-    def __init__(self, url: str, headers: Mapping[str, str], config: Mapping[str, Any]) -> None:
+    def __init__(
+        self, url: str, headers: Mapping[str, str], config: Mapping[str, Any], timeout: float
+    ) -> None:
         address = f"ws{url.removeprefix('http')}/v1/stream"
         self._channels, self._rate = int(config["channels"]), int(config["sample_rate"])
-        self._open = ExitStack()
         try:
-            opening = connect(address, additional_headers=dict(headers), compression=None)
-            self._socket = self._open.enter_context(opening)
-            self._socket.send(json.dumps(config))
-            answer = json.loads(self._socket.recv())
+            with ExitStack() as stack:
+                self._socket = stack.enter_context(
+                    connect(
+                        address,
+                        additional_headers=dict(headers),
+                        compression=None,
+                        open_timeout=timeout,
+                    )
+                )
+                self._socket.send(json.dumps(config))
+                answer = json.loads(self._socket.recv(timeout))
+                if answer["type"] != "ready":
+                    raise UndertoneError(f"{url} refuses the stream: {answer.get('message')}")
+                self._open = stack.pop_all()
         except InvalidStatus as error:
             response = error.response
             raise refused(url, response.status_code, response.body or b"") from None
         except (OSError, WebSocketException) as error:
             raise UndertoneError(f"{url} opens no stream ({one_line(error)})") from None
-        if answer["type"] != "ready":
-            self._open.close()
-            raise UndertoneError(f"{url} refuses the stream: {answer.get('message')}")
         self.model: str = answer["model"]
         """Name and version of the model that judges."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypedDict, get_args
 
@@ -17,6 +16,8 @@ Channels = Literal["mix", "split"]
 
 SHORTEST_HOP = 0.1
 """s; more often than this a label says nothing new."""
+LONGEST_WAIT = 60.0
+"""s that a label may wait or last; the work for each grows with it."""
 
 
 class Options(TypedDict, total=False):
@@ -50,14 +51,14 @@ class Plan:
     hop: float = 1.0
     """s, how long a segment is; from 0.1 to `window`."""
     lookahead: float = 0.3
-    """s beyond its end that are heard for a segment, 0 or more. Up to `(window - hop) / 2` it moves
+    """s beyond its end that are heard for a segment, 0 to 60. Up to `(window - hop) / 2` it moves
     the window, which then has the segment in its middle; each further `hop` lets the smoothing
     hear one window more."""
     smoothing: Smoothing = "hmm"
     """"off"; "mean" of the neighbouring windows; "hmm", a hidden Markov model. See
     `undertone.smoothing`."""
     hold: float = 2.0
-    """s of speech that a label lasts at least before another one takes its place; 0 for none."""
+    """s of speech that a label lasts at least before another takes its place, 0 (none) to 60."""
     channels: Channels = "mix"
     """"mix" them down to their mean, or "split": follow each on its own."""
     gate: Gate | None = None
@@ -74,8 +75,10 @@ class Plan:
                 )
         for name, lowest in (("hop", SHORTEST_HOP), ("lookahead", 0.0), ("hold", 0.0)):
             value = getattr(self, name)
-            if not lowest <= value < math.inf:
-                raise UndertoneError(f"{name} is {value} s; expected {lowest:g} s or more")
+            if not lowest <= value <= LONGEST_WAIT:
+                raise UndertoneError(
+                    f"{name} is {value} s; expected {lowest:g} s to {LONGEST_WAIT:g} s"
+                )
         if not self.hop <= self.window:
             raise UndertoneError(
                 f"window is {self.window} s; expected at least the hop, {self.hop} s, so that "

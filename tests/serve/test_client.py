@@ -2,6 +2,7 @@
 
 import threading
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
 import pytest
@@ -175,3 +176,58 @@ def test_a_service_that_is_too_busy_is_asked_again(served, client):
     timer.start()
     assert client.predict(VOICE).status is Status.OK
     timer.join()
+
+
+def test_a_file_that_is_open_as_text_is_refused(client, tmp_path):
+    file = tmp_path / "a.wav"
+    file.write_text("no audio")
+    with file.open(encoding="utf-8") as text, pytest.raises(AudioError, match="open it in binary"):
+        client.predict(text)
+
+
+@pytest.fixture
+def stranger():
+    """A server that is no Undertone, and the headers of its answers."""
+    headers = {}
+
+    class Strange(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(int(headers.get("status", 200)))
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(b"<html>")
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Strange) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", headers
+        server.shutdown()
+        thread.join()
+
+
+def test_a_server_that_is_no_undertone_is_told(stranger):
+    url, headers = stranger
+    with Client(url) as client:
+        with pytest.raises(UndertoneError, match="is it an Undertone service"):
+            client.models()
+        headers |= {"status": "503"}
+        with pytest.raises(UndertoneError, match="status 503"):
+            client.models()
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [("2", 2.0), ("7200", 10.0), ("Wed, 21 Oct 2015 07:28:00 GMT", 1.0), ("-1", 1.0)],
+)
+def test_a_strange_time_to_wait_is_no_mistake(stranger, monkeypatch, said, seconds):
+    url, headers = stranger
+    headers |= {"status": "429", "Retry-After": said}
+    waited = []
+    monkeypatch.setattr("undertone.client.time.sleep", waited.append)
+    with Client(url) as client, pytest.raises(UndertoneError, match="status 429"):
+        client.models()
+    assert waited == [seconds] * 3

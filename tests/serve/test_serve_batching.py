@@ -78,3 +78,12 @@ def test_every_caller_gets_the_answer_about_his_own_recording(served, model):
         line.split()[1] for line in metrics if line.startswith("undertone_batch_clips_count")
     )
     assert float(runs) <= 3 * len(clips)
+
+
+def test_a_batcher_that_is_closed_lets_nobody_wait():
+    network = Slow()
+    network.go.set()
+    batcher = Batcher(network, sample_rate=8)
+    batcher.close()
+    with pytest.raises(ModelError, match="closed"):
+        batcher.run(np.ones((1, 8), np.float32))

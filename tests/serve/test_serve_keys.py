@@ -8,6 +8,7 @@ from websockets.sync.client import connect
 
 from undertone.cli import run
 from undertone.errors import UndertoneError
+from undertone.serve import Settings
 from undertone.serve.keys import is_known, read_keys
 from undertone.serve.settings import is_loopback
 
@@ -158,6 +159,8 @@ def test_what_other_machines_can_reach(host, answer):
         (["--model", "none-such"], "no model is called 'none-such'"),
         (["--store", "mysql://x/y"], "expected sqlite:///FILE or postgresql://"),
         (["--store", "sqlite:////nowhere/at/all.db"], "cannot be used as a store"),
+        (["--store-audio"], "give --store too"),
+        (["--host", "a" * 70, "--open"], "cannot be listened on"),
         (["--max-upload", "-1"], "limit upload is -1000000"),
         (["--host", "203.0.113.77", "--open"], "cannot be listened on"),
     ],
@@ -169,3 +172,11 @@ def test_a_service_that_cannot_start_says_why_in_one_line(capfd, monkeypatch, ar
     assert status == 2
     assert said in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("origin", ["example.org", "https://example.org/", "ftp://a", "", "null"])
+def test_what_is_no_origin_is_refused_at_the_start(origin):
+    with pytest.raises(
+        UndertoneError, match=r"is no origin; expected such as https://example\.org"
+    ):
+        Settings(cors=(origin,))

@@ -7,7 +7,21 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from serving import PREDICT, WAV, form, get, post, raw_post, running, sound, status_of, until
+from serving import (
+    PREDICT,
+    WAV,
+    form,
+    get,
+    post,
+    raw_post,
+    read_answer,
+    running,
+    sound,
+    status_of,
+    until,
+)
+
+from undertone.serve.running import UNREAD, bind
 
 
 @pytest.fixture(scope="module")
@@ -171,3 +185,89 @@ def test_threads_and_connections_do_not_grow_with_requests(served, http):
         http.post("/v1/timeline", content=WAV)
     assert threading.active_count() <= before + 8  # the pools fill up to their size
     assert len(served.server.server_state.connections) <= 2
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        b"",
+        b"POST /v1/predict HTTP/1.1\r\nHost:",
+        raw_post(PREDICT, b"", length=10**9),  # refused, and its body never comes
+        b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\nGET",
+    ],
+)
+def test_a_connection_without_a_request_is_closed_after_a_while(small, first):
+    with socket.create_connection(small.address, timeout=10) as connection:
+        connection.sendall(first)
+        begun = time.monotonic()
+        while connection.recv(1000):
+            assert time.monotonic() - begun < 10
+
+
+def is_closed_on(connection: socket.socket, piece: bytes, *, times: int, pause: float = 0.0):
+    """Whether the server closes the connection before so many pieces were sent."""
+    try:
+        for _ in range(times):
+            connection.sendall(piece)
+            time.sleep(pause)
+    except OSError:
+        return True
+    return False
+
+
+def test_a_head_that_comes_in_drops_is_not_waited_for(small):
+    with socket.create_connection(small.address, timeout=10) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\n")
+        assert is_closed_on(connection, b"a: b\r\n", times=500, pause=0.02)
+
+
+def test_a_connection_that_goes_on_asking_is_kept(small):
+    begun = time.monotonic()
+    with socket.create_connection(small.address, timeout=10) as connection:
+        while time.monotonic() - begun < 1.5:  # three times as long as a head may take
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n")
+            assert status_of(read_answer(connection)) == 200
+
+
+@pytest.mark.parametrize(
+    ("begin", "more"),
+    [
+        (b"GET /healthz HTTP/1.1\r\n", b"a: b\r\n"),
+        (b"GET /healthz HTTP/1.1\r\na: ", b"b" * 1000),
+        (b"GET /", b"x" * 1000),
+        (b"POST /v1/predict HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"a: b\r\n"),
+    ],
+)
+def test_headers_without_end_are_refused(served, begin, more):
+    with socket.create_connection(served.address, timeout=10) as connection:
+        connection.sendall(begin)
+        assert is_closed_on(connection, more * 100, times=20_000_000 // len(more * 100))
+    until(lambda: served.service.admission.requests == 0)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\nlong\r\n",
+        b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n123456",
+    ],
+)
+def test_a_request_of_two_lengths_or_of_none_is_refused(served, head):
+    answer = served.raw(b"POST /v1/predict HTTP/1.1\r\nHost: test\r\n" + head)
+    assert status_of(answer) == 400
+    until(lambda: served.service.admission.requests == 0)
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux has it")
+def test_a_client_that_does_not_read_is_dropped_by_the_system():
+    with bind("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == UNREAD
+
+
+@pytest.mark.parametrize("option", ["lookahead=1e9", "hold=1e308", "lookahead=1e308&hop=0.1"])
+def test_work_that_grows_without_bound_cannot_be_asked_for(http, option):
+    response = http.post(f"/v1/timeline?{option}", content=WAV)
+    assert (response.status_code, response.json()["error"]["code"]) == (422, "bad_option")

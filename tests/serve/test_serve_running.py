@@ -173,3 +173,13 @@ def test_a_service_leaves_no_thread_behind(tiny):
         post(f"{one.url}{PREDICT}", content=WAV)
         post(f"{one.url}/v1/timeline", content=WAV)
     until(lambda: set(threading.enumerate()) <= before)
+
+
+def test_work_that_outlasts_a_stop_is_given_up(tiny):
+    long = sound(np.zeros(16_000 * 3600, np.int16), kind="FLAC")
+    with running(tiny, limits={"drain": 0.2}) as one:
+        with socket.create_connection(one.address) as connection:
+            connection.sendall(raw_post("/v1/timeline?hop=0.1&smoothing=off", long))
+            until(lambda: one.service.admission.held == len(long))
+            one.stop()
+        assert one.service.admission.requests == 0

@@ -7,7 +7,8 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -20,6 +21,10 @@ from tiny_model import RATE, VOICE
 from undertone.audio import Audio
 from undertone.client import Client
 from undertone.errors import MissingExtraError, UndertoneError
+from undertone.gate import Status
+from undertone.prediction import Prediction
+from undertone.serve import Settings
+from undertone.serve import service as service_module
 from undertone.serve import store as store_module
 from undertone.serve.store import RECORDINGS, RESULTS, Store, rows_of
 
@@ -212,3 +217,71 @@ def test_a_missing_driver_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(MissingExtraError, match=r'pip install "undertone\[postgresql\]"'):
         Store("postgresql://me@127.0.0.1:1/there")
+
+
+def test_a_request_is_in_hand_until_its_results_are_kept(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(service_module, "STORE_WAITS", 1.0)
+    file = tmp_path / "results.db"
+    settings = {"store": f"sqlite:///{file}", "store_audio": True}
+    with (
+        running(tiny, limits={"requests": 2}, **settings) as one,
+        sqlite3.connect(file, isolation_level=None) as other,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        other.execute("begin immediate")
+        asked = [pool.submit(post, f"{one.url}{PREDICT}", content=WAV) for _ in range(2)]
+        until(lambda: one.service.admission.requests == 2)
+        assert one.service.admission.held == 2 * len(WAV)
+        assert post(f"{one.url}{PREDICT}", content=WAV).status_code == 429
+        assert [future.result().status_code for future in asked] == [200, 200]
+        assert one.service.admission.held == 0
+        waiting = [item for item in one.service.store._queue.queue if item is not None]
+        assert not any(results or contents for results, contents, _ in waiting)
+        other.execute("rollback")
+    other.close()
+
+
+def test_a_value_that_the_database_minds_costs_no_other_its_results(url):
+    store = Store(url)
+    rows = {
+        name: rows_of("predict", f"{n}", name, "m", [Prediction(Status.SILENCE, "m")])
+        for n, name in enumerate(["good", "bad", "fine"])
+    }
+    rows["bad"][0]["caller"] = "\0" if url.startswith("postgresql") else 2**64
+    together = [(found, [], Future()) for found in rows.values()]
+    store._write(together)
+    store.close()
+    assert [future.result() for *_, future in together] == [True, False, True]
+    assert {row["caller"] for row in kept(url)} == {"good", "fine"}
+
+
+@pytest.mark.parametrize("caller", ["%00", "a%0Ab", "%1b[2J"])
+def test_a_caller_s_id_is_printable(served, caller):
+    answer = post(f"{served.url}{PREDICT}?caller={caller}", content=WAV)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "bad_option")
+
+
+def test_a_store_that_hangs_does_not_hold_up_the_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(store_module, "PATIENCE", 0.2)
+    store = Store(f"sqlite:///{tmp_path / 'results.db'}")
+    go = threading.Event()
+    monkeypatch.setattr(store, "_insert", lambda _: go.wait(10))
+    future = store.add(rows_of("predict", "x", None, "m", []))
+    store.close()
+    assert not future.done()
+    go.set()
+    assert future.result(10)
+
+
+def test_readiness_is_told_while_every_thread_is_at_work(tiny, tmp_path):
+    with running(tiny, store=f"sqlite:///{tmp_path / 'results.db'}") as one:
+        go = threading.Event()
+        for _ in range(200):
+            one.service.long.submit(go.wait, 20)
+        assert get(f"{one.url}/readyz").status_code == 200
+        go.set()
+
+
+def test_recordings_without_a_store_cannot_be_kept(tiny):
+    with pytest.raises(UndertoneError, match="give --store too"):
+        Settings(store_audio=True)

@@ -156,6 +156,8 @@ def test_a_bad_frame_is_answered_and_the_session_lives_on(
         '{"type": "config", "sample_rate": 16000, "rate": 1}',
         '{"type": "config", "sample_rate": 16000, "window": 1e999}',
         '{"type": "config", "sample_rate": 16000, "hop": 9}',
+        '{"type": "config", "sample_rate": 16000, "hold": 1e308}',
+        '{"type": "config", "sample_rate": 16000, "caller": "\\u0000"}',
         '{"type": "config", "sample_rate": 16000, "model": "other"}',
     ],
 )
@@ -297,3 +299,62 @@ def test_speech_of_each_channel_is_told_apart():
 def test_a_key_is_not_in_what_a_config_shows():
     config = Config.from_text(json.dumps({"type": "config", "sample_rate": 8000, "key": KEY}))
     assert KEY not in repr(config)
+
+
+def test_a_long_frame_is_heard_in_parts_and_says_the_same(served, model, voice):
+    samples, rate = np.tile(voice[::16], 20), RATE // 16  # minutes in a few bytes
+    stream = model.stream(rate)
+    expected = [one.to_dict() for one in stream.feed(samples) + stream.finish()]
+    with opened(served, sample_rate=rate) as (socket, _):
+        socket.send(samples.tobytes())
+        socket.send(FINISH)
+        found = of_kind(rest(socket), "measurement")
+    assert len(found) > 100
+    assert [(one["start"], one["status"]) for one in found] == [
+        (one["start"], one["status"]) for one in expected
+    ]
+
+
+def test_a_long_frame_with_a_mistake_is_left_out_whole(served, voice):
+    bad = np.tile(voice.astype("<f4") / 32768, 4)
+    bad[-1] = np.inf
+    with opened(served, encoding="float32") as (socket, _):
+        socket.send(bad.tobytes())
+        socket.send(FINISH)
+        said = rest(socket)
+    assert [one["type"] for one in said] == ["error", "finished"]
+    assert said[-1]["summary"]["duration"] == 0
+
+
+def test_a_stream_that_fails_says_so_and_is_counted(tiny, voice, monkeypatch):
+    def broken(*_):
+        raise ZeroDivisionError("a secret")
+
+    with running(tiny) as one:
+        monkeypatch.setattr(one.service.models["tiny"].batcher, "_network", broken)
+        with opened(one) as (socket, _):
+            socket.send(voice.tobytes())
+            said = rest(socket)
+            assert socket.close_code == 1011
+        assert said[-1] == {
+            "type": "error",
+            "code": "internal",
+            "message": "the service failed; its log says why",
+        }
+        until(lambda: one.service.admission.streams == 0)
+        assert 'endpoint="/v1/stream",status="1011"' in get(f"{one.url}/metrics").text
+
+
+def test_clients_cannot_choose_what_is_counted(served):
+    with opened(served) as (socket, _):
+        socket.close(4567)
+    until(lambda: served.service.admission.streams == 0)
+    until(lambda: 'status="other"' in get(f"{served.url}/metrics").text)
+    assert "4567" not in get(f"{served.url}/metrics").text
+
+
+def test_a_stream_outlives_the_time_that_a_head_may_take(tiny):
+    with running(tiny, limits={"receive": 0.2}) as one, opened(one) as (socket, _):
+        time.sleep(0.6)
+        socket.send(FINISH)
+        assert rest(socket)[-1]["type"] == "finished"

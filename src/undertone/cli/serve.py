@@ -67,6 +67,7 @@ def serve(
         str | None,
         typer.Option(
             metavar="URL",
+            envvar="UNDERTONE_STORE",
             rich_help_panel=RESULTS,
             help="sqlite:///FILE or postgresql://USER@HOST/NAME.",
             show_default="nothing is kept",

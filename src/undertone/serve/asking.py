@@ -19,7 +19,7 @@ from undertone.serve.batching import SharedModel
 from undertone.serve.bodies import Recording, read_body
 from undertone.serve.refusal import Refusal
 from undertone.serve.service import Service, failed
-from undertone.serve.store import rows_of
+from undertone.serve.store import PRINTABLE, rows_of
 
 DEFAULTS = Plan()
 
@@ -32,7 +32,11 @@ Threshold = Annotated[
 ]
 Caller = Annotated[
     str | None,
-    Query(max_length=128, description="An id of your own, kept with the results in the store."),
+    Query(
+        max_length=128,
+        pattern=PRINTABLE,
+        description="An id of your own, kept with the results in the store.",
+    ),
 ]
 
 _RECORDING = {"type": "string", "format": "binary"}
@@ -111,15 +115,14 @@ async def predict(
         work = (_judged(service, chosen, one, min_confidence) for one in recordings)
         found = await asyncio.gather(*work, return_exceptions=body.is_form)
         predictions = [_answer(chosen, one) for one in found]
+        number, title = uuid.uuid4().hex, chosen.card.title
+        rows = rows_of("predict", number, caller, title, predictions)
+        await service.keep(rows, [one.content for one in recordings])
     service.metrics.count(
         "/v1/predict",
-        chosen.card.title,
+        title,
         ((one.status, one.emotion) for one in predictions),
         sum(one.duration or 0.0 for one in predictions),
-    )
-    number, title = uuid.uuid4().hex, chosen.card.title
-    await service.keep(
-        rows_of("predict", number, caller, title, predictions), [one.content for one in recordings]
     )
     named = zip(recordings, predictions, strict=True)
     answers = [{"name": one.name} | _without_path(prediction) for one, prediction in named]
@@ -167,18 +170,18 @@ async def timeline(
         segments, summary = await service.run(
             service.long, service.follow, chosen, content, options
         )
+        number, title = uuid.uuid4().hex, chosen.card.title
+        await service.keep(rows_of("timeline", number, caller, title, segments), [content])
     service.metrics.count(
         "/v1/timeline",
-        chosen.card.title,
+        title,
         ((one.status, one.emotion) for one in segments),
         summary.duration,
     )
-    number, title = uuid.uuid4().hex, chosen.card.title
-    await service.keep(rows_of("timeline", number, caller, title, segments), [content])
     return JSONResponse(
         {
             "id": number,
-            "model": chosen.card.title,
+            "model": title,
             "segments": [one.to_dict() for one in segments],
             "summary": summary.to_dict(),
         }

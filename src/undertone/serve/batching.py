@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from undertone.audio import Samples
 from undertone.card import Card
+from undertone.errors import ModelError
 from undertone.judging import Network, Probabilities, batches
 from undertone.model import Model
 
@@ -37,6 +38,8 @@ class Batcher:
         self._network = network
         self._rate = sample_rate
         self._queue: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
+        self._closing = threading.Lock()
+        self._closed = False
         self.observe: Callable[[int], None] = lambda clips: None
         """Called with the size of every batch."""
         self._thread = threading.Thread(target=self._work, name="undertone-batch", daemon=True)
@@ -51,16 +54,21 @@ class Batcher:
         """(clips, samples) -> (clips, classes), together with others' clips of that length.
 
         Raises:
-            ModelError: the network cannot take them.
+            ModelError: the network cannot take them, or the batcher is closed.
         """
         futures: list[Future[Probabilities]] = [Future() for _ in batch]
-        for pair in zip(batch, futures, strict=True):
-            self._queue.put(pair)
+        with self._closing:
+            if self._closed:
+                raise ModelError("the model is closed; nobody may ask it any more")
+            for pair in zip(batch, futures, strict=True):
+                self._queue.put(pair)
         return np.stack([future.result() for future in futures])
 
     def close(self) -> None:
         """Run what waits, and stop."""
-        self._queue.put(None)
+        with self._closing:
+            self._closed = True
+            self._queue.put(None)
         self._thread.join()
 
     def _work(self) -> None:

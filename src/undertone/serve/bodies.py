@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
@@ -60,8 +61,10 @@ async def read_body(request: Request, place: Place, limits: Limits) -> Body:
                     form.feed(chunk)
                 files = [Recording(content, name) for name, content in form.finish()]
                 return Body(files, is_form=True)
-            content = b"".join([chunk async for chunk in chunks])
-            return Body([Recording(content)], is_form=False)
+            content = io.BytesIO()
+            async for chunk in chunks:
+                content.write(chunk)
+            return Body([Recording(content.getvalue())], is_form=False)
     except TimeoutError:
         raise Refusal(
             408, "too_slow", f"the body did not come within {limits.receive:g} s"

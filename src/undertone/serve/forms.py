@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
@@ -25,7 +27,7 @@ class Form:
     def __init__(self, content_type: str, most: int) -> None:
         self._most = most
         self._ended = False
-        self._files: list[tuple[str | None, bytearray]] = []
+        self._files: list[tuple[str | None, io.BytesIO]] = []
         self._field = self._value = b""
         self._name: str | None = None
         self._is_file = False
@@ -69,7 +71,7 @@ class Form:
             raise _broken("it ends before its last boundary")
         if not self._files:
             raise Refusal(422, "no_recording", "the form has no file; add one or more recordings")
-        return [(name, bytes(content)) for name, content in self._files]
+        return [(name, content.getvalue()) for name, content in self._files]
 
     def _part_begins(self) -> None:
         self._field = self._value = b""
@@ -99,10 +101,10 @@ class Form:
             raise Refusal(422, "bad_form", "a field is no file; options go into the query")
         if len(self._files) == self._most:
             raise Refusal(413, "too_many", f"more than {self._most} recordings in one request")
-        self._files.append((self._name, bytearray()))
+        self._files.append((self._name, io.BytesIO()))
 
     def _data(self, data: bytes, start: int, end: int) -> None:
-        self._files[-1][1].extend(memoryview(data)[start:end])
+        self._files[-1][1].write(memoryview(data)[start:end])
 
     def _ends(self) -> None:
         self._ended = True

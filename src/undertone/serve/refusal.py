@@ -47,6 +47,11 @@ def stopping() -> Refusal:
     return Refusal(503, "stopping", "the service is about to stop", {"Retry-After": "5"})
 
 
+def failed_within() -> Refusal:
+    """Make the refusal for a mistake of the service's own: its log has the traceback."""
+    return Refusal(500, "internal", "the service failed; its log says why")
+
+
 def answer_errors(app: FastAPI) -> None:
     """Give every error of the app the same shape."""
     app.add_exception_handler(HTTPException, _http)
@@ -77,6 +82,4 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _internal(_: Request, __: Exception) -> JSONResponse:
-    """The traceback is in the server's log; nothing of it is told."""
-    refusal = Refusal(500, "internal", "the service failed; its log says why")
-    return JSONResponse(refusal.to_dict(), 500)
+    return JSONResponse(failed_within().to_dict(), 500)

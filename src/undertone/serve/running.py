@@ -16,12 +16,16 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from undertone.display import one_line
 from undertone.errors import UndertoneError
+from undertone.serve.connection import Connection
 from undertone.serve.service import Service
 
 BACKLOG = 512
 PATIENCE = 60.0
 """s for the answer to a ping, which waits behind the audio that came before it."""
+UNREAD = 60_000
+"""ms after which a connection is dropped whose client does not read what it is sent."""
 
 
 class Server(uvicorn.Server):
@@ -37,6 +41,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http=Connection,
                 log_config=None,
                 access_log=False,
                 backlog=BACKLOG,
@@ -92,12 +97,16 @@ def bind(host: str, port: int) -> socket.socket:
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
         raise UndertoneError(
-            f"{host}:{port} cannot be listened on ({error.strerror or error}); "
+            f"{one_line(host)}:{port} cannot be listened on "
+            f"({getattr(error, 'strerror', None) or one_line(error)}); "
             "choose another --host or --port"
         ) from None
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; the connections have it from the listener
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD)
+    return listener
 
 
 def run(app: FastAPI, listener: socket.socket, started: Callable[[str], None]) -> None:
@@ -109,6 +118,7 @@ def run(app: FastAPI, listener: socket.socket, started: Callable[[str], None]) -
         started: called with the service's address.
     """
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it quotes what was sent
     host, port = listener.getsockname()[:2]
     started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
     Server(app).run(sockets=[listener])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ from undertone.segments import Segment, Summary
 from undertone.serve.admission import Admission
 from undertone.serve.batching import SharedModel
 from undertone.serve.metrics import Metrics
-from undertone.serve.refusal import Refusal
+from undertone.serve.refusal import Refusal, stopping
 from undertone.serve.settings import Settings
 from undertone.serve.store import Row, Store
 from undertone.zoo import find
@@ -53,6 +54,8 @@ class Service:
         self.store = None if settings.store is None else Store(settings.store)
         self.stopping = asyncio.Event()
         """Set when streams are to finish."""
+        self.given_up = threading.Event()
+        """Set when nobody waits for answers any more."""
         threads = THREADS * (os.cpu_count() or 1)
         self.short = ThreadPoolExecutor(threads, thread_name_prefix="undertone-predict")
         self.long = ThreadPoolExecutor(threads, thread_name_prefix="undertone-timeline")
@@ -91,7 +94,7 @@ class Service:
         Raises:
             Refusal: 413 or 422, it is too long or cannot be judged.
         """
-        watch = Watch(self.limits.duration, self.limits.work)
+        watch = Watch(self.limits.duration, self.limits.work, self.given_up)
         try:
             audio = Audio.read(content, sample_rate=model.card.sample_rate, watch=watch)
             return model.predict(audio, min_confidence=threshold)
@@ -106,7 +109,7 @@ class Service:
         Raises:
             Refusal: as for `predict`.
         """
-        watch = Watch(self.limits.timeline, self.limits.work)
+        watch = Watch(self.limits.timeline, self.limits.work, self.given_up)
         segments = []
         try:
             with model.timeline(content, workers=THREADS, **options) as timeline:
@@ -117,7 +120,7 @@ class Service:
         except (UndertoneError, MemoryError) as error:
             raise unreadable(error) from None
 
-    async def keep(self, results: Sequence[Row], contents: Sequence[bytes] = ()) -> None:
+    async def keep(self, results: list[Row], contents: Sequence[bytes] = ()) -> None:
         """Hand results to the store, if there is one, and wait until they are written.
 
         An answer is given all the same where they could not be; that is counted.
@@ -133,22 +136,27 @@ class Service:
             for number, content in enumerate(contents if self.settings.store_audio else (), 1)
         ]
         written = False
+        future = self.store.add(results, recordings)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STORE_WAITS):
-                written = await asyncio.wrap_future(self.store.add(results, recordings))
+                written = await asyncio.wrap_future(future)
         if not written:
             self.metrics.unstored.inc(len(results))
+        if future.cancel():  # what still stands in the store's queue takes no memory there
+            results.clear()
+            recordings.clear()
 
     async def is_ready(self) -> str:
         """Why it takes no requests, in a word; "ok" if it does."""
         if self.admission.stopping:
             return "stopping"
-        if self.store is not None and not await self.run(self.long, self.store.answers):
+        if self.store is not None and not await asyncio.to_thread(self.store.answers):
             return "no store"
         return "ok"
 
     def close(self) -> None:
-        """Finish what is being judged, and let go of the threads and the store."""
+        """Give up what is still being judged, and let go of the threads and the store."""
+        self.given_up.set()
         for pool in (self.short, self.long, self.live):
             pool.shutdown()
         for model in self.models.values():
@@ -163,9 +171,11 @@ class Watch:
     Args:
         duration: s of audio that there may be.
         work: s from now that it may take.
+        given_up: ends it too, when set.
     """
 
-    def __init__(self, duration: float, work: float) -> None:
+    def __init__(self, duration: float, work: float, given_up: threading.Event) -> None:
+        self._given_up = given_up
         self._duration = duration
         self._work = work
         self._until = time.monotonic() + work
@@ -174,8 +184,10 @@ class Watch:
         """Look at the clock, after so many seconds of audio.
 
         Raises:
-            Refusal: 413.
+            Refusal: 413, or 503 where the service stops.
         """
+        if self._given_up.is_set():
+            raise stopping()
         if seconds > self._duration:
             raise Refusal(413, "too_long", f"the recording is longer than {self._duration:g} s")
         if time.monotonic() > self._until:

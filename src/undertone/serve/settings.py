@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import re
 from dataclasses import dataclass, field, fields
 
+from undertone.display import one_line
 from undertone.errors import UndertoneError
+
+ORIGIN = re.compile(r"https?://[^\s/?#@]+")
+"""Of a web page: scheme, host and perhaps a port."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +56,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """A service, as it is asked for."""
+    """A service, as it is asked for.
+
+    Raises:
+        UndertoneError: an origin is none, or recordings are to be kept without a store.
+    """
 
     models: tuple[str | None, ...] = (None,)
     """Names or paths; the first answers where a request names none. None is the built-in one."""
@@ -64,6 +73,16 @@ class Settings:
     store_audio: bool = False
     """Whether the recordings are kept with the results."""
     limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        for origin in self.cors:
+            if not (origin == "*" or ORIGIN.fullmatch(origin)):
+                raise UndertoneError(
+                    f"--cors {one_line(origin)} is no origin; expected such as "
+                    "https://example.org, without a path, or * for all"
+                )
+        if self.store_audio and self.store is None:
+            raise UndertoneError("recordings can be kept only in a store; give --store too")
 
 
 def is_loopback(host: str) -> bool:

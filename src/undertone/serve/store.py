@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import logging
 import queue
@@ -26,6 +27,19 @@ WAITING = 10_000
 
 TOGETHER = 256
 """Requests whose results are written in one transaction at most."""
+
+PATIENCE = 10
+"""s that is waited for a database that does not answer."""
+
+PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+"""What a caller's id is made of: PostgreSQL takes no NUL, and nobody wants the others."""
+
+POSTGRESQL_WAITS = {
+    "connect_timeout": PATIENCE,
+    "tcp_user_timeout": 1000 * PATIENCE,
+    "keepalives_idle": PATIENCE,
+}
+"""How long it may be out of reach before a connection is given up."""
 
 Row = dict[str, Any]
 Waiting = tuple[Sequence[Row], Sequence[Row], "Future[bool]"]
@@ -98,9 +112,10 @@ class Store:
         return True
 
     def close(self) -> None:
-        """Write what waits, and let go of the database."""
-        self._queue.put(None)
-        self._thread.join()
+        """Write what waits, as far as the database answers, and let go of it."""
+        with contextlib.suppress(queue.Full):
+            self._queue.put(None, timeout=PATIENCE)
+        self._thread.join(2 * PATIENCE)
         self._engine.dispose()
 
     def _work(self) -> None:
@@ -115,23 +130,35 @@ class Store:
                     break
                 one = self._queue.get()
             last = one is None
-            written = self._written(together)
-            for _, _, future in together:
-                future.set_result(written)
+            self._write(together)
 
-    def _written(self, together: list[Waiting]) -> bool:
+    def _write(self, together: list[Waiting]) -> None:
+        """Write results; one by one where the database minds a value of some of them."""
+        try:
+            self._insert(together)
+        except sqlalchemy.exc.OperationalError as error:  # it is away, or full
+            logger.error("the store did not take %d requests: %s", len(together), _reason(error))
+            written = False
+        except Exception as error:  # whatever it is, those who wait must hear of it
+            if len(together) > 1:
+                for one in together:
+                    self._write([one])
+                return
+            logger.error("the store did not take a request's results: %s", _reason(error))
+            written = False
+        else:
+            written = True
+        for _, _, future in together:
+            future.set_result(written)
+
+    def _insert(self, together: list[Waiting]) -> None:
         rows = [row for results, _, _ in together for row in results]
         recordings = [row for _, contents, _ in together for row in contents]
-        try:
-            with self._engine.begin() as connection:
-                if rows:
-                    connection.execute(sqlalchemy.insert(RESULTS), rows)
-                if recordings:
-                    connection.execute(sqlalchemy.insert(RECORDINGS), recordings)
-        except sqlalchemy.exc.SQLAlchemyError as error:
-            logger.error("the store did not take %d results: %s", len(rows), _reason(error))
-            return False
-        return True
+        with self._engine.begin() as connection:
+            if rows:
+                connection.execute(sqlalchemy.insert(RESULTS), rows)
+            if recordings:
+                connection.execute(sqlalchemy.insert(RECORDINGS), recordings)
 
 
 def rows_of(
@@ -186,7 +213,7 @@ def _engine(text: str) -> sqlalchemy.Engine:
             "postgresql://USER:PASSWORD@HOST/NAME"
         ) from None
     is_file = url.drivername == "sqlite"
-    waits = {"timeout": 10} if is_file else {"connect_timeout": 10}
+    waits = {"timeout": PATIENCE} if is_file else POSTGRESQL_WAITS
     try:
         engine = sqlalchemy.create_engine(
             url, hide_parameters=True, pool_pre_ping=True, connect_args=waits
@@ -212,7 +239,7 @@ def _log_ahead(connection: Any, _: object) -> None:
         connection.execute(f"PRAGMA {setting}").close()
 
 
-def _reason(error: sqlalchemy.exc.SQLAlchemyError) -> str:
+def _reason(error: Exception) -> str:
     """The first line of what the database said, or only its kind: later ones may quote values."""
     said = str(getattr(error, "orig", None) or "").strip().splitlines()
     return one_line(said[0]) if said else type(error).__name__

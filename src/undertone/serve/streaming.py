@@ -15,19 +15,27 @@ from fastapi.responses import JSONResponse
 from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from undertone.errors import AudioError
 from undertone.segments import Segment
 from undertone.serve.asking import check_options
 from undertone.serve.keys import given_key, is_known, unknown_key
-from undertone.serve.refusal import Refusal, stopping
+from undertone.serve.refusal import Refusal, failed_within, stopping
 from undertone.serve.service import Service
 from undertone.serve.store import rows_of
 from undertone.serve.talk import Config, Talk, error, is_finish
 
 ENDPOINT = "/v1/stream"
 
-DONE, RESTART, IDLE, UNAUTHORISED = 1000, 1012, 4408, 4401
+DONE, INTERNAL, RESTART, UNAUTHORISED, IDLE = 1000, 1011, 1012, 4401, 4408
 """Codes that a stream is closed with."""
+
+COUNTED = frozenset(
+    {DONE, 1001, 1005, 1006, 1007, 1009, INTERNAL, RESTART, UNAUTHORISED, IDLE}  # closed with
+    | {401, 403, 429, 503}  # refused with
+)
+"""What streams are counted under; clients may close with any other code."""
+
+PIECE = 10
+"""s of a frame that are heard in one go: it bounds the memory, whatever the frame's rate."""
 
 logger = logging.getLogger("undertone.serve")
 router = APIRouter()
@@ -52,7 +60,8 @@ async def stream(socket: WebSocket) -> None:
         session.code = left.code
     finally:
         seconds = time.perf_counter() - begun
-        service.metrics.requests.labels(ENDPOINT, str(session.code)).inc()
+        told = str(session.code) if session.code in COUNTED else "other"
+        service.metrics.requests.labels(ENDPOINT, told).inc()
         logger.info("WS %s %d %.1f s", ENDPOINT, session.code, seconds)
 
 
@@ -107,6 +116,12 @@ class Session:
             await self._followed()
         except Refusal as refusal:
             await self._socket.send_json(error(refusal))
+        except WebSocketDisconnect:
+            raise
+        except Exception:
+            self.code = INTERNAL
+            logger.exception("a stream failed")
+            await self._socket.send_json(error(failed_within()))
         finally:
             self._stop.cancel()
         await self._socket.close(self.code)
@@ -150,11 +165,9 @@ class Session:
             if is_finish(message.get("text")):
                 break
             try:
-                found = await self._heard(message.get("bytes"))
+                await self._hear(message.get("bytes"))
             except Refusal as refusal:
                 await self._socket.send_json(error(refusal))
-            else:
-                await self._tell(found)
         await self._tell(await self._service.run(self._service.live, self._stream.finish))
         for last in self._talk.finished():
             await self._socket.send_json(last)
@@ -163,20 +176,20 @@ class Session:
         if idle is not None:
             raise idle
 
-    async def _heard(self, frame: bytes | None) -> list[Segment]:
-        """What became final with the next frame.
+    async def _hear(self, frame: bytes | None) -> None:
+        """Hear the next frame, and tell what became final with it.
 
         Raises:
             Refusal: it is left out.
         """
         if frame is None:
             raise Refusal(422, "bad_message", 'expected binary frames, or {"type": "finish"}')
-        samples = self._config.samples(frame)
-        try:
-            return await self._service.run(self._service.live, self._stream.feed, samples)
-        except AudioError as problem:
-            said = str(problem).removeprefix("the array given: ")
-            raise Refusal(422, "bad_frame", said) from None
+        run, pool = self._service.run, self._service.live
+        samples = (await run(pool, self._config.audio, frame)).samples
+        step = PIECE * self._config.sample_rate
+        for start in range(0, samples.shape[1], step):
+            piece = samples[:, start : start + step]
+            await self._tell(await run(pool, self._stream.feed, piece))
 
     async def _next(self, seconds: float) -> Message | None:
         """The next message; None when the service is to stop.

@@ -7,14 +7,17 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from undertone.audio import Audio
 from undertone.decode import MAX_CHANNELS, MAX_RATE, MIN_RATE
 from undertone.display import one_line
+from undertone.errors import AudioError
+from undertone.judging import MAX_PEAK
 from undertone.plan import Options, Plan, Smoothing
 from undertone.segments import Segment
 from undertone.serve.refusal import Refusal
+from undertone.serve.store import PRINTABLE
 
 DEFAULTS = Plan()
 
@@ -38,7 +41,7 @@ class Config(BaseModel):
     model: str | None = None
     key: str | None = Field(default=None, repr=False)
     """An API key, for browsers, which cannot send headers."""
-    caller: str | None = Field(default=None, max_length=128)
+    caller: str | None = Field(default=None, max_length=128, pattern=PRINTABLE)
     """An id of your own, kept with the results in the store."""
     window: float = DEFAULTS.window
     hop: float = DEFAULTS.hop
@@ -74,11 +77,11 @@ class Config(BaseModel):
             "min_confidence": self.min_confidence,
         }
 
-    def samples(self, frame: bytes) -> NDArray[Any]:
-        """The samples in a binary message, (channels, samples).
+    def audio(self, frame: bytes) -> Audio:
+        """What a binary message holds.
 
         Raises:
-            Refusal: it is no whole number of samples of every channel.
+            Refusal: it is no whole number of samples of every channel, or they are no sound.
         """
         sample = SAMPLE[self.encoding]
         step = sample.itemsize * self.channels
@@ -89,7 +92,15 @@ class Config(BaseModel):
                 f"{len(frame)} bytes; expected a multiple of {step}, {self.channels} "
                 f"{'channel' if self.channels == 1 else 'channels'} of {self.encoding}",
             )
-        return np.frombuffer(frame, sample).reshape(-1, self.channels).T
+        samples = np.frombuffer(frame, sample).reshape(-1, self.channels).T
+        try:
+            audio = Audio(samples, self.sample_rate)
+        except AudioError as problem:
+            said = str(problem).removeprefix("the array given: ")
+            raise Refusal(422, "bad_frame", said) from None
+        if audio.peak > MAX_PEAK:
+            raise Refusal(422, "bad_frame", f"samples reach {audio.peak:.3g}; scale them to -1..1")
+        return audio
 
 
 class Talk:
