@@ -30,7 +30,26 @@ def originals() -> dict[str, bytes]:
         file = io.BytesIO()
         soundfile.write(file, samples, rate, format=kind, subtype=subtype)
         whole[name] = file.getvalue()
+    for name, kind, codec in (("m4a", "mp4", "aac"), ("webm", "webm", "libopus")):
+        whole[name] = _media(samples, rate, kind, codec)
     return whole
+
+
+def _media(samples: np.ndarray, rate: int, kind: str, codec: str) -> bytes:
+    """The same as FFmpeg writes it."""
+    import av
+
+    file = io.BytesIO()
+    with av.open(file, "w", format=kind) as media:
+        track = media.add_stream(codec, rate=rate, layout="mono")
+        levels = np.clip(32768 * samples, -32768, 32767).astype(np.int16)
+        frame = av.AudioFrame.from_ndarray(levels[np.newaxis], format="s16", layout="mono")
+        frame.sample_rate = rate
+        fitted = av.AudioResampler(format=track.format, layout="mono", rate=track.rate)
+        for piece in fitted.resample(frame):
+            media.mux(track.encode(piece))
+        media.mux(track.encode(None))
+    return file.getvalue()
 
 
 def mutated(whole: dict[str, bytes], number: int) -> bytes:
