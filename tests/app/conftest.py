@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from tiny_model import VOICE, write_tiny
+from tiny_standing import write_tiny_head
 
 ROOT = Path(__file__).parents[2]
 SHOTS = ROOT / "build" / "app"
@@ -37,6 +38,7 @@ class Server:
         self.models = folder / "models"
         self.models.mkdir()
         write_tiny(self.models / "tiny.onnx")
+        write_tiny_head(self.models / "standing.onnx")
         (self.models / "broken.onnx").write_bytes(b"no model at all")
         self.corrections = folder / "corrections"
         with socket.socket() as free:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 from tiny_model import VOICE
+from tiny_standing import INFO, write_tiny_encoder
 
 import undertone
 from undertone.why import explain
@@ -155,6 +156,37 @@ def test_models_are_compared_side_by_side(visit) -> None:
     page.get_by_role("heading", name="agree").wait_for()
     page.get_by_text("65.9 %").wait_for()
     page.get_by_text("loso, 2 folds, 2 seeds").wait_for()
+
+
+def choose(page: Any, model: str) -> None:
+    page.get_by_role("combobox", name="Model", exact=True).click()
+    page.get_by_role("option", name=model, exact=True).click()
+
+
+def test_a_model_without_its_encoder_says_what_to_do_and_works_once_that_is_done(
+    visit, server
+) -> None:
+    page = visit()
+    upload(page, VOICE)
+    choose(page, "standing")
+    page.get_by_role("button", name="Predict").click()
+    page.get_by_text(f"stands on the pretrained encoder {INFO.name}, which is not on").wait_for()
+    page.get_by_text(f"undertone encoder {server.models / 'standing.onnx'}").wait_for()
+    follow(page, "Compare")
+    page.get_by_text(f"stands on the pretrained encoder {INFO.name}").wait_for()
+    page.get_by_role("heading", name="agree").wait_for()
+
+    made = write_tiny_encoder()
+    try:
+        follow(page, "Listen")
+        page.get_by_role("button", name="JSON").wait_for()
+        (answer,) = json.loads(downloaded(page, "JSON"))
+        whole = undertone.load(server.models / "tiny.onnx").predict(VOICE)
+        assert answer["probabilities"] == pytest.approx(whole.probabilities, abs=1e-3)
+        follow(page, "Compare")
+        drawn(page, 2)
+    finally:
+        made.unlink()
 
 
 def test_why_shows_and_plays_the_decisive_stretch(visit) -> None:

@@ -1,6 +1,7 @@
 """The parts of the app below its pages: pictures, bounds, the library, corrections, the command."""
 
 import importlib.util
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ import pytest
 import soundfile
 from tiny_model import VOICE, write_tiny
 
+import undertone
 from undertone.audio import Audio
 from undertone.cli import run
 from undertone.errors import AudioError, UndertoneError
@@ -196,6 +198,27 @@ def test_where_there_is_no_model_every_page_says_so(
     assert not page.exception
     assert "There is no model that can be used" in page.error[0].value
     assert any("In the EU" in one.value for one in page.caption)
+
+
+def test_the_whisper_model_answers_once_its_encoder_is_made() -> None:
+    from streamlit.testing.v1 import AppTest
+
+    from undertone.app import main
+
+    if "UNDERTONE_ENCODERS" not in os.environ:
+        pytest.skip("Whisper's weights are needed: set UNDERTONE_ENCODERS to their folder")
+    file = Path(__file__).parents[2] / "models" / "e-whisper.onnx"
+    assert run(["encoder", str(file)]) == 0
+    page = AppTest.from_file(main.__file__, default_timeout=120)
+    page.session_state["recordings"] = [recordings.Recording("v.wav", VOICE.read_bytes(), "key")]
+    page.session_state["predicted"] = ("key",)
+    page.session_state["model"] = file.stem
+    page.run()
+
+    said = undertone.load(file).predict(VOICE)
+    assert not page.exception
+    assert page.sidebar.selectbox[0].value == file.stem
+    assert str(said.emotion) in page.header[0].value.lower()
 
 
 def test_settings_leave_alone_what_they_do_not_know() -> None:

@@ -6,11 +6,10 @@ import pandas as pd
 import streamlit as st
 
 from undertone.app import matrices, tested, words
-from undertone.app.library import Entry, entries
+from undertone.app.library import Entry, entries, missing_encoder
 from undertone.app.settings import settings
 from undertone.card import Card, Figure
 from undertone.display import display_path
-from undertone.encoder import encoder_file
 
 NAMES = {
     "uar": "Recall, mean of the emotions (UAR)",
@@ -164,10 +163,9 @@ def _facts(entry: Entry, card: Card) -> list[tuple[str, str]]:
         ("File", f"`{display_path(entry.file)}`, {entry.file.stat().st_size / 1e6:.1f} MB"),
     ]
     if card.encoder is not None:
-        here = encoder_file(card.encoder).exists()
-        make = f"make it with `undertone encoder {display_path(entry.file)}`"
+        make = f"not here; make it with `undertone encoder {display_path(entry.file)}`"
         facts.append(
-            ("Stands on", f"{card.encoder.name}, {'here' if here else 'not here; ' + make}")
+            ("Stands on", f"{card.encoder.name}, {make if missing_encoder(entry) else 'here'}")
         )
     return facts
 

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import streamlit as st
 
 from undertone.app import frame, pictures, words
-from undertone.app.library import Entry, entries, opened, usable
+from undertone.app.library import Entry, entries, usable
 from undertone.app.recordings import Recording
 from undertone.app.settings import settings
-from undertone.errors import ModelError
 from undertone.gate import Status
 from undertone.prediction import Prediction
 
@@ -48,10 +47,8 @@ def page() -> None:
 def _column(entry: Entry, recording: Recording) -> list[Prediction]:
     """One model's answer, or why it has none."""
     st.subheader(entry.name, anchor=False)
-    try:
-        model = opened(entry)
-    except ModelError as error:
-        st.error(f"This model cannot be used: {error}", icon=":material/error:")
+    model = frame.opened(entry)
+    if model is None:
         return []
     answer = frame.answer(recording, model)
     with st.container(gap="xxsmall"):

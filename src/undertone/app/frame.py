@@ -7,11 +7,12 @@ from typing import Any
 
 import streamlit as st
 
-from undertone.app import recordings, words
-from undertone.app.library import Entry, entries, opened, usable
+from undertone.app import library, recordings, words
+from undertone.app.library import Entry, entries, usable
 from undertone.app.recordings import MOST_SECONDS, TYPES, Recording
 from undertone.app.settings import settings
 from undertone.audio import Audio
+from undertone.display import display_path
 from undertone.errors import ModelError, UndertoneError
 from undertone.gate import Gate, Status
 from undertone.model import Model
@@ -81,11 +82,30 @@ def model() -> Model:
             icon=":material/error:",
         )
         raise Ended
+    judge = opened(entry)
+    if judge is None:
+        raise Ended
+    return judge
+
+
+def opened(entry: Entry) -> Model | None:
+    """A model; where it cannot be opened, says why and what to do, and gives None."""
+    encoder = library.missing_encoder(entry)
+    if encoder is not None:
+        st.warning(
+            f"{words.verbatim(entry.name)} stands on the pretrained encoder "
+            f"{words.verbatim(encoder.name)}, which is not on this machine. Make it once, with "
+            "`undertone[learn,pretrained]` installed, and ask again:",
+            icon=":material/info:",
+        )
+        st.code(f"undertone encoder {display_path(entry.file)}", language=None, wrap_lines=True)
+        return None
     try:
-        return opened(entry)
+        return library.opened(entry)
     except ModelError as error:
-        st.error(f"This model cannot be used: {error}", icon=":material/error:")
-        raise Ended from None
+        said = words.verbatim(str(error))
+        st.error(f"This model cannot be used: {said}", icon=":material/error:")
+        return None
 
 
 def ask(*, again: bool = True) -> list[Recording]:
@@ -152,8 +172,13 @@ def heard(recording: Recording) -> Audio:
     try:
         return recordings.sound(recording, recording.key)
     except UndertoneError as error:
-        st.error(f"This file could not be read. {error}", icon=":material/error:")
+        unreadable(str(error))
         raise Ended from None
+
+
+def unreadable(message: str) -> None:
+    """Say why a recording could not be read."""
+    st.error(f"This file could not be read. {words.verbatim(message)}", icon=":material/error:")
 
 
 def answer(recording: Recording, judge: Model) -> Prediction:

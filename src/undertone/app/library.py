@@ -7,7 +7,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from undertone.card import Card
+from undertone.card import Card, EncoderInfo
+from undertone.encoder import encoder_file
 from undertone.errors import ModelError
 from undertone.model import Model
 from undertone.model_file import read_model_file
@@ -51,6 +52,12 @@ def entries(own: Path | None) -> list[Entry]:
 def usable(listed: list[Entry]) -> dict[str, Entry]:
     """Name -> entry of those whose file is whole."""
     return {entry.name: entry for entry in listed if entry.card is not None}
+
+
+def missing_encoder(entry: Entry) -> EncoderInfo | None:
+    """The pretrained encoder that a model stands on, where it was not made yet."""
+    encoder = entry.card.encoder if entry.card is not None else None
+    return encoder if encoder is not None and not encoder_file(encoder).exists() else None
 
 
 def opened(entry: Entry) -> Model:

@@ -43,7 +43,7 @@ def page() -> None:
     recording = frame.one_of(held)
     prediction = answers[held.index(recording)]
     if prediction.status is Status.ERROR:
-        st.error(f"This file could not be read. {prediction.message}", icon=":material/error:")
+        frame.unreadable(prediction.message)
         return
     audio = frame.heard(recording)
     _show(prediction, recording, audio)
