@@ -1,5 +1,6 @@
 """What importing costs: nothing heavy, and nothing of the learning half, is loaded by listening."""
 
+import os
 import subprocess
 import sys
 
@@ -45,6 +46,16 @@ def test_the_command_line_loads_nothing_of_the_learning_half(tmp_path):
 def test_finding_the_commands_loads_nothing_that_only_one_of_them_needs():
     loaded = modules_after("from undertone.cli import run; run(['--version'])")
     assert not loaded & (LEARNING | {"onnxruntime", "soundfile"})
+
+
+def test_predicting_reports_to_nobody(tmp_path):
+    """ONNX Runtime keeps a number of this machine in the home folder where it reports its use."""
+    path, home = write_tiny(tmp_path / "m.onnx"), tmp_path / "home"
+    home.mkdir()
+    code = f"import undertone; undertone.load({str(path)!r}).predict({str(VOICE)!r})"
+    environment = {"HOME": str(home), "PATH": os.environ["PATH"]}  # no CI=1, which silences it too
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    assert not list(home.rglob("*onnxruntime*"))
 
 
 @pytest.mark.parametrize("name", undertone.__all__)

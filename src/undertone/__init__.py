@@ -15,6 +15,7 @@
 Training and measuring models is in `undertone.learn`, which needs the extra `learn`.
 """
 
+import os
 from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,8 @@ __all__ = [
     "load",
 ]
 
+# ONNX Runtime reports its use to its makers unless it is told not to before it is loaded.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = MappingProxyType(
     {
