@@ -16,6 +16,8 @@ Channels = Literal["mix", "split"]
 
 SHORTEST_HOP = 0.1
 """s; more often than this a label says nothing new."""
+RECORDED_LOOKAHEAD = 3.0
+"""s for a recording, whose labels nobody waits for; those that know what follows are truer."""
 LONGEST_WAIT = 60.0
 """s that a label may wait or last; the work for each grows with it."""
 

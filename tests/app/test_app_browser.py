@@ -13,6 +13,7 @@ from tiny_model import VOICE
 from tiny_standing import INFO, write_tiny_encoder
 
 import undertone
+from undertone.plan import RECORDED_LOOKAHEAD
 from undertone.why import explain
 
 SAMPLES = VOICE.parent
@@ -66,6 +67,26 @@ def test_an_uploaded_voice_gets_the_models_answer_with_pictures_and_files(visit)
     (row,) = csv.DictReader(downloaded(page, "CSV").splitlines())
     assert row["emotion"] == said.emotion
     assert float(row["angry"]) == pytest.approx(said.probabilities["angry"], abs=1e-3)
+
+
+def test_an_m4a_is_heard(visit, tmp_path: Path) -> None:
+    av = pytest.importorskip("av", reason="m4a needs PyAV, the extra media")
+    file = tmp_path / "voice.m4a"
+    voice = undertone.Audio.read(VOICE)
+    with av.open(file, "w", format="ipod") as media:
+        stream = media.add_stream("aac", rate=voice.sample_rate, layout="mono")
+        frame = av.AudioFrame.from_ndarray(voice.samples, format="fltp", layout="mono")
+        frame.sample_rate = voice.sample_rate
+        for each in (frame, None):
+            media.mux(stream.encode(each))
+    page = visit()
+    upload(page, file)
+    page.get_by_role("button", name="Predict").click()
+    page.get_by_role("button", name="JSON").wait_for()
+    (answer,) = json.loads(downloaded(page, "JSON"))
+    said = undertone.load().predict(file)
+    assert answer["status"] == said.status
+    assert answer["probabilities"] == pytest.approx(said.probabilities, abs=1e-3)
 
 
 def test_a_voice_is_recorded_from_the_microphone(visit) -> None:
@@ -123,7 +144,7 @@ def test_a_long_recording_is_followed_over_time(visit, tmp_path: Path, ravdess: 
     for number in range(5):
         drawn(page, number)
     rows = list(csv.DictReader(downloaded(page, "Timeline as CSV").splitlines()))
-    expected = list(undertone.load().timeline(long))
+    expected = list(undertone.load().timeline(long, lookahead=RECORDED_LOOKAHEAD))
     assert [row["emotion"] or None for row in rows] == [one.emotion for one in expected]
     assert float(rows[-1]["end"]) == pytest.approx(sum(map(len, parts)) / 16_000, abs=1e-3)
 

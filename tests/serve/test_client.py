@@ -65,7 +65,7 @@ def test_many_are_answered_in_order(client, model, tmp_path):
 
 
 def test_a_timeline_is_the_library_s(client, model):
-    with model.timeline(VOICE, hop=0.5, smoothing="mean") as timeline:
+    with model.timeline(VOICE, hop=0.5, lookahead=3, smoothing="mean") as timeline:
         expected, summary = list(timeline), timeline.summary()
     found = client.timeline(VOICE, hop=0.5, smoothing="mean")
     assert found.model == "tiny 1.0"

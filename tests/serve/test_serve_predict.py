@@ -122,7 +122,7 @@ def test_a_strange_file_name_comes_back_as_it_was_sent(http):
 
 
 def test_a_timeline_says_what_the_library_says(http, model):
-    with model.timeline(VOICE, hop=0.5, smoothing="off") as expected:
+    with model.timeline(VOICE, hop=0.5, lookahead=3, smoothing="off") as expected:
         segments = [one.to_dict() for one in expected]
         summary = expected.summary().to_dict()
     answer = http.post("/v1/timeline?hop=0.5&smoothing=off", content=WAV).json()

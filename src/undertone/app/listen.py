@@ -17,6 +17,7 @@ from undertone.app.recordings import Recording
 from undertone.audio import Audio
 from undertone.gate import Status
 from undertone.model import Model
+from undertone.plan import RECORDED_LOOKAHEAD
 from undertone.prediction import Prediction
 from undertone.segments import Segment, Summary
 
@@ -143,7 +144,12 @@ def _over_time(audio: Audio, recording: Recording, judge: Model) -> list[Segment
 @st.cache_resource(scope="session", max_entries=4, show_spinner="Following the recording ...")
 def _follow(_audio: Audio, key: str, _judge: Model, asked: str) -> tuple[list[Segment], Summary]:
     chosen = frame.choice()
-    timeline = _judge.timeline(_audio, gate=chosen.gate, min_confidence=chosen.min_confidence)
+    timeline = _judge.timeline(
+        _audio,
+        lookahead=RECORDED_LOOKAHEAD,
+        gate=chosen.gate,
+        min_confidence=chosen.min_confidence,
+    )
     return list(timeline), timeline.summary()
 
 

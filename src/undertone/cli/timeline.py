@@ -11,6 +11,7 @@ import typer
 
 from undertone.cli import _asked
 from undertone.cli._asked import DEFAULTS
+from undertone.plan import RECORDED_LOOKAHEAD
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 PATIENCE = 2.0
 """s after which a progress bar is shown."""
-
-LOOKAHEAD = 3.0
-"""s; nobody waits for the labels of a recording, and those that know what follows are truer."""
 
 FILES = "Write files"
 
@@ -53,7 +51,7 @@ def timeline(
     model: _asked.ModelName = None,
     window: _asked.WindowLength = DEFAULTS.window,
     hop: _asked.Hop = DEFAULTS.hop,
-    lookahead: _asked.Lookahead = LOOKAHEAD,
+    lookahead: _asked.Lookahead = RECORDED_LOOKAHEAD,
     smoothing: _asked.SmoothingName = DEFAULTS.smoothing,
     hold: _asked.HoldTime = DEFAULTS.hold,
     channels: _asked.ChannelsKind = DEFAULTS.channels,

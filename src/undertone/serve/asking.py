@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 
 from undertone.display import one_line
 from undertone.errors import UndertoneError
-from undertone.plan import Channels, Options, Plan, Smoothing
+from undertone.plan import RECORDED_LOOKAHEAD, Channels, Options, Plan, Smoothing
 from undertone.prediction import Prediction
 from undertone.serve.answers import Failure, Predictions, TimelineAnswer
 from undertone.serve.batching import SharedModel
@@ -137,7 +137,7 @@ async def timeline(
     hop: Annotated[float, Query(description="s, how long a segment is.")] = DEFAULTS.hop,
     lookahead: Annotated[
         float, Query(description="s heard beyond a segment's end.")
-    ] = DEFAULTS.lookahead,
+    ] = RECORDED_LOOKAHEAD,
     smoothing: Annotated[Smoothing, Query()] = DEFAULTS.smoothing,
     hold: Annotated[
         float, Query(description="s that an emotion lasts before another takes over.")
