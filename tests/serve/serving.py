@@ -71,10 +71,11 @@ def read_answer(connection: socket.socket) -> bytes:
 
 
 @contextmanager
-def running(model: Path, **settings: object) -> Iterator[Running]:
-    """A service in a thread."""
+def running(model: Path | None, **settings: object) -> Iterator[Running]:
+    """A service in a thread, with a model's file or the built-in one."""
     limits = Limits(**settings.pop("limits", {}))  # type: ignore[arg-type]
-    app = create_app(Settings(models=(str(model),), limits=limits, **settings))  # type: ignore[arg-type]
+    names = (None if model is None else str(model),)
+    app = create_app(Settings(models=names, limits=limits, **settings))  # type: ignore[arg-type]
     listener = bind("127.0.0.1", 0)
     server = Server(app)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
