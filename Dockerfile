@@ -18,11 +18,11 @@ COPY --from=build /opt/undertone /opt/undertone
 WORKDIR /srv/undertone
 COPY LICENSE docker/healthy.py ./
 COPY models models
-# Nothing is written but below /data and /tmp, and libraries call nobody; BLAS keeps to one thread.
+# Files are written to /data and /tmp alone; BLAS keeps to the thread it is called from; Streamlit,
+# to greet with its address, would ask for it outside.
 ENV PATH=/opt/undertone/bin:$PATH \
     HOME=/tmp \
     OMP_NUM_THREADS=1 \
-    ORT_DISABLE_TELEMETRY=1 \
     PYTHONUNBUFFERED=1 \
     STREAMLIT_LOGGER_HIDE_WELCOME_MESSAGE=true \
     UNDERTONE_MODELS=/srv/undertone/models

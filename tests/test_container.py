@@ -20,6 +20,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from undertone.serve.metrics import Metrics
+
 ROOT = Path(__file__).resolve().parents[1]
 HEALTHY = ROOT / "docker" / "healthy.py"
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
@@ -182,15 +184,19 @@ def test_compose_runs_the_image_locked_up(name):
         assert volume.partition(":")[0] in COMPOSE["volumes"]
 
 
+def known_options(name: str) -> set[str]:
+    """Those of a command."""
+    asking = [sys.executable, "-c", "from undertone.cli import main; main()", name, "--help"]
+    told = subprocess.run(asking, check=True, capture_output=True, text=True).stdout
+    return set(re.findall(r"--[a-z-]+", told))
+
+
 @pytest.mark.parametrize(
     "command", [COMPOSE["services"][one]["command"] for one in ("service", "app")]
 )
 def test_compose_asks_for_what_there_is(command):
     name, *arguments = shlex.split(command)
-    asking = [sys.executable, "-c", "from undertone.cli import main; main()", name, "--help"]
-    told = subprocess.run(asking, check=True, capture_output=True, text=True).stdout
-    known = set(re.findall(r"--[a-z-]+", told))
-    assert {one for one in arguments if one.startswith("--")} <= known
+    assert {one for one in arguments if one.startswith("--")} <= known_options(name)
 
 
 def test_compose_holds_no_secret_and_its_database_is_a_choice():
@@ -270,4 +276,15 @@ def test_it_runs_from_the_wheel_and_writes_nothing(installed, tmp_path, argument
     assert answers, said
     assert process.returncode == 0
     assert "Traceback" not in said
+    assert "external IP" not in said  # Streamlit would have asked for it outside
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_page_names_metrics_and_options_that_there_are():
+    page = (ROOT / "docs" / "deployment.md").read_text()
+    metrics = Metrics().text().decode()
+    for name in re.findall(r"`(undertone_[a-z_]+)", page):
+        assert f"# HELP {name} " in metrics
+    served = known_options("serve") | known_options("app")
+    ours = re.findall(r"--(?:host|port|open|no-browser|keys|store|cors|idle|max-[a-z]+)", page)
+    assert {"--keys", "--store", "--max-work", "--max-streams"} <= set(ours) <= served
