@@ -31,6 +31,8 @@ FRAME = RATE // 10
 """Samples of a stream that are sent at a time."""
 WARM = 0.1
 """Share of the requests after which memory should be flat."""
+SAMPLED = 25
+"""Requests from one look at the memory to the next."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Row:
     def missed(self) -> bool:
         """Whether the target was missed."""
         too_low = self.least is not None and self.value < self.least
-        return too_low or (self.most is not None and self.value > self.most)
+        return too_low or (self.most is not None and not self.value <= self.most)
 
     def cells(self) -> list[str]:
         """Give the row as the table shows it."""
@@ -98,7 +100,7 @@ def main() -> int:
 def service(options: argparse.Namespace):
     """Start `undertone serve` for as long as it is needed: host and port, and its process."""
     command = [sys.executable, "-c", "from undertone.cli import main; main()", "serve", "--quiet"]
-    streams = ["--max-streams", str(options.streams), "--port", "0"]
+    streams = ["--max-streams", str(max(1, options.streams)), "--port", "0"]
     chosen = ["--model", options.model] if options.model else []
     log = tempfile.TemporaryFile()  # noqa: SIM115 - decoders write of broken recordings there
     process = subprocess.Popen(
@@ -148,17 +150,17 @@ async def clip_rows(options: argparse.Namespace, address, pid: int) -> list[Row]
             load.seconds.append(end - start)
             if end - begun <= options.seconds:
                 rate = len(load.seconds) / (end - begun)
-            if len(load.seconds) % 200 == 0:
+            if len(load.seconds) % SAMPLED == 0:
                 load.memory.append((len(load.seconds), resident(pid)))
         writer.close()
 
     await asyncio.gather(*(client(number) for number in range(options.clients)))
     done = len(load.seconds)
-    early = [size for count, size in load.memory if count <= max(200, WARM * done)]
+    early = [size for count, size in load.memory if count <= WARM * done]
     late = [size for count, size in load.memory if count > (1 - WARM) * done]
     milliseconds = 1000 * np.percentile(load.seconds, (50, 99))
     what = f"{SECONDS} s wav clips, {options.clients} clients"
-    growth = 100 * (max(late) / max(early) - 1) if early and late else 0.0
+    growth = 100 * (max(late) / max(early) - 1) if early and late else np.nan
     return [
         Row(f"{what}, {min(options.seconds, time.perf_counter() - begun):.0f} s", rate, "a second",
             least=50),

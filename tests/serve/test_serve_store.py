@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -30,33 +31,29 @@ from undertone.serve.store import RECORDINGS, RESULTS, Store, rows_of
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory):
+def postgresql():
     """The address of a real PostgreSQL, started for the tests; skips them where there is none."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
     command = str(found[-1]) if found else shutil.which("pg_ctl")
     if command is None:
         pytest.skip("PostgreSQL is needed: install Debian's postgresql")
-    folder = tmp_path_factory.mktemp("postgresql")
-    run = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    if os.getuid() == 0:  # it refuses to run as root
-        run["user"] = "postgres"
-        for parent in (folder, *folder.parents[:3]):
-            if parent.name.startswith(("pytest", "postgresql")):
-                parent.chmod(0o755)
-        shutil.chown(folder, "postgres")
-        run["cwd"] = folder
-    data, password = folder / "data", folder / "password"
-    password.write_text("swordfish")
-    password.chmod(0o644)
-    with_password = ["-A", "scram-sha-256", "-U", "tester", f"--pwfile={password}", "-N"]
-    subprocess.run([command, "init", "-D", data, "-o", " ".join(with_password)], **run)
-    listener = socket.create_server(("127.0.0.1", 0))
-    port = listener.getsockname()[1]
-    listener.close()
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -F"
-    subprocess.run([command, "start", "-w", "-D", data, "-o", options], **run)
-    yield f"postgresql://tester:swordfish@127.0.0.1:{port}/postgres"
-    subprocess.run([command, "stop", "-m", "immediate", "-D", data], **run)
+    with tempfile.TemporaryDirectory() as name:  # pytest's own are closed to other users
+        folder = Path(name)
+        run = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder}
+        if os.getuid() == 0:  # it refuses to run as root
+            run["user"] = "postgres"
+            shutil.chown(folder, "postgres")
+        data, password = folder / "data", folder / "password"
+        password.write_text("swordfish")
+        with_password = f"-A scram-sha-256 -U tester --pwfile={password} -N"
+        subprocess.run([command, "init", "-D", data, "-o", with_password], **run)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -F"
+        log = ["-l", folder / "log"]
+        subprocess.run([command, "start", "-w", "-D", data, "-o", options, *log], **run)
+        yield f"postgresql://tester:swordfish@127.0.0.1:{port}/postgres"
+        subprocess.run([command, "stop", "-m", "immediate", "-D", data], **run)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
