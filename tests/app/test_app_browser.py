@@ -284,18 +284,41 @@ def test_every_page_fits_a_phone_and_is_dark_where_that_is_wished(look: str, vis
         assert (int(colour[0]) < 60) == (look == "dark")
 
 
+def tab_to(page: Any, wanted: Any) -> None:
+    wanted.wait_for()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if wanted.evaluate("one => one.contains(document.activeElement)"):
+            return
+    pytest.fail(f"Tab never reaches {wanted}")
+
+
 def test_the_keyboard_is_enough(visit) -> None:
     page = visit()
-    upload(page, VOICE)
-    predict = page.get_by_role("button", name="Predict")
-    for _ in range(40):
-        page.keyboard.press("Tab")
-        if predict.evaluate("one => one.matches(':focus')"):
-            break
-    else:
-        pytest.fail("Tab never reaches Predict")
+    tab_to(page, page.get_by_test_id("stFileUploader").locator("button").first)
+    with page.expect_file_chooser() as chosen:
+        page.keyboard.press("Enter")
+    chosen.value.set_files(str(VOICE))
+    page.locator("audio").first.wait_for()
+    tab_to(page, page.get_by_role("button", name="Predict"))
     page.keyboard.press("Enter")
-    page.get_by_role("button", name="JSON").wait_for()
+    said = undertone.load().predict(VOICE)
+    page.get_by_role("heading", name=str(said.emotion).capitalize(), exact=True).wait_for()
+
+    tab_to(page, page.get_by_role("combobox", name="Model", exact=True))
+    page.keyboard.type("tiny")
+    page.keyboard.press("Enter")
+    page.get_by_label("Probability of each emotion").first.wait_for()
+    tab_to(page, page.get_by_role("slider", name="Minimum confidence"))
+    page.keyboard.press("End")
+    page.get_by_role("heading", name="Perhaps").wait_for()
+    with page.expect_download() as started:
+        tab_to(page, page.get_by_role("button", name="CSV", exact=True))
+        page.keyboard.press("Space")
+    assert "tiny" in Path(started.value.path()).read_text(encoding="utf-8")
+    tab_to(page, page.get_by_role("link", name="Why", exact=True))
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", level=1, name="Why", exact=True).wait_for()
 
 
 def test_what_it_cannot_know_and_the_law_are_on_every_page(visit: Callable[..., Any]) -> None:

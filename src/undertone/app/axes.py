@@ -27,6 +27,19 @@ def ink() -> str:
     return "#e6e6e3" if is_dark() else "#22252b"
 
 
+def show(chart: alt.TopLevelMixin, alt: str, key: str | None = None) -> None:
+    """Show a chart on the page, its words in the page's ink.
+
+    Args:
+        chart: what to show.
+        alt: what it shows, for those who do not see it.
+        key: tells charts apart that look the same.
+    """
+    shade: Any = ink()
+    worded = chart.configure_axis(labelColor=shade, titleColor=shade)
+    st.altair_chart(worded.configure_legend(labelColor=shade), key=key, alt=alt)
+
+
 def chart(chart: Any) -> alt.Chart:
     """The chart, typed: Altair's methods give `Any`."""
     return cast(alt.Chart, chart)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from undertone.app import matrices, tested, words
+from undertone.app import axes, matrices, tested, words
 from undertone.app.library import Entry, entries, missing_encoder
 from undertone.app.settings import settings
 from undertone.card import Card, Figure
@@ -134,13 +134,13 @@ def _pictures(entry: Entry, card: Card) -> None:
     st.subheader("Where it is wrong", anchor=False)
     left, right = st.columns(2, gap="large")
     with left:
-        st.altair_chart(
+        axes.show(
             matrices.confusion(found, card.labels),
             alt="Confusion: rows are the truth, columns what the model said",
         )
         st.caption(f"Of 100 clips of each emotion, so many were taken for which. {by}.")
     with right:
-        st.altair_chart(
+        axes.show(
             matrices.reliability(found),
             alt="Reliability: how often it is right when it is so sure",
         )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from undertone.app import frame, pictures, words
+from undertone.app import axes, frame, pictures, words
 from undertone.app.library import Entry, entries, usable
 from undertone.app.recordings import Recording
 from undertone.app.settings import settings
@@ -56,7 +56,7 @@ def _column(entry: Entry, recording: Recording) -> list[Prediction]:
         st.caption(_basis(entry, answer))
     if answer.probabilities:
         said = ", ".join(f"{k} {words.percent(v)}" for k, v in answer.probabilities.items())
-        st.altair_chart(
+        axes.show(
             pictures.probabilities(answer.probabilities, ranked=False),
             key=f"compare {entry.name}",
             alt=f"What {entry.name} says: {said}",

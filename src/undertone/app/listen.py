@@ -12,7 +12,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from undertone.app import frame, pictures, words
+from undertone.app import axes, frame, pictures, words
 from undertone.app.recordings import Recording
 from undertone.audio import Audio
 from undertone.gate import Status
@@ -102,7 +102,7 @@ def _show(prediction: Prediction, recording: Recording, audio: Audio) -> None:
             least = card.min_confidence
         with left:
             said = ", ".join(f"{k} {words.percent(v)}" for k, v in prediction.probabilities.items())
-            st.altair_chart(
+            axes.show(
                 pictures.probabilities(prediction.probabilities, threshold=least),
                 alt=f"Probability of each emotion: {said}",
             )
@@ -119,10 +119,8 @@ def _show_sound(recording: Recording, audio: Audio) -> None:
     frame.player(recording, audio)
     if audio.samples.size:
         waveform, spectrum = _drawn(audio, recording.key)
-        st.altair_chart(waveform, alt="Waveform of the recording")
-        st.altair_chart(
-            spectrum, alt="Mel spectrogram of the recording, up to 8 kHz, lighter is louder"
-        )
+        axes.show(waveform, alt="Waveform of the recording")
+        axes.show(spectrum, alt="Mel spectrogram of the recording, up to 8 kHz, lighter is louder")
 
 
 @st.cache_resource(scope="session", max_entries=4, show_spinner=False)
@@ -133,10 +131,8 @@ def _drawn(_audio: Audio, key: str) -> tuple[alt.Chart, alt.Chart]:
 def _over_time(audio: Audio, recording: Recording, judge: Model) -> list[Segment]:
     st.subheader("Over time", anchor=False)
     segments, summary = _follow(audio, recording.key, judge, repr(frame.choice()))
-    st.altair_chart(pictures.over_time(segments, judge.labels), alt="Which emotion was heard when")
-    st.altair_chart(
-        pictures.chances_over_time(segments, judge.labels), alt="Probabilities over time"
-    )
+    axes.show(pictures.over_time(segments, judge.labels), alt="Which emotion was heard when")
+    axes.show(pictures.chances_over_time(segments, judge.labels), alt="Probabilities over time")
     st.caption(_sum_up(summary))
     return segments
 

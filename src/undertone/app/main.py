@@ -10,6 +10,7 @@ from undertone.app.frame import Ended, sidebar
 
 STYLE = """<style>
 .block-container { max-width: 64rem; padding-top: 4.5rem; }
+[data-testid="stCaptionContainer"] { opacity: 0.75; }
 </style>"""
 
 

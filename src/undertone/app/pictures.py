@@ -149,8 +149,14 @@ def over_time(segments: Sequence[Segment], labels: Sequence[str]) -> alt.LayerCh
     )
     text = (
         base.transform_filter("datum.wide")
-        .mark_text(fontSize=13, fontWeight="bold", color="#15171c")
-        .encode(x=alt.X("middle:Q", axis=None), text="letter:N")
+        .mark_text(fontSize=13, fontWeight="bold")
+        .encode(
+            x=alt.X("middle:Q", axis=None),
+            text="letter:N",
+            color=alt.condition(
+                alt.datum.opacity == 1, alt.value("#15171c"), alt.value(axes.ink())
+            ),
+        )
     )
     return axes.layered(bars, text).properties(height=44)
 
@@ -194,7 +200,7 @@ def chances_over_time(segments: Sequence[Segment], labels: Sequence[str]) -> alt
                 scale=alt.Scale(
                     domain=list(names.values()), range=[colour(one, labels) for one in labels]
                 ),
-                legend=alt.Legend(orient="bottom", title=None, columns=4, symbolType="square"),
+                legend=alt.Legend(orient="bottom", title=None, columns=3, symbolType="square"),
             ),
             tooltip=["from:N", "emotion:N", "said:N"],
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from undertone.app import frame, recordings, words, worth
+from undertone.app import axes, frame, recordings, words, worth
 from undertone.app.recordings import Recording
 from undertone.audio import Audio
 from undertone.errors import UndertoneError
@@ -66,13 +66,13 @@ def _explain(_audio: Audio, key: str, start: float, _judge: Model, asked: str) -
 
 def _show(found: Explanation, audio: Audio) -> None:
     st.subheader("When, in points of probability", anchor=False)
-    st.altair_chart(worth.of_moments(found, audio), alt="What each moment was worth")
-    st.altair_chart(
+    axes.show(worth.of_moments(found, audio), alt="What each moment was worth")
+    axes.show(
         worth.of_cells(found, audio),
         alt="Mel spectrogram; orange lies where a part spoke for the emotion, blue against it",
     )
     st.subheader("Which frequencies, in points of probability", anchor=False)
-    st.altair_chart(worth.of_bands(found), alt="What each band was worth")
+    axes.show(worth.of_bands(found), alt="What each band was worth")
 
 
 def _play(found: Explanation, recording: Recording, audio: Audio, start: float) -> None:
