@@ -14,12 +14,13 @@ from undertone.display import one_line
 from undertone.errors import UndertoneError
 from undertone.plan import RECORDED_LOOKAHEAD, Channels, Options, Plan, Smoothing
 from undertone.prediction import Prediction
+from undertone.segments import Segment, Summary
 from undertone.serve.answers import Failure, Predictions, TimelineAnswer
 from undertone.serve.batching import SharedModel
 from undertone.serve.bodies import Recording, read_body
 from undertone.serve.refusal import Refusal
 from undertone.serve.service import Service, failed
-from undertone.serve.store import PRINTABLE, rows_of
+from undertone.serve.store import PRINTABLE
 
 DEFAULTS = Plan()
 
@@ -116,8 +117,8 @@ async def predict(
         found = await asyncio.gather(*work, return_exceptions=body.is_form)
         predictions = [_answer(chosen, one) for one in found]
         number, title = uuid.uuid4().hex, chosen.card.title
-        rows = rows_of("predict", number, caller, title, predictions)
-        await service.keep(rows, [one.content for one in recordings])
+        contents = [one.content for one in recordings]
+        await service.keep("predict", number, caller, title, predictions, contents)
     service.metrics.count(
         "/v1/predict",
         title,
@@ -171,21 +172,14 @@ async def timeline(
             service.long, service.follow, chosen, content, options
         )
         number, title = uuid.uuid4().hex, chosen.card.title
-        await service.keep(rows_of("timeline", number, caller, title, segments), [content])
+        await service.keep("timeline", number, caller, title, segments, [content])
     service.metrics.count(
         "/v1/timeline",
         title,
         ((one.status, one.emotion) for one in segments),
         summary.duration,
     )
-    return JSONResponse(
-        {
-            "id": number,
-            "model": title,
-            "segments": [one.to_dict() for one in segments],
-            "summary": summary.to_dict(),
-        }
-    )
+    return await service.run(service.long, _timeline_answer, number, title, segments, summary)
 
 
 def check_options(model: SharedModel, options: Options) -> None:
@@ -212,6 +206,20 @@ def _answer(model: SharedModel, found: Prediction | BaseException) -> Prediction
     if isinstance(found, Refusal):
         return failed(model, found)
     raise found
+
+
+def _timeline_answer(
+    number: str, title: str, segments: list[Segment], summary: Summary
+) -> JSONResponse:
+    """The answer as text; to be made in a thread, for hours of segments take a while."""
+    return JSONResponse(
+        {
+            "id": number,
+            "model": title,
+            "segments": [one.to_dict() for one in segments],
+            "summary": summary.to_dict(),
+        }
+    )
 
 
 def _without_path(prediction: Prediction) -> dict[str, Any]:

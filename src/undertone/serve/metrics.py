@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter as Counts
 from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -68,10 +69,10 @@ class Metrics:
             audio: s that were heard.
         """
         self.audio.labels(endpoint).inc(audio)
-        for status, emotion in answers:
-            self.answers.labels(model, str(status)).inc()
+        for (status, emotion), times in Counts(answers).items():
+            self.answers.labels(model, str(status)).inc(times)
             if status is Status.OK and emotion is not None:
-                self.emotions.labels(model, emotion).inc()
+                self.emotions.labels(model, emotion).inc(times)
 
     def text(self) -> bytes:
         """All of it, as Prometheus reads it."""

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
@@ -46,7 +47,6 @@ class Server(uvicorn.Server):
                 access_log=False,
                 backlog=BACKLOG,
                 server_header=False,
-                timeout_graceful_shutdown=math.ceil(limits.drain),
                 ws_max_size=limits.frame,
                 ws_per_message_deflate=False,
                 ws_ping_timeout=PATIENCE,
@@ -77,6 +77,7 @@ class Server(uvicorn.Server):
         """Take nothing new, let streams say what they still know, then close."""
         service = self._service
         service.admission.stopping = True
+        until = time.monotonic() + service.limits.drain
         service.stopping.set()
         for server in self.servers:
             server.close()
@@ -86,6 +87,7 @@ class Server(uvicorn.Server):
                     await asyncio.sleep(0.05)
         except TimeoutError:
             pass
+        self.config.timeout_graceful_shutdown = math.ceil(max(0, until - time.monotonic()))
         await super().shutdown(sockets)
 
 

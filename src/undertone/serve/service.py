@@ -22,7 +22,7 @@ from undertone.serve.batching import SharedModel
 from undertone.serve.metrics import Metrics
 from undertone.serve.refusal import Refusal, stopping
 from undertone.serve.settings import Settings
-from undertone.serve.store import Row, Store
+from undertone.serve.store import Row, Store, rows_of
 from undertone.zoo import find
 
 Result = TypeVar("Result")
@@ -120,19 +120,32 @@ class Service:
         except (UndertoneError, MemoryError) as error:
             raise unreadable(error) from None
 
-    async def keep(self, results: list[Row], contents: Sequence[bytes] = ()) -> None:
+    async def keep(
+        self,
+        kind: str,
+        request: str,
+        caller: str | None,
+        model: str,
+        found: Sequence[Prediction | Segment],
+        contents: Sequence[bytes] = (),
+    ) -> None:
         """Hand results to the store, if there is one, and wait until they are written.
 
         An answer is given all the same where they could not be; that is counted.
 
         Args:
-            results: what `rows_of` gave.
+            kind: as for `rows_of`, as are `request`, `caller`, `model` and `found`.
+            request: its id.
+            caller: the caller's id.
+            model: its title.
+            found: the results.
             contents: the recordings, which are kept only if that was asked for.
         """
-        if self.store is None or not results:
+        if self.store is None or not found:
             return
-        recordings = [
-            {"request": results[0]["request"], "number": number, "content": content}
+        results = await asyncio.to_thread(rows_of, kind, request, caller, model, found)
+        recordings: list[Row] = [
+            {"request": request, "number": number, "content": content}
             for number, content in enumerate(contents if self.settings.store_audio else (), 1)
         ]
         written = False

@@ -20,7 +20,6 @@ from undertone.serve.asking import check_options
 from undertone.serve.keys import given_key, is_known, unknown_key
 from undertone.serve.refusal import Refusal, failed_within, stopping
 from undertone.serve.service import Service
-from undertone.serve.store import rows_of
 from undertone.serve.talk import Config, Talk, error, is_finish
 
 ENDPOINT = "/v1/stream"
@@ -226,7 +225,7 @@ class Session:
             ((one.status, one.emotion) for one in found),
             sum(one.duration for one in found),
         )
-        await self._service.keep(rows_of("stream", self._id, self._config.caller, title, found))
+        await self._service.keep("stream", self._id, self._config.caller, title, found)
         for segment in found:
             for message in self._talk.told(segment):
                 await self._socket.send_json(message)
