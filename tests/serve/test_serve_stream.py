@@ -1,6 +1,7 @@
 """`/v1/stream`: the same segments as the library, and a session that survives mistakes."""
 
 import json
+import socket as socket_module
 import time
 from contextlib import contextmanager
 
@@ -358,3 +359,59 @@ def test_a_stream_outlives_the_time_that_a_head_may_take(tiny):
         time.sleep(0.6)
         socket.send(FINISH)
         assert rest(socket)[-1]["type"] == "finished"
+
+
+def test_a_stream_lives_through_whatever_is_sent(served, model, voice):
+    rng = np.random.default_rng(1)
+    pieces = np.array_split(voice[: 4 * RATE], 60)
+    words = ['{"type":', '"finish"', "}", "[", "\0", "\N{SNOWMAN}", "1e999", "config", "null", ","]
+    with opened(served) as (socket, _):
+        for piece in pieces:
+            socket.send("".join(rng.choice(words, rng.integers(0, 9))))
+            socket.send(rng.bytes(2 * int(rng.integers(0, 50)) + 1))
+            socket.send(piece.tobytes())
+        socket.send(FINISH)
+        said = rest(socket)
+        assert socket.close_code == 1000
+    assert len(of_kind(said, "error")) == 2 * len(pieces)
+    stream = model.stream(RATE)
+    expected = stream.feed(voice[: 4 * RATE]) + stream.finish()
+    assert [one["status"] for one in of_kind(said, "measurement")] == [
+        str(one.status) for one in expected
+    ]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"\x82\x04wave",  # not masked
+        b"\x83\x80\0\0\0\0",  # of no known kind
+        b"\xf2\x80\0\0\0\0",  # compressed, which was not agreed on
+        b"\x81\x82\0\0\0\0\xff\xfe",  # a text that is no UTF-8
+        b"\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff\0\0\0\0",  # of more bytes than there are
+        b"\x89\xfe\x00\xff\0\0\0\0" + bytes(255),  # a ping that is too long
+        b"\x88\x81\0\0\0\0x",  # a close without a whole code
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("configured", [True, False])
+def test_what_is_no_frame_ends_its_stream_alone(served, frame, configured):
+    head = (
+        b"GET /v1/stream HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    config = b'{"type": "config", "sample_rate": 16000}'
+    masked = b"\x81" + bytes([0x80 | len(config)]) + bytes(4) + config
+    with opened(served) as (other, _):
+        with socket_module.create_connection(served.address, timeout=10) as socket:
+            socket.sendall(head)
+            assert socket.recv(4096).startswith(b"HTTP/1.1 101")
+            if configured:
+                socket.sendall(masked)
+                assert b"ready" in socket.recv(4096)
+            socket.sendall(frame)
+            while socket.recv(4096):
+                pass
+        until(lambda: served.service.admission.streams == 1)
+        other.send(FINISH)
+        assert rest(other)[-1]["type"] == "finished"
+    until(lambda: served.service.admission.streams == 0)

@@ -39,6 +39,16 @@ SUMMARY: dict[str, Any] = {
     "longest": SEGMENT,
 }
 
+MODEL: dict[str, Any] = {
+    "name": "ravdess8-tcn",
+    "version": "1",
+    "description": "Eight emotions of acted speech.",
+    "labels": ["neutral", "happy", "sad", "angry"],
+    "language": "en",
+    "licence": "CC-BY-NC-SA-4.0",
+    "default": True,
+}
+
 
 def _example(value: dict[str, Any]) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": [value]})
@@ -118,17 +128,7 @@ class TimelineAnswer(BaseModel):
 class ModelAnswer(BaseModel):
     """A model that is served, in short."""
 
-    model_config = _example(
-        {
-            "name": "ravdess8-tcn",
-            "version": "1",
-            "description": "Eight emotions of acted speech.",
-            "labels": ["neutral", "happy", "sad", "angry"],
-            "language": "en",
-            "licence": "CC-BY-NC-SA-4.0",
-            "default": True,
-        }
-    )
+    model_config = _example(MODEL)
 
     name: str
     version: str
@@ -142,6 +142,8 @@ class ModelAnswer(BaseModel):
 
 class Models(BaseModel):
     """The models that are served."""
+
+    model_config = _example({"models": [MODEL]})
 
     models: list[ModelAnswer]
 

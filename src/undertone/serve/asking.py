@@ -25,7 +25,11 @@ from undertone.serve.store import PRINTABLE
 DEFAULTS = Plan()
 
 ModelName = Annotated[
-    str | None, Query(description="One that `/v1/models` lists; the first where none is given.")
+    str | None,
+    Query(
+        description="One that `/v1/models` lists; the first where none is given.",
+        examples=["ravdess8-tcn"],
+    ),
 ]
 Threshold = Annotated[
     float | None,
@@ -37,6 +41,7 @@ Caller = Annotated[
         max_length=128,
         pattern=PRINTABLE,
         description="An id of your own, kept with the results in the store.",
+        examples=["visit-7"],
     ),
 ]
 
