@@ -6,18 +6,20 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
-from tiny_model import VOICE, write_tiny
+from tiny_model import VOICE, tiny_card, write_tiny
 
-import undertone
 from undertone.audio import Audio
 from undertone.cli import run
 from undertone.errors import AudioError, UndertoneError
 from undertone.gate import Status
+from undertone.model import Model
 from undertone.prediction import Prediction
+from undertone.zoo import FOLDER_VARIABLE
 
 pytest.importorskip("streamlit", reason="the app needs the extra app")
 
@@ -180,44 +182,57 @@ def test_an_unknown_emotion_or_a_folder_that_cannot_be_written_is_one_line(tmp_p
         keep(tmp_path / "file", "aa", "sad")
 
 
-def test_where_there_is_no_model_every_page_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def listen(data: bytes, model: str | None = None) -> Any:
+    """The page Listen once a recording was given and Predict pressed."""
     from streamlit.testing.v1 import AppTest
 
     from undertone.app import main
 
+    page = AppTest.from_file(main.__file__, default_timeout=120)
+    page.session_state["recordings"] = [recordings.Recording("voice.wav", data, "key")]
+    page.session_state["predicted"] = ("key",)
+    if model is not None:
+        page.session_state["model"] = model
+    page.run()
+    assert not page.exception
+    return page
+
+
+def test_where_there_is_no_model_every_page_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(library, "available", dict)
-    page = AppTest.from_file(main.__file__, default_timeout=60)
-    held = [recordings.Recording("voice.wav", VOICE.read_bytes(), "key")]
-    page.session_state["recordings"] = held
-    page.session_state["predicted"] = ("key",)
-    page.run()
-
-    assert not page.exception
+    page = listen(VOICE.read_bytes())
     assert "There is no model that can be used" in page.error[0].value
     assert any("In the EU" in one.value for one in page.caption)
 
 
-def test_the_whisper_model_answers_once_its_encoder_is_made() -> None:
-    from streamlit.testing.v1 import AppTest
+def test_a_model_that_hears_too_little_for_a_timeline_says_so_and_still_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = tiny_card().window.model_copy(update={"max": 2.0})
+    write_tiny(tmp_path / "short.onnx", card=tiny_card(window=window, min_confidence=0.333))
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    voice = Audio.read(VOICE)
+    long = Audio(np.tile(voice.samples, 3), voice.sample_rate)
+    page = listen(recordings.wav(long), "short")
+    said = Model.open(tmp_path / "short.onnx").predict(long)
+    assert str(said.emotion) in page.header[0].value.lower()
+    assert "window is 3" in page.info[0].value
+    assert page.session_state["choice"].min_confidence is None
 
-    from undertone.app import main
 
+def test_the_whisper_model_answers_once_its_encoder_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     if "UNDERTONE_ENCODERS" not in os.environ:
         pytest.skip("Whisper's weights are needed: set UNDERTONE_ENCODERS to their folder")
-    file = Path(__file__).parents[2] / "models" / "e-whisper.onnx"
-    assert run(["encoder", str(file)]) == 0
-    page = AppTest.from_file(main.__file__, default_timeout=120)
-    page.session_state["recordings"] = [recordings.Recording("v.wav", VOICE.read_bytes(), "key")]
-    page.session_state["predicted"] = ("key",)
-    page.session_state["model"] = file.stem
-    page.run()
-
-    said = undertone.load(file).predict(VOICE)
-    assert not page.exception
-    assert page.sidebar.selectbox[0].value == file.stem
+    monkeypatch.chdir(Path(__file__).parents[2])
+    assert run(["encoder", "models/e-whisper.onnx"]) == 0
+    page = listen(VOICE.read_bytes(), "e-whisper")
+    said = Model.open("models/e-whisper.onnx").predict(VOICE)
+    assert page.sidebar.selectbox[0].value == "e-whisper"
     assert str(said.emotion) in page.header[0].value.lower()
 
 

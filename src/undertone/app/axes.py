@@ -13,6 +13,8 @@ from undertone.colours import colour
 GREY = "#8b8f98"
 MARGIN = 58
 """px left of every picture over time, so that they stand below one another."""
+STEPS = (10, 15, 20, 30, 60, 120, 300)
+"""s between two labels of the axis of time, from a minute on."""
 TIME = "format(floor(datum.value / 60), '') + ':' + format(datum.value % 60, '02.0f')"
 """Vega's words for a time on an axis of a minute or more."""
 
@@ -59,13 +61,12 @@ def scale(labels: Sequence[str], *grey: str) -> alt.Scale:
 def time(duration: float, field: str = "time", axis: Any = True) -> alt.X:
     """The axis of time, in s, or in minutes and seconds from a minute on."""
     if axis is not None:
-        axis = alt.Axis(
-            title=None,
-            grid=False,
-            labelExpr=TIME if duration >= 60 else "datum.label + ' s'",
-            tickCount=8,
-            labelFlush=True,
-        )
+        ticks: dict[str, Any] = {"tickCount": 8, "labelExpr": "datum.label + ' s'"}
+        if duration >= 60:
+            step = next((one for one in STEPS if duration <= 8 * one), duration / 8)
+            places = range(int(duration / step) + 1)
+            ticks = {"values": [step * place for place in places], "labelExpr": TIME}
+        axis = alt.Axis(title=None, grid=False, labelFlush=True, **ticks)
     whole = alt.Scale(domain=[0, max(duration, 1e-3)], nice=False)
     return alt.X(f"{field}:Q", scale=whole, axis=axis, title=None)
 

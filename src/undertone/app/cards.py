@@ -27,7 +27,7 @@ def page() -> None:
     listed = entries(settings().models)
     for entry in listed:
         if entry.card is None:
-            st.warning(f"Left out: {entry.problem}", icon=":material/warning:")
+            st.warning(f"Left out: {words.verbatim(entry.problem)}", icon=":material/warning:")
     cards = {entry.name: entry for entry in listed if entry.card is not None}
     if not cards:
         st.info(

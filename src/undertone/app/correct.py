@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from undertone.app import corrections, frame, recordings
+from undertone.app import corrections, frame, recordings, words
 from undertone.app.settings import settings
 from undertone.display import display_path
 from undertone.emotions import EMOTIONS
@@ -65,7 +65,7 @@ def _keep(recording: recordings.Recording, emotion: str | None, speaker: str, ag
             folder, recordings.wav(audio), recording.key, emotion, speaker, heard
         )
     except UndertoneError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(words.verbatim(str(error)), icon=":material/error:")
         return
     shown = display_path(table)
     st.success(

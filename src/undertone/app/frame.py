@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,7 +45,7 @@ def sidebar() -> None:
             "Silence threshold",
             min_value=-90,
             max_value=-20,
-            value=round(Gate().silence_rms and -66),
+            value=round(20 * math.log10(Gate().silence_rms)),
             format="%d dB",
             key="silence",
             help="Recordings quieter than this are called silent; 0 dB is full scale.",
@@ -61,7 +62,9 @@ def sidebar() -> None:
             help="Below it the answer is “perhaps”. It starts at the model's own.",
         )
     st.session_state["choice"] = Choice(
-        entry, Gate(silence_rms=10 ** (silence / 20)), None if least / 100 == own else least / 100
+        entry,
+        Gate(silence_rms=10 ** (silence / 20)),
+        None if least == round(100 * own) else least / 100,
     )
 
 

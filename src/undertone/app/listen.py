@@ -15,6 +15,7 @@ import streamlit as st
 from undertone.app import axes, frame, pictures, words
 from undertone.app.recordings import Recording
 from undertone.audio import Audio
+from undertone.errors import UndertoneError
 from undertone.gate import Status
 from undertone.model import Model
 from undertone.plan import RECORDED_LOOKAHEAD
@@ -56,7 +57,7 @@ def page() -> None:
 
 def _answers(held: list[Recording], judge: Model) -> list[Prediction]:
     if len(held) == 1:
-        return [frame.answer(held[0], judge)]
+        return [_answer(held[0], held[0].key, judge, repr(frame.choice()))]
     answers = []
     bar = st.progress(0.0, "Listening ...")
     for place, one in enumerate(held, 1):
@@ -130,7 +131,11 @@ def _drawn(_audio: Audio, key: str) -> tuple[alt.Chart, alt.Chart]:
 
 def _over_time(audio: Audio, recording: Recording, judge: Model) -> list[Segment]:
     st.subheader("Over time", anchor=False)
-    segments, summary = _follow(audio, recording.key, judge, repr(frame.choice()))
+    try:
+        segments, summary = _follow(audio, recording.key, judge, repr(frame.choice()))
+    except UndertoneError as error:
+        st.info(f"It cannot be followed: {words.verbatim(str(error))}", icon=":material/info:")
+        return []
     axes.show(pictures.over_time(segments, judge.labels), alt="Which emotion was heard when")
     axes.show(pictures.chances_over_time(segments, judge.labels), alt="Probabilities over time")
     st.caption(_sum_up(summary))

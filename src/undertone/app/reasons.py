@@ -35,16 +35,15 @@ def page() -> None:
         )
         audio = whole.crop(start, start + LONGEST)
     chosen = frame.choice()
-    said = judge.predict(audio, gate=chosen.gate, min_confidence=chosen.min_confidence)
-    if said.status not in (Status.OK, Status.UNCERTAIN):
-        frame.say(said, audio)
-        return
     try:
-        found = _explain(audio, recording.key, start, judge, repr(frame.choice()))
+        said = judge.predict(audio, gate=chosen.gate, min_confidence=chosen.min_confidence)
+        frame.say(said, audio)
+        if said.status not in (Status.OK, Status.UNCERTAIN):
+            return
+        found = _explain(audio, recording.key, start, judge, repr(chosen))
     except UndertoneError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(words.verbatim(str(error)), icon=":material/error:")
         return
-    frame.say(said, audio)
     st.markdown(f"{_when(found, start)} {_which(found)}")
     _play(found, recording, audio, start)
     _show(found, audio)
