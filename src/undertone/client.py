@@ -155,8 +155,8 @@ class Client:
             source: as for `predict`.
             model: as for `predict`.
             caller: as for `predict`.
-            options: those of `Model.timeline` but for `gate`: window, hop, lookahead, smoothing,
-                hold, channels, min_confidence.
+            options: those of `Model.timeline` but for `gate`: window, hop, lookahead (3 s if left
+                out), smoothing, hold, channels, min_confidence.
 
         Raises:
             AudioError: as for `predict`.

@@ -195,7 +195,16 @@ def test_a_store_that_is_full_of_waiting_results_takes_no_more(tmp_path, monkeyp
 
 @pytest.mark.parametrize(
     "address",
-    ["", "results.db", "mysql://a/b", "sqlite", "postgresql://a:port/b"],
+    [
+        "",
+        "results.db",
+        "mysql://a/b",
+        "sqlite",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "postgresql://",
+        "postgresql://a:port/b",
+    ],
 )
 def test_an_address_that_is_none_is_refused(address):
     with pytest.raises(UndertoneError, match="expected sqlite:///FILE or postgresql://"):

@@ -111,6 +111,11 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Leave out the traceback of a client's text that is no UTF-8: it is the client's mistake."""
+    return not (record.exc_info and record.exc_info[0] is UnicodeDecodeError)
+
+
 def run(app: FastAPI, listener: socket.socket, started: Callable[[str], None]) -> None:
     """Answer on a socket until SIGINT or SIGTERM.
 
@@ -119,7 +124,9 @@ def run(app: FastAPI, listener: socket.socket, started: Callable[[str], None]) -
         listener: what `bind` gave.
         started: called with the service's address.
     """
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    logger = logging.getLogger("uvicorn.error")
+    logger.setLevel(logging.WARNING)
+    logger.addFilter(_is_ours)
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it quotes what was sent
     host, port = listener.getsockname()[:2]
     started(f"http://{f'[{host}]' if ':' in host else host}:{port}")

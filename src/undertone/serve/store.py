@@ -207,6 +207,8 @@ def _engine(text: str) -> sqlalchemy.Engine:
         if kind not in DRIVERS:
             raise sqlalchemy.exc.ArgumentError(kind)
         url = sqlalchemy.make_url(text).set(drivername=DRIVERS[kind])
+        if url.database in (None, "", ":memory:"):
+            raise sqlalchemy.exc.ArgumentError(kind)
     except (sqlalchemy.exc.ArgumentError, ValueError):
         raise UndertoneError(
             "the address of the store is not understood; expected sqlite:///FILE or "
