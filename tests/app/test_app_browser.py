@@ -104,15 +104,17 @@ def test_a_voice_is_recorded_from_the_microphone(visit) -> None:
 
 
 def test_what_cannot_be_judged_is_told_in_plain_words(visit, tmp_path: Path) -> None:
-    broken, short, long = (tmp_path / name for name in ("broken.wav", "short.wav", "long.flac"))
+    names = ("broken.wav", "empty.mp3", "short.wav", "long.flac")
+    broken, empty, short, long = (tmp_path / name for name in names)
     broken.write_text("this is no recording")
+    empty.touch()
     voice, rate = soundfile.read(VOICE)
     soundfile.write(short, voice[: rate // 5], rate)
     soundfile.write(long, np.zeros(8000 * 601), 8000)
     page = visit()
     upload(page, SAMPLES / "silence.wav")
     page.locator("input[type=file]").set_input_files(
-        [str(one) for one in (SAMPLES / "noise.wav", short, broken, long)]
+        [str(one) for one in (SAMPLES / "noise.wav", short, broken, empty, long)]
     )
     page.get_by_text("long.flac").first.wait_for()
     page.get_by_role("button", name="Predict").click()
@@ -123,6 +125,7 @@ def test_what_cannot_be_judged_is_told_in_plain_words(visit, tmp_path: Path) -> 
         "noise.wav": "We hear no speech",
         "short.wav": "At least 0.5 seconds are needed",
         "broken.wav": "This file could not be read. broken.wav",
+        "empty.mp3": "the file is empty",
         "long.flac": "longer than 10 minutes",
     }
     for name, said in words.items():

@@ -70,7 +70,7 @@ def _overview(listed: list[Entry]) -> None:
 
 
 def _show(entry: Entry, card: Card) -> None:
-    st.header(card.title, anchor=False)
+    st.header(words.verbatim(card.title), anchor=False)
     st.markdown(card.description)
     _figures(card)
     st.subheader("Limits", anchor=False)

@@ -46,7 +46,7 @@ def page() -> None:
 
 def _column(entry: Entry, recording: Recording) -> list[Prediction]:
     """One model's answer, or why it has none."""
-    st.subheader(entry.name, anchor=False)
+    st.subheader(words.verbatim(entry.name), anchor=False)
     model = frame.opened(entry)
     if model is None:
         return []

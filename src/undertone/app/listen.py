@@ -48,7 +48,7 @@ def page() -> None:
         frame.unreadable(prediction.message)
         return
     audio = frame.heard(recording)
-    _show(prediction, recording, audio)
+    _show(prediction, recording, audio, judge)
     segments: list[Segment] = []
     if audio.duration >= LONG and prediction.status is not Status.SILENCE:
         segments = _over_time(audio, recording, judge)
@@ -62,7 +62,7 @@ def _answers(held: list[Recording], judge: Model) -> list[Prediction]:
     bar = st.progress(0.0, "Listening ...")
     for place, one in enumerate(held, 1):
         answers.append(_answer(one, one.key, judge, repr(frame.choice())))
-        bar.progress(place / len(held), f"Listening to {one.name}")
+        bar.progress(place / len(held), f"Listening to {words.verbatim(one.name)}")
     bar.empty()
     return answers
 
@@ -91,16 +91,14 @@ def _list(held: list[Recording], answers: Sequence[Prediction]) -> None:
     )
 
 
-def _show(prediction: Prediction, recording: Recording, audio: Audio) -> None:
+def _show(prediction: Prediction, recording: Recording, audio: Audio, judge: Model) -> None:
     """The answer, with the probabilities where there are any, beside the sound."""
     frame.say(prediction, audio)
     if prediction.probabilities:
         left, right = st.columns([2, 3], gap="large")
-        chosen = frame.choice()
-        card = chosen.entry.card if chosen.entry else None
-        least = chosen.min_confidence
-        if least is None and card is not None:
-            least = card.min_confidence
+        least = frame.choice().min_confidence
+        if least is None:
+            least = judge.card.min_confidence
         with left:
             said = ", ".join(f"{k} {words.percent(v)}" for k, v in prediction.probabilities.items())
             axes.show(

@@ -7,7 +7,6 @@ import io
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -92,7 +91,7 @@ def read(data: bytes, name: str) -> Audio:
                     "cut it, or run: undertone timeline FILE"
                 )
             parts.append(block.mean(axis=1))
-    return Audio(np.concatenate(list(chain([np.zeros(0, np.float32)], parts))), rate)
+    return Audio(np.concatenate([np.zeros(0, np.float32), *parts]), rate)
 
 
 @st.cache_resource(scope="session", max_entries=3, show_spinner=False)
