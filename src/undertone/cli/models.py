@@ -104,7 +104,7 @@ def _show(file: Path, card: "Card", console: "Console") -> None:
         ("labels", ", ".join(card.labels)),
         ("language", card.language),
         *(("figure", f"{one.metric}: {_figure(one)} {one.note}") for one in card.figures),
-        ("measured by", " ".join((_protocol(card), card.protocol.note))),
+        ("measured by", f"{_protocol(card)}. {card.protocol.note}"),
         *(
             ("trained on", f"{one.name}: {one.clips} clips, {one.speakers} speakers, {one.licence}")
             for one in card.corpora
