@@ -96,8 +96,20 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
+def shoot() -> Callable[[Any, str], None]:
+    """Keep a screenshot of a page as it is now."""
+
+    def keep(page: Any, name: str) -> None:
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        plain = re.sub(r"\W+", "-", name).strip("-")
+        page.screenshot(path=SHOTS / f"{plain}.png")
+
+    return keep
+
+
+@pytest.fixture
 def visit(
-    server: Server, browser: Any, request: pytest.FixtureRequest
+    server: Server, browser: Any, shoot: Callable[..., None], request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., Any]]:
     """Open a page of the app; afterwards keep a screenshot, and see that nothing went outside."""
     pages: list[Any] = []
@@ -117,10 +129,8 @@ def visit(
         return opened
 
     yield go
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    name = re.sub(r"\W+", "-", request.node.name.removeprefix("test_")).strip("-")
     for number, page in enumerate(pages):
-        page.screenshot(path=SHOTS / f"{name}{number or ''}.png")
+        shoot(page, f"{request.node.name.removeprefix('test_')} {number or ''}")
         page.close()
     assert outside == []
     assert "Traceback" not in server.log.read_text()

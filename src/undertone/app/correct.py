@@ -69,8 +69,8 @@ def _keep(recording: recordings.Recording, emotion: str | None, speaker: str, ag
         return
     shown = display_path(table)
     st.success(
-        f"Kept as {emotion}; there are {len(corrections.read(table))} now. To take one back, "
+        f"Kept as {emotion}, {len(corrections.read(table))} in all. To take one back, "
         f"delete its file and its line in `{shown}`. To train on them:",
         icon=":material/check:",
     )
-    st.code(f"undertone train RECIPE --data table={shown}", language=None)
+    st.code(f"undertone train RECIPE --data table={shown}", language=None, wrap_lines=True)
