@@ -18,13 +18,11 @@ COPY --from=build /opt/undertone /opt/undertone
 WORKDIR /srv/undertone
 COPY LICENSE docker/healthy.py ./
 COPY models models
-# Files are written to /data and /tmp alone; BLAS keeps to the thread it is called from; Streamlit,
-# to greet with its address, would ask for it outside.
+# Files are written to /data and /tmp alone; BLAS keeps to the thread it is called from.
 ENV PATH=/opt/undertone/bin:$PATH \
     HOME=/tmp \
     OMP_NUM_THREADS=1 \
     PYTHONUNBUFFERED=1 \
-    STREAMLIT_LOGGER_HIDE_WELCOME_MESSAGE=true \
     UNDERTONE_MODELS=/srv/undertone/models
 USER 10001:10001
 EXPOSE 8000 8501

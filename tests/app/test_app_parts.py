@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -249,6 +250,10 @@ def test_the_command_refuses_what_cannot_work_in_one_line(
     assert "no such folder" in capsys.readouterr().err
     assert run(["app", "--host", "0.0.0.0"]) == 2  # noqa: S104 - it is refused
     assert "add --open" in capsys.readouterr().err
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert run(["app", "--port", str(port)]) == 2
+    assert f"127.0.0.1:{port} cannot be listened on" in capsys.readouterr().err
     find = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "streamlit" else find(name)

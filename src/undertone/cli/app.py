@@ -1,6 +1,7 @@
 """`undertone app`: the app in the browser."""
 
 import importlib.util
+import socket
 from pathlib import Path
 from typing import Annotated
 
@@ -55,6 +56,7 @@ def run_app(
             f"on {host} others can reach the app, which asks nobody for a password; add --open if "
             "that is wanted"
         )
+    _check_free(host, port)
     arguments = [] if models is None else ["--models", models]
     arguments += [] if corrections is None else ["--corrections", corrections]
 
@@ -66,6 +68,23 @@ def run_app(
         "server.port": port,
         "server.headless": str(not browser).lower(),
         "browser.gatherUsageStats": "false",
+        "logger.hideWelcomeMessage": "true",  # it asks a server outside for this machine's address
     }
     given = [f"--{name}={value}" for name, value in flags.items()]
+    address = f"[{host}]" if ":" in host else host
+    print(f"The app is on http://{address}:{port}", flush=True)
     main(["run", str(script), *given, "--", *arguments], prog_name="streamlit")
+
+
+def _check_free(host: str, port: int) -> None:
+    """Raise UndertoneError where the address is not this machine's, or the port is taken."""
+    from undertone.errors import UndertoneError
+
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        raise UndertoneError(
+            f"{host}:{port} cannot be listened on ({error.strerror or error}); "
+            "choose another --host or --port"
+        ) from None
