@@ -247,6 +247,14 @@ def test_a_request_is_in_hand_until_its_results_are_kept(tiny, tmp_path, monkeyp
     other.close()
 
 
+def test_processes_that_start_together_make_the_tables_once(url):
+    store_module.METADATA.drop_all(engine(url))
+    with ThreadPoolExecutor(8) as pool:
+        for store in pool.map(Store, [url] * 8):
+            store.close()
+    assert sqlalchemy.inspect(engine(url)).has_table(RESULTS.name)
+
+
 def test_a_value_that_the_database_minds_costs_no_other_its_results(url):
     store = Store(url)
     rows = {

@@ -103,7 +103,7 @@ def serve(
     ] = None,
     idle: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", rich_help_panel=LIMITS, help="End a stream that sends nothing."),
+        typer.Option(metavar="SECONDS", rich_help_panel=LIMITS, help="End a stream without sound."),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Log no requests.")] = False,
 ) -> None:

@@ -31,6 +31,9 @@ TOGETHER = 256
 PATIENCE = 10
 """s that is waited for a database that does not answer."""
 
+TRIES = 5
+"""Times that the tables are made once more: each time, another process made one of them."""
+
 PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 """What a caller's id is made of: PostgreSQL takes no NUL, and nobody wants the others."""
 
@@ -222,7 +225,7 @@ def _engine(text: str) -> sqlalchemy.Engine:
         )
         if is_file:
             sqlalchemy.event.listen(engine, "connect", _log_ahead)
-        METADATA.create_all(engine)
+        _make_tables(engine)
     except ModuleNotFoundError as error:
         raise MissingExtraError(
             f'the store needs {error.name}; run: pip install "undertone[postgresql]"'
@@ -233,6 +236,16 @@ def _engine(text: str) -> sqlalchemy.Engine:
             f"{place} cannot be used as a store ({_reason(error)}); is it there, and writable?"
         ) from None
     return engine
+
+
+def _make_tables(engine: sqlalchemy.Engine) -> None:
+    """Make what is missing; where processes start together, another may make it first."""
+    engine.connect().close()  # whether it can be reached is asked once
+    for _ in range(TRIES):
+        with contextlib.suppress(sqlalchemy.exc.DBAPIError):
+            METADATA.create_all(engine)
+            return
+    METADATA.create_all(engine)
 
 
 def _log_ahead(connection: Any, _: object) -> None:
