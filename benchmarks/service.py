@@ -225,7 +225,13 @@ async def mutation_row(options: argparse.Namespace, address) -> Row:
     reader, writer = await asyncio.open_connection(*address)
     for number in range(options.mutations):
         content = mutated(whole, number)
-        wrong += await ask(reader, writer, request_of(content)) not in (200, 413, 422)
+        try:
+            wrong += await ask(reader, writer, request_of(content)) not in (200, 413, 422)
+        except (
+            ConnectionError,
+            asyncio.IncompleteReadError,
+        ):  # it closes one after an error of its own
+            reader, writer = await asyncio.open_connection(*address)
     writer.close()
     return Row(f"{options.mutations} broken recordings: answered wrongly", wrong, "", most=0)
 

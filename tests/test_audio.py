@@ -214,6 +214,12 @@ def test_an_mp4_cut_short_says_so() -> None:
         Audio.read(whole[: len(whole) // 2])
 
 
+def test_a_codec_that_is_not_known_is_named_as_the_reason() -> None:
+    whole = media("mp4", "aac", tone(), RATE)
+    with pytest.raises(AudioError, match="in a codec that is not known here; convert it"):
+        Audio.read(whole.replace(b"stsd", b"none"))  # what describes the sound
+
+
 def test_seven_channels_are_kept_or_mixed() -> None:
     samples = np.stack([tone(hz=100 * (i + 1)) for i in range(7)])
     file = encoded(samples.T, coding="FLOAT")

@@ -42,6 +42,8 @@ def decode_media(
     if not media.streams.audio:
         raise AudioError(f"{name}: has no sound track; expected one with sound")
     context = media.streams.audio[0].codec_context
+    if context is None or not context.sample_rate or not context.channels:
+        raise AudioError(f"{name}: its sound is in a codec that is not known here; convert it")
     return context.sample_rate, context.channels, _blocks(media, name)
 
 
