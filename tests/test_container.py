@@ -274,7 +274,8 @@ def test_it_runs_from_the_wheel_and_writes_nothing(installed, tmp_path, argument
     process.terminate()
     said = process.communicate(timeout=30)[0]
     assert answers, said
-    assert process.returncode == 0
+    if arguments[0] == "serve":  # Streamlit ends as it likes
+        assert process.returncode == 0, said
     assert "Traceback" not in said
     assert "external IP" not in said  # Streamlit would have asked for it outside
     assert list(tmp_path.iterdir()) == []

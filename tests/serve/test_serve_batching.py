@@ -19,10 +19,12 @@ class Slow:
 
     def __init__(self) -> None:
         self.go = threading.Event()
+        self.entered = threading.Event()
         self.shapes: list[tuple[int, ...]] = []
 
     def __call__(self, batch):
-        assert self.go.wait(10)
+        self.entered.set()
+        assert self.go.wait(30)
         self.shapes.append(batch.shape)
         if batch.shape[1] == 13:
             raise ModelError("13 samples")
@@ -35,7 +37,7 @@ def test_what_waits_while_a_batch_runs_makes_up_the_next_by_length():
     clips = [np.full((1, length), n, np.float32) for n, length in enumerate([8, 8, 4, 8, 4, 13])]
     with ThreadPoolExecutor(len(clips)) as pool:
         first = pool.submit(batcher.run, clips[0])
-        until(lambda: batcher.waiting == 0)
+        assert network.entered.wait(30)
         rest = [pool.submit(batcher.run, clip) for clip in clips[1:]]
         until(lambda: batcher.waiting == len(rest))
         network.go.set()
@@ -51,11 +53,13 @@ def test_a_batcher_that_is_closed_first_runs_what_waits():
     network = Slow()
     batcher = Batcher(network, sample_rate=8)
     with ThreadPoolExecutor(3) as pool:
-        futures = [pool.submit(batcher.run, np.ones((2, 8), np.float32)) for _ in range(3)]
-        until(lambda: batcher.waiting > 1)
+        futures = [pool.submit(batcher.run, np.ones((1, 8), np.float32))]
+        assert network.entered.wait(30)
+        futures += [pool.submit(batcher.run, np.ones((1, 8), np.float32)) for _ in range(2)]
+        until(lambda: batcher.waiting == 2)
         threading.Timer(0.05, network.go.set).start()
         batcher.close()
-        assert all(future.result(5).shape == (2, 2) for future in futures)
+        assert all(future.result(5).shape == (1, 2) for future in futures)
 
 
 def test_every_caller_gets_the_answer_about_his_own_recording(served, model):
