@@ -1,7 +1,6 @@
 """`undertone app`: the app in the browser."""
 
 import importlib.util
-import socket
 from pathlib import Path
 from typing import Annotated
 
@@ -46,6 +45,7 @@ def run_app(
 ) -> None:
     """Upload or record speech in the browser: hear, compare, see why, correct."""
     from undertone.errors import MissingExtraError, UndertoneError
+    from undertone.listener import listen
 
     if importlib.util.find_spec("streamlit") is None:
         raise MissingExtraError('the app needs Streamlit; run: pip install "undertone[app]"')
@@ -56,7 +56,7 @@ def run_app(
             f"on {host} others can reach the app, which asks nobody for a password; add --open if "
             "that is wanted"
         )
-    _check_free(host, port)
+    listen(host, port).close()  # an address that cannot be had is told here, in one line
     arguments = [] if models is None else ["--models", models]
     arguments += [] if corrections is None else ["--corrections", corrections]
 
@@ -74,17 +74,3 @@ def run_app(
     address = f"[{host}]" if ":" in host else host
     print(f"The app is on http://{address}:{port}", flush=True)
     main(["run", str(script), *given, "--", *arguments], prog_name="streamlit")
-
-
-def _check_free(host: str, port: int) -> None:
-    """Raise UndertoneError where the address is not this machine's, or the port is taken."""
-    from undertone.errors import UndertoneError
-
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        socket.create_server((host, port), family=family).close()
-    except OSError as error:
-        raise UndertoneError(
-            f"{host}:{port} cannot be listened on ({error.strerror or error}); "
-            "choose another --host or --port"
-        ) from None

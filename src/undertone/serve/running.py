@@ -17,12 +17,10 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from undertone.display import one_line
-from undertone.errors import UndertoneError
+from undertone.listener import BACKLOG, listen
 from undertone.serve.connection import Connection
 from undertone.serve.service import Service
 
-BACKLOG = 512
 PATIENCE = 60.0
 """s for the answer to a ping, which waits behind the audio that came before it."""
 UNREAD = 60_000
@@ -92,20 +90,12 @@ class Server(uvicorn.Server):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket that listens nowhere else; port 0 is any free one.
+    """A socket as `listen` gives it, whose connections do not wait for ever to be read.
 
     Raises:
-        UndertoneError: the address is not this machine's, or the port is taken.
+        UndertoneError: as for `listen`.
     """
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except (OSError, UnicodeError) as error:
-        raise UndertoneError(
-            f"{one_line(host)}:{port} cannot be listened on "
-            f"({getattr(error, 'strerror', None) or one_line(error)}); "
-            "choose another --host or --port"
-        ) from None
+    listener = listen(host, port)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; the connections have it from the listener
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD)
     return listener
