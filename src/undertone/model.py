@@ -19,6 +19,7 @@ from undertone.many import predict_many, run_pieces
 from undertone.model_file import read_model_file
 from undertone.plan import Options
 from undertone.prediction import Prediction
+from undertone.processors import processors
 from undertone.session import check_end, open_session
 from undertone.stream import Stream
 from undertone.timeline import Timeline
@@ -155,7 +156,7 @@ class Model:
         Raises:
             UndertoneError: an argument is out of its range.
         """
-        workers = min(4, os.cpu_count() or 1) if workers is None else workers
+        workers = min(4, processors()) if workers is None else workers
         if workers < 1:
             raise UndertoneError(f"workers is {workers}; expected 1 or more")
         judge = self._judge(gate, min_confidence)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
+
+from undertone.processors import processors
 
 if TYPE_CHECKING:
     from undertone.audio import Samples
@@ -39,6 +42,11 @@ def speech_probabilities(samples: Samples) -> NDArray[np.float32]:
     return SpeechDetector().feed(samples)
 
 
+_OPENING = threading.Lock()
+_TURNS = threading.BoundedSemaphore(processors())
+"""More runs at a time would be no quicker, and take the memory of each."""
+
+
 class SpeechDetector:
     """The same, fed piece by piece: it remembers what the LSTM and the next frame need."""
 
@@ -64,7 +72,10 @@ class SpeechDetector:
         self._context = padded[-CONTEXT:].copy()
         frames = np.lib.stride_tricks.sliding_window_view(padded, CONTEXT + FRAME)[::FRAME]
         feed = {"input": np.ascontiguousarray(frames), "h": self._state[0], "c": self._state[1]}
-        found, *state = _session().run(["speech_probs", "hn", "cn"], feed)
+        with _OPENING:
+            session = _session()
+        with _TURNS:
+            found, *state = session.run(["speech_probs", "hn", "cn"], feed)
         self._state = (state[0], state[1])
         return cast(NDArray[np.float32], found)
 
@@ -75,4 +86,5 @@ def _session() -> Any:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False  # patterns are kept for every length ever met
     return onnxruntime.InferenceSession(GRAPH, options, providers=["CPUExecutionProvider"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,6 +18,7 @@ from undertone.following import Following
 from undertone.judging import source_path
 from undertone.libsndfile import BLOCK
 from undertone.plan import Options, Plan
+from undertone.processors import processors
 from undertone.segments import Segment, Summary
 from undertone.smoothing import Judged
 from undertone.track import Window
@@ -58,7 +58,7 @@ class Timeline(Iterator[Segment]):
         workers: int | None = None,
         **options: Unpack[Options],
     ) -> None:
-        workers = min(4, os.cpu_count() or 1) if workers is None else workers
+        workers = min(4, processors()) if workers is None else workers
         if workers < 1:
             raise UndertoneError(f"workers is {workers}; expected 1 or more")
         self.source = source_path(source)

@@ -7,11 +7,12 @@ import httpx
 import numpy as np
 import pytest
 from serving import PREDICT, get, sound, until
-from tiny_model import RATE, VOICE
+from tiny_model import RATE, VOICE, tiny_card, write_tiny
 
 from undertone.audio import Audio
+from undertone.card import Window
 from undertone.errors import ModelError
-from undertone.serve.batching import Batcher
+from undertone.serve.batching import Batcher, SharedModel
 
 
 class Slow:
@@ -60,6 +61,24 @@ def test_a_batcher_that_is_closed_first_runs_what_waits():
         threading.Timer(0.05, network.go.set).start()
         batcher.close()
         assert all(future.result(5).shape == (1, 2) for future in futures)
+
+
+@pytest.mark.parametrize(("longest", "shape"), [(30.0, (1, 30)), (4.0, (8, 4)), (90.0, (1, 32))])
+def test_warming_up_is_as_large_as_a_batch_gets_so_that_memory_does_not_grow_later(
+    tmp_path, monkeypatch, longest, shape
+):
+    card = tiny_card(window=Window(trim="speech", margin=0.3, grid=0.25, min=0.5, max=longest))
+    model = SharedModel.open(write_tiny(tmp_path / "tiny.onnx", card=card))
+    shapes = []
+
+    def heard(batch):
+        shapes.append(batch.shape)
+        return np.zeros((len(batch), 2), np.float32)
+
+    monkeypatch.setattr(model.batcher, "_network", heard)
+    model.warm_up()
+    model.batcher.close()
+    assert shapes == [(shape[0], shape[1] * RATE)]
 
 
 def test_every_caller_gets_the_answer_about_his_own_recording(served, model):

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from undertone.audio import Audio
 from undertone.cache import cache_folder
 from undertone.learn.drafts import INDEX, keep
+from undertone.processors import processors
 
 FORMAT = 1
 """Raised whenever the files of a store, or what is in them, change."""
@@ -129,7 +129,7 @@ def _decode(
         audio = Audio.read(path, sample_rate=sample_rate)
         return audio.samples[0], speech(audio) if speech else None
 
-    pool = ThreadPoolExecutor(max_workers=os.cpu_count())
+    pool = ThreadPoolExecutor(max_workers=processors())
     try:
         yield from pool.map(read, paths)
     finally:  # also after Ctrl-C: what has not begun never will

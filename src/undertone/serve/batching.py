@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from undertone.audio import Samples
 from undertone.card import Card
 from undertone.errors import ModelError
-from undertone.judging import Network, Probabilities, batches
+from undertone.gate import STRETCH
+from undertone.judging import BATCH_SECONDS, Network, Probabilities, batches
 from undertone.model import Model
+from undertone.speech import speech_probabilities
 
 MOST = 64
 """Clips that are looked at together."""
@@ -107,6 +109,13 @@ class SharedModel(Model):
     ) -> None:
         super().__init__(card, session, encoder)
         self.batcher = Batcher(super().probabilities, card.sample_rate)
+
+    def warm_up(self) -> None:
+        """Hear as much as is ever heard at once, silence: what it takes is taken at the start."""
+        speech_probabilities(np.zeros(STRETCH, np.float32))
+        seconds = min(self.card.window.max, BATCH_SECONDS)
+        clips = int(BATCH_SECONDS / seconds)
+        self.probabilities(np.zeros((clips, round(seconds * self.card.sample_rate)), np.float32))
 
     def probabilities(self, batch: NDArray[np.floating[Any]]) -> Probabilities:
         """As `Model.probabilities`, together with what others ask at the time."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +15,7 @@ from undertone.errors import UndertoneError
 from undertone.gate import Status
 from undertone.plan import Options
 from undertone.prediction import Prediction
+from undertone.processors import processors
 from undertone.segments import Segment, Summary
 from undertone.serve.admission import Admission
 from undertone.serve.batching import SharedModel
@@ -31,7 +31,7 @@ STORE_WAITS = 10.0
 """s that an answer waits for the store."""
 
 THREADS = 4
-"""Threads a processor, for each kind of work: most of them wait for a batch."""
+"""Threads for every processor, for each kind of work: most of them wait for a batch."""
 
 
 class Service:
@@ -56,7 +56,7 @@ class Service:
         """Set when streams are to finish."""
         self.given_up = threading.Event()
         """Set when nobody waits for answers any more."""
-        threads = THREADS * (os.cpu_count() or 1)
+        threads = THREADS * processors()
         self.short = ThreadPoolExecutor(threads, thread_name_prefix="undertone-predict")
         self.long = ThreadPoolExecutor(threads, thread_name_prefix="undertone-timeline")
         self.live = ThreadPoolExecutor(threads, thread_name_prefix="undertone-stream")
@@ -225,6 +225,7 @@ def _opened(settings: Settings) -> Mapping[str, SharedModel]:
     models: dict[str, SharedModel] = {}
     for name in settings.models:
         model = SharedModel.open(find(name))
+        model.warm_up()
         if model.card.name in models:
             raise UndertoneError(f"two models are called {model.card.name}; serve one of them")
         models[model.card.name] = model

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from undertone.audio import Audio
 from undertone.cache import cache_folder
 from undertone.errors import AudioError
+from undertone.processors import processors
 
 FULL_SCALE = 0.999
 CLIPPED_RUN = 3
@@ -101,7 +102,7 @@ def describe(
 
 def _decode(paths: Sequence[Path]) -> Iterator[tuple[Path, Content | AudioError]]:
     """Decode in threads; results come as they are ready."""
-    pool = ThreadPoolExecutor(max_workers=os.cpu_count())
+    pool = ThreadPoolExecutor(max_workers=processors())
     try:
         waiting = {pool.submit(_read, path): path for path in paths}
         for future in as_completed(waiting):
