@@ -1,12 +1,16 @@
 """A service starts, stops and is restarted without losing what it has in hand."""
 
 import json
+import os
+import platform
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,7 +27,9 @@ from serving import (
     status_of,
     until,
 )
+from tiny_model import RATE, VOICE
 
+from undertone.audio import Audio
 from undertone.errors import UndertoneError
 from undertone.serve import Settings, create_app
 from undertone.serve.running import bind
@@ -173,6 +179,34 @@ def test_a_service_leaves_no_thread_behind(tiny):
         post(f"{one.url}{PREDICT}", content=WAV)
         post(f"{one.url}/v1/timeline", content=WAV)
     until(lambda: set(threading.enumerate()) <= before)
+
+
+def resident(process: int) -> int:
+    """Bytes of memory that a process has."""
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told so")
+def test_what_large_uploads_took_goes_back_to_the_system(tiny):
+    samples = np.tile(Audio.read(VOICE).samples[0], 100)[: 300 * RATE]
+    long = sound(samples, RATE)
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[:2])  # so many recordings are judged at a time
+    try:
+        one = Process("--model", tiny, "--quiet")
+    finally:
+        os.sched_setaffinity(0, before)
+    try:
+        post(one.url + PREDICT, content=long)
+        small = resident(one.process.pid)
+        for _ in range(2):
+            with ThreadPoolExecutor(6) as pool:
+                answers = list(pool.map(lambda _: post(one.url + PREDICT, content=long), range(6)))
+            assert all(answer.is_success for answer in answers)
+        assert resident(one.process.pid) - small < 6 * (len(long) + samples.nbytes)
+    finally:
+        one.end()
 
 
 def test_work_that_outlasts_a_stop_is_given_up(tiny):

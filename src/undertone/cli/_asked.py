@@ -1,4 +1,4 @@
-"""The options that `timeline` and `listen` share, and what they ask for."""
+"""The options that `predict`, `timeline` and `listen` share, and what they ask for."""
 
 from __future__ import annotations
 
@@ -83,7 +83,13 @@ MinSpeech = Annotated[
         "--min-speech",
         metavar="SECONDS",
         rich_help_panel=GATE,
-        help="How much speech there must be in a window.",
+        help="How much speech there must be.",
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", metavar="N", min=1, help="Threads.", show_default="one a processor, at most 4"
     ),
 ]
 

@@ -46,6 +46,7 @@ def run_app(
     """Upload or record speech in the browser: hear, compare, see why, correct."""
     from undertone.errors import MissingExtraError, UndertoneError
     from undertone.listener import listen
+    from undertone.memory import return_large_blocks
 
     if importlib.util.find_spec("streamlit") is None:
         raise MissingExtraError('the app needs Streamlit; run: pip install "undertone[app]"')
@@ -60,6 +61,7 @@ def run_app(
     arguments = [] if models is None else ["--models", models]
     arguments += [] if corrections is None else ["--corrections", corrections]
 
+    return_large_blocks()
     from streamlit.web.cli import main
 
     script = Path(__file__).parents[1] / "app" / "main.py"

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from undertone.cli import _asked
+
 if TYPE_CHECKING:
     from undertone.cli._sources import Named
     from undertone.gate import Gate
@@ -14,8 +16,6 @@ if TYPE_CHECKING:
 
 PROGRESS_FROM = 10
 """Fewer recordings than this need no progress bar."""
-
-GATE = "When there is nothing to judge"
 
 EXAMPLES = """Examples:
 
@@ -42,14 +42,7 @@ def predict(
             show_default=False,
         ),
     ],
-    model: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|FILE",
-            help="A name that `undertone models` lists, or an .onnx file.",
-            show_default="the built-in model",
-        ),
-    ] = None,
+    model: _asked.ModelName = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a line, as they come.")
     ] = False,
@@ -57,44 +50,17 @@ def predict(
         str | None,
         typer.Option("--csv", metavar="FILE", help="Write CSV, a column for each emotion."),
     ] = None,
-    min_confidence: Annotated[
-        float | None,
-        typer.Option(
-            metavar="0..1",
-            min=0,
-            max=1,
-            help="Say `uncertain` below this probability.",
-            show_default="the model's",
-        ),
-    ] = None,
-    silence_rms: Annotated[
-        float | None,
-        typer.Option(
-            metavar="LEVEL", rich_help_panel=GATE, help="Quieter is silence; full scale is 1."
-        ),
-    ] = None,
-    speech_threshold: Annotated[
-        float | None,
-        typer.Option(
-            metavar="0..1", rich_help_panel=GATE, help="How sure the speech detector must be."
-        ),
-    ] = None,
-    min_speech: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SECONDS", rich_help_panel=GATE, help="How much speech there must be."
-        ),
-    ] = None,
+    min_confidence: _asked.MinConfidence = None,
+    silence_rms: _asked.SilenceRms = None,
+    speech_threshold: _asked.SpeechThreshold = None,
+    min_speech: _asked.MinSpeech = None,
     min_duration: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", rich_help_panel=GATE, help="How long a recording must be."),
-    ] = None,
-    workers: Annotated[
-        int | None,
         typer.Option(
-            metavar="N", min=1, help="Threads.", show_default="one a processor, at most 4"
+            metavar="SECONDS", rich_help_panel=_asked.GATE, help="How long a recording must be."
         ),
     ] = None,
+    workers: _asked.Workers = None,
 ) -> None:
     """Judge recordings: which emotion the voice carries, how surely, or why none is heard."""
     from rich.console import Console

@@ -112,6 +112,7 @@ def serve(
     import os
 
     from undertone.errors import UndertoneError
+    from undertone.memory import return_large_blocks
     from undertone.serve import Limits, Settings, create_app
     from undertone.serve.keys import VARIABLE, read_keys
     from undertone.serve.running import bind, run
@@ -144,6 +145,7 @@ def serve(
     )
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     logging.getLogger("undertone.serve").setLevel(logging.WARNING if quiet else logging.INFO)
+    return_large_blocks()
     with bind(host, port) as listener:
         app = create_app(settings)
         run(app, listener, lambda address: print(f"Undertone listens on {address}", flush=True))

@@ -90,12 +90,7 @@ def timeline(
     silence_rms: _asked.SilenceRms = None,
     speech_threshold: _asked.SpeechThreshold = None,
     min_speech: _asked.MinSpeech = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", min=1, help="Threads.", show_default="one a processor, at most 4"
-        ),
-    ] = None,
+    workers: _asked.Workers = None,
 ) -> None:
     """Follow a recording: which emotion the voice carries, second by second."""
     from rich.console import Console
