@@ -211,7 +211,7 @@ def test_without_matplotlib_there_is_one_line_and_no_file(
     )
     status, out, err = timeline(recording, "--plot", tmp_path / "out.png")
     assert (status, out) == (2, "")
-    assert err == ('undertone: a picture needs matplotlib; run: pip install "undertone[learn]"\n')
+    assert err == ('undertone: a picture needs matplotlib; run: pip install "undertone[plot]"\n')
     assert not (tmp_path / "out.png").exists()
 
 

@@ -38,7 +38,7 @@ class Plot:
             raise UndertoneError(f"{path}: not a picture; expected {', '.join(FORMATS)}")
         if importlib.util.find_spec("matplotlib") is None:
             raise MissingExtraError(
-                'a picture needs matplotlib; run: pip install "undertone[learn]"'
+                'a picture needs matplotlib; run: pip install "undertone[plot]"'
             )
         self._format = Path(path).suffix.lower().removeprefix(".")
         self._labels, self._title = list(labels), title
