@@ -195,6 +195,19 @@ def test_the_picture_has_the_colours_of_what_was_heard(timeline, recording, segm
     assert ET.parse(svg).getroot().tag.endswith("svg")  # noqa: S314 - we wrote it
 
 
+@pytest.mark.parametrize(
+    ("seconds", "shown", "hidden"), [(3, "0.5 s", "0:00"), (75, "1:10", "70 s")]
+)
+def test_the_picture_counts_seconds_below_a_minute(timeline, tmp_path, seconds, shown, hidden):
+    voice, picture = tmp_path / "long.wav", tmp_path / "out.svg"
+    samples = np.tile(Audio.read(VOICE).samples[0], 40)[: seconds * RATE]
+    soundfile.write(voice, samples, RATE)
+    assert timeline(voice, "--plot", picture)[0] == 0
+    words = re.findall("<!-- (.+?) -->", picture.read_text())
+    assert words.count(shown) == 1
+    assert hidden not in words
+
+
 def test_a_name_with_marks_of_a_formula_is_only_a_title(timeline, recording, tmp_path):
     odd = tmp_path / "take \u4e00 $x^2_{$.wav"
     shutil.copy(recording, odd)

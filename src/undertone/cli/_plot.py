@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 FORMATS = (".png", ".svg", ".pdf")
 PAUSE = "#e8e8e8"
+MINUTE = 60
 
 
 class Plot:
@@ -71,9 +72,12 @@ class Plot:
         length = axes[-1].get_xlim()[1]
         apart = next((step for step in STEPS if length <= 12 * step), length / 12)
         axes[-1].xaxis.set_major_locator(MultipleLocator(apart))
-        axes[-1].xaxis.set_major_formatter(lambda seconds, _: clock(max(0.0, seconds)))
+        axes[-1].xaxis.set_major_formatter(
+            (lambda seconds, _: clock(max(0.0, seconds))) if length >= MINUTE else "{x:g} s"
+        )
         figure.suptitle(self._title, fontsize=11, parse_math=False)
-        patches = [Patch(color=colour(one, self._labels), label=one) for one in self._labels]
+        stacked = reversed(self._labels)  # the legend has them as the areas stand
+        patches = [Patch(color=colour(one, self._labels), label=one) for one in stacked]
         patches.append(Patch(facecolor=PAUSE, label="no emotion"))
         patches.append(Patch(facecolor="white", edgecolor="grey", hatch="////", label="uncertain"))
         legend = figure.legend(handles=patches, loc="outside right center", frameon=False)
