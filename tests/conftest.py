@@ -1,9 +1,25 @@
 """Fixtures that every test may use."""
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tiny_model import VOICE
+
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+MICROPHONE = (
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+    f"--use-file-for-fake-audio-capture={VOICE}",
+)
+PATIENCE = 20_000
+"""ms."""
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +41,18 @@ def ravdess(corpora: Path) -> Path:
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep the tests' caches away from the user's."""
     os.environ["UNDERTONE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium with an empty profile and a microphone that plays a voice."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="the browser needs Playwright")
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("Chromium is not installed: apt-get install -y chromium")
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=path, args=[*FLAGS, *MICROPHONE])
+        context = chromium.new_context(permissions=["microphone"])
+        context.set_default_timeout(PATIENCE)
+        yield context
+        chromium.close()

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -12,23 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_model import VOICE, write_tiny
+from tiny_model import write_tiny
 from tiny_standing import write_tiny_head
 
 ROOT = Path(__file__).parents[2]
 SHOTS = ROOT / "build" / "app"
 """Screenshots of the last run; ignored by git."""
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
-MICROPHONE = (
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
-    f"--use-file-for-fake-audio-capture={VOICE}",
-)
-PATIENCE = 20_000
-"""ms."""
 
 
 class Server:
@@ -78,21 +66,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         except subprocess.TimeoutExpired:
             started.process.kill()
             started.process.wait()
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Chromium with an empty profile and a microphone that plays a voice."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="the browser needs Playwright")
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("Chromium is not installed: apt-get install -y chromium")
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=path, args=[*FLAGS, *MICROPHONE])
-        context = chromium.new_context(permissions=["microphone"])
-        context.set_default_timeout(PATIENCE)
-        yield context
-        chromium.close()
 
 
 @pytest.fixture

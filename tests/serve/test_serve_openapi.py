@@ -92,3 +92,15 @@ def test_real_answers_are_of_the_shape_that_the_document_gives(served, document,
     content = document["paths"][path]["post"]["responses"]["200"]["content"]
     schema = content["application/json"]["schema"] | {"components": document["components"]}
     jsonschema.validate(answer, schema)
+
+
+def test_people_see_it_in_a_browser_that_asks_nobody_else(served, browser):
+    asked, wrong = [], []
+    page = browser.new_page()
+    page.on("request", lambda one: asked.append(one.url))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.goto(served.url + "/docs", wait_until="networkidle")
+    page.get_by_text("/v1/predict").first.wait_for()
+    page.close()
+    assert {url for url in asked if not url.startswith((served.url, "data:", "blob:"))} == set()
+    assert wrong == []

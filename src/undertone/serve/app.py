@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi_offline import FastAPIOffline
 
 from undertone import __version__
 from undertone.serve import asking, streaming, telling
@@ -38,7 +39,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         yield
         service.close()
 
-    app = FastAPI(title="Undertone", version=__version__, description=ABOUT, lifespan=lifespan)
+    app = FastAPIOffline(  # /docs loads nothing from elsewhere; Redoc would, a logo
+        title="Undertone",
+        version=__version__,
+        description=ABOUT,
+        lifespan=lifespan,
+        redoc_url=None,
+    )
     app.state.service = service
     known = [Depends(authorise)] if service.settings.keys else []
     app.include_router(asking.router, dependencies=known)
