@@ -50,4 +50,4 @@ def test_it_is_opened_once_and_no_more_run_at_a_time_than_there_are_processors(o
     with ThreadPoolExecutor(crowd) as pool:
         assert list(pool.map(ask, range(1, crowd + 1))) == list(range(1, crowd + 1))
     assert opened["opened"] == 1
-    assert opened["most"] == processors()
+    assert 1 <= opened["most"] <= processors()
