@@ -10,8 +10,8 @@ from torch import nn
 from undertone.errors import ModelError
 from undertone.learn.quiet import quiet
 
-OPSET = 18
-"""Version of ONNX's operators."""
+OPSET = 20
+"""Version of ONNX's operators; since 20 GELU is one, quicker than its parts."""
 
 Axes = dict[int, torch.export.Dim]
 """Axis of a tensor -> what its size may be, where it is not fixed."""
