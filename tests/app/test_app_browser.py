@@ -304,8 +304,8 @@ def tab_to(page: Any, wanted: Any) -> None:
 def test_the_keyboard_is_enough(visit) -> None:
     page = visit()
     page.locator("[data-test-script-state=notRunning]").wait_for()  # else the button is drawn anew
-    tab_to(page, page.get_by_test_id("stFileUploader").locator("button").first)
-    with page.expect_file_chooser() as chosen:
+    with page.expect_file_chooser() as chosen:  # Chromium is told of it late: not just before Enter
+        tab_to(page, page.get_by_test_id("stFileUploader").locator("button").first)
         page.keyboard.press("Enter")
     chosen.value.set_files(str(VOICE))
     page.locator("audio").first.wait_for()
