@@ -37,6 +37,15 @@ def ravdess(corpora: Path) -> Path:
     return corpora / "ravdess"
 
 
+@pytest.fixture(scope="session")
+def whisper() -> Path:
+    """The weights of Whisper base's encoder; skips the test where UNDERTONE_ENCODERS has none."""
+    folder = os.environ.get("UNDERTONE_ENCODERS")
+    if not folder:
+        pytest.skip("Whisper's weights are needed: set UNDERTONE_ENCODERS to their folder")
+    return Path(folder) / "whisper-base-encoder"
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep the tests' caches away from the user's."""

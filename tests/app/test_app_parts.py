@@ -1,7 +1,6 @@
 """The parts of the app below its pages: pictures, bounds, the library, corrections, the command."""
 
 import importlib.util
-import os
 import socket
 import subprocess
 import sys
@@ -224,11 +223,10 @@ def test_a_model_that_hears_too_little_for_a_timeline_says_so_and_still_answers(
     assert page.session_state["choice"].min_confidence is None
 
 
+@pytest.mark.usefixtures("whisper")
 def test_the_whisper_model_answers_once_its_encoder_is_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if "UNDERTONE_ENCODERS" not in os.environ:
-        pytest.skip("Whisper's weights are needed: set UNDERTONE_ENCODERS to their folder")
     monkeypatch.chdir(Path(__file__).parents[2])
     assert run(["encoder", "models/e-whisper.onnx"]) == 0
     page = listen(VOICE.read_bytes(), "e-whisper")

@@ -2,7 +2,6 @@
 
 import copy
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -373,13 +372,10 @@ def test_the_same_values_have_the_same_identity_and_others_another(tmp_path: Pat
     assert identities == [front(tmp_path, **each).identity for each in options]
 
 
-def test_the_real_encoder_s_layers_are_heard(ravdess: Path) -> None:
+def test_the_real_encoder_s_layers_are_heard(ravdess: Path, whisper: Path) -> None:
     """Real weights, without a config: finite, and another clip is another point."""
-    folder = Path(os.environ["UNDERTONE_DATA"]).parent / "weights" / "whisper-base-encoder"
-    if not folder.is_dir():
-        pytest.skip("the weights of Whisper base are needed beside the folder of corpora")
     clips = sorted(ravdess.rglob("*-01-01.*"))[:3]
-    frontend = front(folder, layers=[2, 3, 4])
+    frontend = front(whisper, layers=[2, 3, 4])
     assert frontend.features == 3 * 2 * 512
     values = torch.cat(
         [
