@@ -53,15 +53,21 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Chromium with an empty profile and a microphone that plays a voice."""
+def _chromium() -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api", reason="the browser needs Playwright")
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         pytest.skip("Chromium is not installed: apt-get install -y chromium")
     with playwright.sync_playwright() as started:
         chromium = started.chromium.launch(executable_path=path, args=[*FLAGS, *MICROPHONE])
-        context = chromium.new_context(permissions=["microphone"])
-        context.set_default_timeout(PATIENCE)
-        yield context
+        yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def browser(_chromium: Any) -> Iterator[Any]:
+    """Chromium with a microphone that plays a voice, and nothing remembered of other tests."""
+    context = _chromium.new_context(permissions=["microphone"])
+    context.set_default_timeout(PATIENCE)
+    yield context
+    context.close()
