@@ -164,6 +164,7 @@ def test_thresholds_in_the_sidebar_change_the_answer(visit, tmp_path: Path) -> N
 
     page.get_by_role("slider", name="Minimum confidence").press("End")
     page.get_by_role("heading", name=f"Perhaps {said.emotion}").wait_for()
+    page.get_by_text(f"Below the minimum confidence: {100 * said.confidence:.0f} % sure").wait_for()
     page.get_by_role("slider", name="Silence threshold").press("End")
     page.get_by_text("Its level is").wait_for()
 

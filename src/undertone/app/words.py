@@ -61,7 +61,7 @@ def reason(prediction: Prediction, gate: Gate, audio: Audio | None) -> str:
             sure = f"{percent(prediction.confidence or 0)} sure{then}."
             if prediction.status is Status.OK:
                 return sure
-            return f"No emotion stands out: {sure}"
+            return f"Below the minimum confidence: {sure}"
         case Status.SILENCE:
             level = loudness(audio.mono().resample(RATE).samples[0]) if audio else 0.0
             return (
