@@ -10,14 +10,14 @@ help:  ## list these commands
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(VENV)/.listening  ## install the listening half and hear the sample recordings
-	@$(BIN)/undertone predict samples
+	@$(BIN)/sottovoce predict samples
 	@printf '\nThese recordings are synthesised (see samples/README.md). Now try your own:\n'
-	@printf '  %s\n' '$(BIN)/undertone predict my-recording.wav' \
-	  '$(BIN)/undertone predict folder/ --json' \
-	  '$(BIN)/undertone models' \
-	  '$(BIN)/undertone --help'
+	@printf '  %s\n' '$(BIN)/sottovoce predict my-recording.wav' \
+	  '$(BIN)/sottovoce predict folder/ --json' \
+	  '$(BIN)/sottovoce models' \
+	  '$(BIN)/sottovoce --help'
 
-test: $(VENV)/.everything  ## run the whole suite (UNDERTONE_DATA=DIR adds the tests on real speech)
+test: $(VENV)/.everything  ## run the whole suite (SOTTOVOCE_DATA=DIR adds the tests on real speech)
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.everything  ## lint, check the format and the types
@@ -29,7 +29,7 @@ format: $(VENV)/.everything  ## put every file into the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-speed: $(VENV)/.everything  ## time Undertone beside its peers (quiet machine, a few minutes)
+speed: $(VENV)/.everything  ## time Sottovoce beside its peers (quiet machine, a few minutes)
 	$(BIN)/python benchmarks/speed.py
 
 lock: $(VENV)/.everything  ## write the versions installed now into constraints.txt

@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from undertone.errors import UndertoneError
-from undertone.learn.evaluation import Predictions, metrics
-from undertone.learn.intervals import Interval, intervals
-from undertone.learn.report import OPTIMISTIC, TITLES, describe, table, where_wrong
+from sottovoce.errors import SottovoceError
+from sottovoce.learn.evaluation import Predictions, metrics
+from sottovoce.learn.intervals import Interval, intervals
+from sottovoce.learn.report import OPTIMISTIC, TITLES, describe, table, where_wrong
 
 ROOT = Path(__file__).resolve().parents[1]
 APART = "uar of the untouched speakers"
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         return run(options)
-    except UndertoneError as error:
+    except SottovoceError as error:
         print(f"accuracy.py: {error}", file=sys.stderr)
         return 2
 
@@ -80,11 +80,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(options: argparse.Namespace) -> int:
     """Do what the options ask, and give the exit status."""
     if options.recipes and (options.write or options.check):
-        raise UndertoneError("the documents hold every recipe: name none with --write or --check")
+        raise SottovoceError("the documents hold every recipe: name none with --write or --check")
     folders = sorted({path.parent for path in options.root.glob("docs/results/*/seed*.csv")})
     folders = [each for each in folders if each.name in (options.recipes or [each.name])]
     if not folders or len(folders) < len(options.recipes):
-        raise UndertoneError(
+        raise SottovoceError(
             f"found results of {[each.name for each in folders]} in {options.root}/docs/results; "
             f"expected <recipe>/seed<k>.csv for {options.recipes or 'one recipe or more'}"
         )
@@ -108,7 +108,7 @@ def put(document: Path, text: str, options: argparse.Namespace) -> bool:
     """Put a text between the marks of a document, or say whether it stands there already."""
     before = document.read_text(encoding="utf-8") if document.exists() else ""
     if before.count(BEGIN) != 1 or before.count(END) != 1:
-        raise UndertoneError(f"{document}: expected the lines {BEGIN} and {END}, once each")
+        raise SottovoceError(f"{document}: expected the lines {BEGIN} and {END}, once each")
     pattern = f"{re.escape(BEGIN)}.*?{re.escape(END)}"
     after = re.sub(pattern, lambda _: f"{BEGIN}\n\n{text}\n{END}", before, flags=re.DOTALL)
     if options.write:
@@ -118,7 +118,7 @@ def put(document: Path, text: str, options: argparse.Namespace) -> bool:
 
 def put_beside(result: Result, options: argparse.Namespace) -> bool:
     """Put what the app draws beside a built-in model, or say whether it stands there already."""
-    model = options.root / "src" / "undertone" / "builtin" / f"{result.name}.onnx"
+    model = options.root / "src" / "sottovoce" / "builtin" / f"{result.name}.onnx"
     if not model.exists():
         return True
     runs = list(result.runs.values())
@@ -134,7 +134,7 @@ def read_result(folder: Path, options: argparse.Namespace) -> Result:
     """Read one recipe and the predictions of its seeds, and measure them."""
     path = options.root / "recipes" / f"{folder.name}.toml"
     if not path.exists():
-        raise UndertoneError(f"{folder}: no {path} to say how these predictions were made")
+        raise SottovoceError(f"{folder}: no {path} to say how these predictions were made")
     recipe = tomllib.loads(path.read_text(encoding="utf-8"))
     seeds = {int(each.stem.removeprefix("seed")): each for each in folder.glob("seed*.csv")}
     runs = {seed: Predictions.from_csv(seeds[seed]) for seed in sorted(seeds)}
@@ -145,7 +145,7 @@ def read_result(folder: Path, options: argparse.Namespace) -> Result:
     untouched = tuple(listed.read_text(encoding="utf-8").split())
     strangers = set(untouched) - set(next(iter(runs.values())).speakers)
     if strangers:
-        raise UndertoneError(f"{listed}: names {min(strangers)}, of whom there is no prediction")
+        raise SottovoceError(f"{listed}: names {min(strangers)}, of whom there is no prediction")
     parts = [run.take(np.flatnonzero(np.isin(run.speakers, untouched))) for run in runs.values()]
     apart = intervals(parts, draws=options.draws)["uar"]
     return Result(recipe, runs, {**measured, APART: apart}, untouched)
@@ -156,7 +156,7 @@ def train_command(result: Result) -> str:
     noisy = result.recipe.get("augment", {}).get("noise", 0) > 0
     folders = [*result.recipe["corpora"], *(["noise"] if noisy else [])]
     data = " ".join(f"--data {name}=DIR" for name in folders)
-    return f"undertone train recipes/{result.name}.toml {data}"
+    return f"sottovoce train recipes/{result.name}.toml {data}"
 
 
 def render(results: list[Result]) -> str:

@@ -2,7 +2,7 @@
 
     python benchmarks/app.py [--runs 7]
 
-It starts `undertone app` on this machine, opens it in Chromium, uploads 4 s of speech, and takes
+It starts `sottovoce app` on this machine, opens it in Chromium, uploads 4 s of speech, and takes
 the median of a few clicks, each in a new session; the first, in which the browser loads the app, is
 told apart. It needs the extra `app`, Playwright and Chromium.
 """
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from undertone.audio import Audio
+from sottovoce.audio import Audio
 
 VOICE = Path(__file__).parents[1] / "samples" / "lively-voice.wav"
 SECONDS = 4.0
@@ -48,7 +48,7 @@ def main() -> None:
         sys.exit("Chromium is not installed: apt-get install -y chromium")
     with tempfile.TemporaryDirectory() as folder:
         port = _free_port()
-        code = "from undertone.cli import main; main()"
+        code = "from sottovoce.cli import main; main()"
         command = [sys.executable, "-c", code, "app", "--no-browser", "--port", str(port)]
         process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
         try:

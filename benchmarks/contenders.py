@@ -14,11 +14,11 @@ from pathlib import Path
 Parts = dict[str, Callable[[], object]]
 
 
-def undertone(clip: str, model_name: str) -> Parts:
+def sottovoce(clip: str, model_name: str) -> Parts:
     """Give the whole of `predict` on decoded audio, and what it is made of."""
     import numpy as np
 
-    from undertone import Audio, Gate, load
+    from sottovoce import Audio, Gate, load
 
     model = load(model_name or None)
     data = Path(clip).read_bytes()
@@ -78,9 +78,9 @@ def wav2vec2(clip: str, _: str) -> Parts:
     return {"wav2vec 2.0 base, PyTorch": judge}
 
 
-CONTENDERS = {each.__name__: each for each in (undertone, librosa, opensmile, wav2vec2)}
+CONTENDERS = {each.__name__: each for each in (sottovoce, librosa, opensmile, wav2vec2)}
 NEEDS = {
-    "undertone": ("undertone",),
+    "sottovoce": ("sottovoce",),
     "librosa": ("librosa",),
     "opensmile": ("opensmile",),
     "wav2vec2": ("torch", "transformers"),

@@ -28,13 +28,13 @@ from numpy.typing import NDArray
 from speed import ROOT, processor
 from threadpoolctl import threadpool_limits
 
-from undertone import Audio
-from undertone.learn.classifier import make_frontend
-from undertone.learn.frontends import FrontEnd
-from undertone.learn.frontends.framewise import FrameFeature
-from undertone.learn.frontends.stack import Stack, frame_features, middle_of
-from undertone.learn.quiet import quiet
-from undertone.learn.recipe import Recipe
+from sottovoce import Audio
+from sottovoce.learn.classifier import make_frontend
+from sottovoce.learn.frontends import FrontEnd
+from sottovoce.learn.frontends.framewise import FrameFeature
+from sottovoce.learn.frontends.stack import Stack, frame_features, middle_of
+from sottovoce.learn.quiet import quiet
+from sottovoce.learn.recipe import Recipe
 
 SECONDS, RATE = 4, 16_000
 TARGET = 25.0
@@ -238,7 +238,7 @@ def turns(calls: Mapping[str, Call], runs: int) -> dict[str, float]:
 
 def conditions() -> str:
     """Say on what it was measured."""
-    packages = ("undertone", "librosa", "torch", "onnxruntime")
+    packages = ("sottovoce", "librosa", "torch", "onnxruntime")
     versions = [f"{name} {importlib.metadata.version(name)}" for name in packages]
     where = f"{processor()}, one thread, Python {platform.python_version()}"
     load = os.getloadavg()[0]

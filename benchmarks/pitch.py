@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 from speed import ROOT
 from threadpoolctl import threadpool_limits
 
-from undertone import Audio, UndertoneError
-from undertone.cli.evaluate import corpus_folder
-from undertone.learn.corpora import Clip, scan
-from undertone.learn.frontends.pitch import F0, PitchOptions
+from sottovoce import Audio, SottovoceError
+from sottovoce.cli.evaluate import corpus_folder
+from sottovoce.learn.corpora import Clip, scan
+from sottovoce.learn.frontends.pitch import F0, PitchOptions
 
 RATE, HOP = 16_000, 512
 LOW, HIGH = 65.0, 800.0
@@ -117,7 +117,7 @@ def main() -> int:
             if heard:
                 show(heard)
             show_time(settings, clip(options.clip, RATE), options.runs)
-    except UndertoneError as error:
+    except SottovoceError as error:
         print(f"pitch.py: {error}", file=sys.stderr)
         return 2
     return 0

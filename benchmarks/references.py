@@ -19,10 +19,10 @@ from typing import Any
 
 from accuracy import ROOT, put
 
-from undertone.errors import UndertoneError
-from undertone.learn.intervals import Interval
-from undertone.learn.recipe import Recipe
-from undertone.learn.report import describe, table
+from sottovoce.errors import SottovoceError
+from sottovoce.learn.intervals import Interval
+from sottovoce.learn.recipe import Recipe
+from sottovoce.learn.report import describe, table
 
 PAGE = "docs/reference-results.md"
 KEPT = "docs/results/references"
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not options.write:
             print(text)
         same = put(options.root / PAGE, text, options)
-    except UndertoneError as error:
+    except SottovoceError as error:
         print(f"references.py: {error}", file=sys.stderr)
         return 2
     if not same:
@@ -96,7 +96,7 @@ def time_models(root: Path) -> None:
     """Time every model file on one thread; keep ms for four seconds of sound."""
     import numpy as np
 
-    from undertone import load
+    from sottovoce import load
 
     models = {path.stem: load(path) for path in sorted(root.glob("models/*.onnx"))}
     taken: dict[str, list[float]] = {name: [] for name in models}
@@ -127,7 +127,7 @@ def read(root: Path) -> list[System]:
         size = model.stat().st_size if model.exists() else None
         systems.append(System(recipe, runs, size, times.get(recipe.name)))
     if not systems:
-        raise UndertoneError(f"{root}/recipes: no recipe with a [claim] to write about")
+        raise SottovoceError(f"{root}/recipes: no recipe with a [claim] to write about")
     return systems
 
 

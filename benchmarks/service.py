@@ -23,7 +23,7 @@ import soundfile
 from mutated import mutated, originals
 from websockets.asyncio.client import connect
 
-from undertone import Audio
+from sottovoce import Audio
 
 ROOT = Path(__file__).resolve().parents[1]
 RATE, SECONDS = 16_000, 3
@@ -98,8 +98,8 @@ def main() -> int:
 
 @contextlib.contextmanager
 def service(options: argparse.Namespace):
-    """Start `undertone serve` for as long as it is needed: host and port, and its process."""
-    command = [sys.executable, "-c", "from undertone.cli import main; main()", "serve", "--quiet"]
+    """Start `sottovoce serve` for as long as it is needed: host and port, and its process."""
+    command = [sys.executable, "-c", "from sottovoce.cli import main; main()", "serve", "--quiet"]
     streams = ["--max-streams", str(max(1, options.streams)), "--port", "0"]
     chosen = ["--model", options.model] if options.model else []
     log = tempfile.TemporaryFile()  # noqa: SIM115 - decoders write of broken recordings there

@@ -20,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
-from undertone.audio import Audio
-from undertone.gate import LOUDEST_HEARD, QUIETEST_HEARD, Gate, Status, loudness
-from undertone.speech import FRAME, RATE, speech_probabilities
+from sottovoce.audio import Audio
+from sottovoce.gate import LOUDEST_HEARD, QUIETEST_HEARD, Gate, Status, loudness
+from sottovoce.speech import FRAME, RATE, speech_probabilities
 
 Detector = Callable[[np.ndarray], float]
 """Samples at 16 kHz -> seconds of speech."""

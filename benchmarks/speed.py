@@ -1,4 +1,4 @@
-"""Times Undertone beside its peers in one run, and prints one table with the targets.
+"""Times Sottovoce beside its peers in one run, and prints one table with the targets.
 
 Every contender is a process of its own with one thread; they take turns, so that a slow moment of
 the machine falls on all of them. Run it on an idle machine. See benchmarks/README.md.
@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 from contenders import CONTENDERS, NEEDS
 
-from undertone import Audio, UndertoneError
-from undertone.zoo import find
+from sottovoce import Audio, SottovoceError
+from sottovoce.zoo import find
 
 ROOT = Path(__file__).resolve().parents[1]
 RATE, SECONDS = 16_000, 4
@@ -36,9 +36,9 @@ FORBIDDEN = ("torch", "librosa", "sklearn", "pandas")
 IMPORT = """
 import json, sys, time
 start = time.perf_counter()
-import undertone
+import sottovoce
 middle = time.perf_counter()
-undertone.load(sys.argv[1] or None)
+sottovoce.load(sys.argv[1] or None)
 end = time.perf_counter()
 found = [name for name in sys.argv[2:] if name in sys.modules]
 print(json.dumps([middle - start, end - start, found]))
@@ -50,8 +50,8 @@ model, folder = sys.argv[1:]
 paths = sorted(p for p in pathlib.Path(folder).rglob("*")
                if p.suffix.lower() in {".wav", ".flac", ".ogg", ".opus", ".mp3"})
 start = time.perf_counter()
-import undertone
-found = [p.status for p in undertone.load(model or None).predict_many(paths, workers=2)]
+import sottovoce
+found = [p.status for p in sottovoce.load(model or None).predict_many(paths, workers=2)]
 seconds = time.perf_counter() - start
 unit = 1 if sys.platform == "darwin" else 1024
 peak = unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -68,7 +68,7 @@ class Row:
     values: tuple[float, ...]
     target: float | None = None
     beside: float | None = None
-    """Undertone's figure, for a peer: the ratio to it is shown."""
+    """Sottovoce's figure, for a peer: the ratio to it is shown."""
 
     @property
     def median(self) -> float:
@@ -104,7 +104,7 @@ def main() -> int:
         parser.error(f"--data {options.data}: expected ravdess=DIR")
     try:
         return run(options)
-    except (UndertoneError, subprocess.CalledProcessError) as error:
+    except (SottovoceError, subprocess.CalledProcessError) as error:
         print(f"speed.py: {error}", file=sys.stderr)
         return 2
 
@@ -142,7 +142,7 @@ def make_clip(source: Path, path: Path) -> None:
 def clip_rows(clip: Path, options: argparse.Namespace) -> tuple[list[Row], list[str]]:
     """Time one clip in each contender, in turns; give the rows, and who was left out."""
     notes, processes = [], {}
-    for name in ["undertone", *options.peers]:
+    for name in ["sottovoce", *options.peers]:
         missing = [module for module in NEEDS[name] if not find_spec(module)]
         if missing:
             notes.append(f"{name} left out: {', '.join(missing)} not installed")
@@ -175,9 +175,9 @@ def clip_rows(clip: Path, options: argparse.Namespace) -> tuple[list[Row], list[
 
 def start_rows(clip: Path, options: argparse.Namespace) -> list[Row]:
     """Time whole processes from a warm disk, in turns, and the import alone."""
-    undertone = Path(sysconfig.get_path("scripts")) / "undertone"
+    sottovoce = Path(sysconfig.get_path("scripts")) / "sottovoce"
     chosen = ["--model", options.model] if options.model else []
-    commands = {"undertone predict one.wav, whole process": [undertone, "predict", clip, *chosen]}
+    commands = {"sottovoce predict one.wav, whole process": [sottovoce, "predict", clip, *chosen]}
     if "librosa" in options.peers and find_spec("librosa"):
         command = [sys.executable, "-c", "from librosa.feature import mfcc"]  # it loads lazily
         commands["importing librosa.feature.mfcc, whole process"] = command
@@ -191,15 +191,15 @@ def start_rows(clip: Path, options: argparse.Namespace) -> list[Row]:
             measured[name] = time.perf_counter() - start
         measured["import"], measured["load"], found = json.loads(_output(imports))
         if found:
-            raise UndertoneError(f"import undertone loads {', '.join(found)}")
+            raise SottovoceError(f"import sottovoce loads {', '.join(found)}")
         for name, seconds in measured.items():
             times[name] += [seconds] if turn else []  # the first turn warms the disk
     first, *others = commands
     rows = [Row(first, "s", tuple(times[first]), target=0.8)]
     rows += [Row(each, "s", tuple(times[each]), beside=rows[0].median) for each in others]
-    what = f"import undertone (none of {', '.join(FORBIDDEN)} in sys.modules)"
+    what = f"import sottovoce (none of {', '.join(FORBIDDEN)} in sys.modules)"
     rows.append(Row(what, "s", tuple(times["import"]), target=0.25))
-    return [*rows, Row("- and undertone.load(), all imports", "s", tuple(times["load"]))]
+    return [*rows, Row("- and sottovoce.load(), all imports", "s", tuple(times["load"]))]
 
 
 def many_rows(model: str, folder: str, notes: list[str]) -> list[Row]:
@@ -239,7 +239,7 @@ def show(rows: list[Row], notes: list[str], as_json: bool) -> None:
             json.dumps({"notes": notes, "rows": [asdict(r) | {"median": r.median} for r in rows]})
         )
         return
-    header = ["", "median", "quartiles", "target", "of Undertone"]
+    header = ["", "median", "quartiles", "target", "of Sottovoce"]
     print("\n".join(notes) + "\n")
     for cells in (header, ["---", *["---:"] * 4], *(row.cells() for row in rows)):
         print(f"| {' | '.join(cells)} |")
@@ -254,7 +254,7 @@ def _line(process: "subprocess.Popen[str]", send: str = "") -> str:
         process.stdin.flush()
     line = process.stdout.readline()
     if not line:
-        raise UndertoneError(f"{process.args!r} ended early, see above")
+        raise SottovoceError(f"{process.args!r} ended early, see above")
     return line
 
 

@@ -24,8 +24,8 @@ import numpy as np
 import soundfile
 from speed import ONE_THREAD, processor
 
-from undertone import Audio, Gate, Segment, UndertoneError, load
-from undertone.learn.corpora import Clip, listing
+from sottovoce import Audio, Gate, Segment, SottovoceError, load
+from sottovoce.learn.corpora import Clip, listing
 
 RATE = 16_000
 WORKERS = 2
@@ -37,9 +37,9 @@ SHOWN = 0.1
 FOLLOW = """
 import json, pathlib, resource, sys, time
 start = time.perf_counter()
-import undertone
+import sottovoce
 model, path, workers = sys.argv[1:]
-segments = sum(1 for _ in undertone.load(model or None).timeline(path, workers=int(workers)))
+segments = sum(1 for _ in sottovoce.load(model or None).timeline(path, workers=int(workers)))
 seconds = time.perf_counter() - start
 status = pathlib.Path("/proc/self/status")
 if status.exists():
@@ -236,7 +236,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         return run(options)
-    except (UndertoneError, subprocess.CalledProcessError) as error:
+    except (SottovoceError, subprocess.CalledProcessError) as error:
         print(f"timeline.py: {error}", file=sys.stderr)
         return 2
 

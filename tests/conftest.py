@@ -24,10 +24,10 @@ PATIENCE = 20_000
 
 @pytest.fixture(scope="session")
 def corpora() -> Path:
-    """The folder of real corpora that UNDERTONE_DATA names; skips the test where there is none."""
-    folder = os.environ.get("UNDERTONE_DATA")
+    """The folder of real corpora that SOTTOVOCE_DATA names; skips the test where there is none."""
+    folder = os.environ.get("SOTTOVOCE_DATA")
     if not folder:
-        pytest.skip("real speech is needed: set UNDERTONE_DATA to the folder of corpora")
+        pytest.skip("real speech is needed: set SOTTOVOCE_DATA to the folder of corpora")
     return Path(folder)
 
 
@@ -39,17 +39,17 @@ def ravdess(corpora: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def whisper() -> Path:
-    """The weights of Whisper base's encoder; skips the test where UNDERTONE_ENCODERS has none."""
-    folder = os.environ.get("UNDERTONE_ENCODERS")
+    """The weights of Whisper base's encoder; skips the test where SOTTOVOCE_ENCODERS has none."""
+    folder = os.environ.get("SOTTOVOCE_ENCODERS")
     if not folder:
-        pytest.skip("Whisper's weights are needed: set UNDERTONE_ENCODERS to their folder")
+        pytest.skip("Whisper's weights are needed: set SOTTOVOCE_ENCODERS to their folder")
     return Path(folder) / "whisper-base-encoder"
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep the tests' caches away from the user's."""
-    os.environ["UNDERTONE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ["SOTTOVOCE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,8 @@
 
 from hypothesis import strategies as st
 
-from undertone.gate import Status
-from undertone.segments import Segment
+from sottovoce.gate import Status
+from sottovoce.segments import Segment
 
 LABELS = ("happy", "sad", "angry")
 

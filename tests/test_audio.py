@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from undertone.audio import Audio, display_path
-from undertone.errors import AudioError, MissingExtraError
+from sottovoce.audio import Audio, display_path
+from sottovoce.errors import AudioError, MissingExtraError
 
 RATE = 16_000
 
@@ -204,7 +204,7 @@ def test_m4a_mp4_and_webm_come_through_pyav(container: str, codec: str, rate: in
 
 def test_without_pyav_the_install_line_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(MissingExtraError, match=r'pip install "undertone\[media\]"'):
+    with pytest.raises(MissingExtraError, match=r'pip install "sottovoce\[media\]"'):
         Audio.read(b"\0\0\0\x20ftypM4A " + bytes(100))
 
 
@@ -425,7 +425,7 @@ def test_a_disk_that_fails_is_said_in_one_line(capfd: pytest.CaptureFixture[str]
 
 MEMORY = """
 import resource, sys
-from undertone.audio import Audio
+from sottovoce.audio import Audio
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 audio = Audio.read(sys.argv[1], sample_rate=16000)
 after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

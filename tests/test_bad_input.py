@@ -13,9 +13,9 @@ import pytest
 import soundfile
 from tiny_model import VOICE, tiny_card, write_tiny
 
-from undertone.audio import Audio
-from undertone.card import Window
-from undertone.cli import run
+from sottovoce.audio import Audio
+from sottovoce.card import Window
+from sottovoce.cli import run
 
 RATE = 48_000
 
@@ -271,7 +271,7 @@ def refused(model: Path, capfd) -> str:
     assert run(["predict", "--model", str(model), str(VOICE)]) == 2
     out, err = capfd.readouterr()
     assert out == ""
-    assert err.startswith(f"undertone: {model}: ")
+    assert err.startswith(f"sottovoce: {model}: ")
     assert err.count("\n") == 1
     return err
 

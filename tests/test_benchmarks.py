@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tiny_model import write_tiny
 
-from undertone.learn.evaluation import Predictions, metrics
+from sottovoce.learn.evaluation import Predictions, metrics
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
@@ -109,7 +109,7 @@ def test_accuracy_writes_the_document_and_then_finds_it_right_until_it_is_change
 def test_accuracy_writes_beside_a_built_in_model_what_the_app_draws(
     root: Path, accuracy: Accuracy
 ) -> None:
-    builtin = root / "src" / "undertone" / "builtin"
+    builtin = root / "src" / "sottovoce" / "builtin"
     builtin.mkdir(parents=True)
     (builtin / "made.onnx").touch()
     assert accuracy("--write")[0] == 0
@@ -124,7 +124,7 @@ def test_accuracy_writes_beside_a_built_in_model_what_the_app_draws(
 
 def test_accuracy_prints_the_commands_that_train(accuracy: Accuracy) -> None:
     _, commands, _ = accuracy("--train")
-    assert commands == "undertone train recipes/made.toml --data ravdess=DIR --data noise=DIR\n"
+    assert commands == "sottovoce train recipes/made.toml --data ravdess=DIR --data noise=DIR\n"
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_accuracy_says_in_one_line_what_is_missing(
     assert said.count("\n") == 1
 
 
-def test_speed_measures_undertone_on_its_own(tmp_path: Path) -> None:
+def test_speed_measures_sottovoce_on_its_own(tmp_path: Path) -> None:
     model = write_tiny(tmp_path / "tiny.onnx")
     result = speed("--model", model, "--runs", 1, "--starts", 1, "--json", "--peers")
     assert result.returncode in (0, 1), result.stderr  # how fast it is, is no claim of this test

@@ -5,8 +5,8 @@ import json
 import pytest
 from tiny_model import tiny_card
 
-from undertone.card import Card
-from undertone.errors import ModelError
+from sottovoce.card import Card
+from sottovoce.errors import ModelError
 
 
 def document() -> dict[str, object]:
@@ -54,10 +54,10 @@ def test_an_unknown_key_inside_a_part_is_named():
     assert "'figures.0.p_value': unknown key" in refusal(content)
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, 1, "2", None])
 def test_another_schema_version_is_refused_before_anything_else(version):
     message = refusal({"schema_version": version, "name": "X"})
-    assert f"schema_version: found {version!r}, this Undertone reads 1" in message
+    assert f"schema_version: found {version!r}, this Sottovoce reads 2" in message
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_figure_lies_within_its_interval():
     assert "figures.0" in refusal(content)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"schema_version": 1,}', "\x00"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"schema_version": 2,}', "\x00"])
 def test_what_is_no_card_at_all_is_refused(text):
     assert refusal(text).startswith("model card: ")
 

@@ -2,7 +2,7 @@
 
 import re
 
-from undertone.colours import colour, letters
+from sottovoce.colours import colour, letters
 
 
 def test_letters_tell_labels_apart():

@@ -20,7 +20,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from undertone.serve.metrics import Metrics
+from sottovoce.serve.metrics import Metrics
 
 ROOT = Path(__file__).resolve().parents[1]
 HEALTHY = ROOT / "docker" / "healthy.py"
@@ -73,7 +73,7 @@ def test_what_it_is_built_with_stays_behind():
     build, final = stages()
     assert build[0][1].split()[0] == final[0][1]
     assert [rest for rest in all_of("COPY", final) if "--from" in rest] == [
-        "--from=build /opt/undertone /opt/undertone"
+        "--from=build /opt/sottovoce /opt/sottovoce"
     ]
     done = " ".join(all_of("RUN", final))
     assert "pip uninstall --yes pip" in done
@@ -101,7 +101,7 @@ def test_what_is_copied_is_there_and_sent():
     "path",
     [
         *(".env", ".git/config", ".venv/bin/python", "runs/a/card.json", "keys.txt", "results.db"),
-        *("undertone-corrections/a.wav", "docker/.env", "src/undertone/__pycache__/a.pyc"),
+        *("sottovoce-corrections/a.wav", "docker/.env", "src/sottovoce/__pycache__/a.pyc"),
         *("tests/test_audio.py", "models/e-whisper.onnx"),
     ],
 )
@@ -166,8 +166,8 @@ def test_the_health_check_believes_200_alone_and_asks_no_proxy(status, expected)
 
 def test_the_health_check_is_in_the_image_and_knows_its_ports():
     (check,) = all_of("HEALTHCHECK")
-    assert check.endswith('CMD ["python", "/srv/undertone/healthy.py"]')
-    assert all_of("WORKDIR")[-1] == "/srv/undertone"
+    assert check.endswith('CMD ["python", "/srv/sottovoce/healthy.py"]')
+    assert all_of("WORKDIR")[-1] == "/srv/sottovoce"
     assert any("docker/healthy.py" in rest for rest in all_of("COPY"))
     (ports,) = all_of("EXPOSE")
     text = HEALTHY.read_text()
@@ -186,7 +186,7 @@ def test_compose_runs_the_image_locked_up(name):
 
 def known_options(name: str) -> set[str]:
     """Those of a command."""
-    asking = [sys.executable, "-c", "from undertone.cli import main; main()", name, "--help"]
+    asking = [sys.executable, "-c", "from sottovoce.cli import main; main()", name, "--help"]
     told = subprocess.run(asking, check=True, capture_output=True, text=True).stdout
     return set(re.findall(r"--[a-z-]+", told))
 
@@ -239,9 +239,9 @@ def test_the_wheel_has_all_that_it_needs_and_nothing_else(wheel):
         for path in (ROOT / "src").rglob("*")
         if path.is_file() and path.suffix not in {".py", ".pyc"}
     }
-    assert {"undertone/speech.onnx", "undertone/app/.streamlit/config.toml"} <= data
+    assert {"sottovoce/speech.onnx", "sottovoce/app/.streamlit/config.toml"} <= data
     assert data <= names
-    assert all(name.split("/")[0] in {"undertone"} or ".dist-info/" in name for name in names)
+    assert all(name.split("/")[0] in {"sottovoce"} or ".dist-info/" in name for name in names)
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 
 
@@ -259,9 +259,9 @@ def test_it_runs_from_the_wheel_and_writes_nothing(installed, tmp_path, argument
     tmp_path.chmod(0o555)
     places = {"HOME": str(tmp_path), "PYTHONPATH": str(installed), "PATH": os.environ["PATH"]}
     process = subprocess.Popen(
-        [str(installed / "bin" / "undertone"), *arguments, "--port", str(port)],
+        [str(installed / "bin" / "sottovoce"), *arguments, "--port", str(port)],
         cwd=tmp_path,
-        env={**ENVIRONMENT, **places, "UNDERTONE_MODELS": str(ROOT / "models")},
+        env={**ENVIRONMENT, **places, "SOTTOVOCE_MODELS": str(ROOT / "models")},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -284,7 +284,7 @@ def test_it_runs_from_the_wheel_and_writes_nothing(installed, tmp_path, argument
 def test_the_page_names_metrics_and_options_that_there_are():
     page = (ROOT / "docs" / "deployment.md").read_text()
     metrics = Metrics().text().decode()
-    for name in re.findall(r"`(undertone_[a-z_]+)", page):
+    for name in re.findall(r"`(sottovoce_[a-z_]+)", page):
         assert f"# HELP {name} " in metrics
     served = known_options("serve") | known_options("app")
     ours = re.findall(r"--(?:host|port|open|no-browser|keys|store|cors|idle|max-[a-z]+)", page)

@@ -14,9 +14,9 @@ from urllib.request import Request
 import pytest
 from archive_server import Archive, serving
 
-from undertone import transfer
-from undertone.download import download
-from undertone.errors import DownloadError
+from sottovoce import transfer
+from sottovoce.download import download
+from sottovoce.errors import DownloadError
 
 CONTENT = random.Random(0).randbytes(100_000)
 MD5 = f"md5:{hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()}"

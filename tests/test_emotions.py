@@ -1,7 +1,7 @@
 """The vocabulary of emotions, and the label sets made of it."""
 
-from undertone.emotions import CORPUS_EMOTIONS, EMOTIONS, LABEL_SETS, OTHER_NAMES
-from undertone.learn import corpora
+from sottovoce.emotions import CORPUS_EMOTIONS, EMOTIONS, LABEL_SETS, OTHER_NAMES
+from sottovoce.learn import corpora
 
 
 def test_the_eight_of_ravdess_are_in_their_published_order() -> None:

@@ -9,21 +9,21 @@ import pytest
 from tiny_model import RATE, VOICE, write_tiny
 from tiny_standing import INFO, write_tiny_encoder, write_tiny_head
 
-import undertone
-from undertone.card import Card, EncoderInfo
-from undertone.encoder import encoder_file
-from undertone.errors import ModelError
+import sottovoce
+from sottovoce.card import Card, EncoderInfo
+from sottovoce.encoder import encoder_file
+from sottovoce.errors import ModelError
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SOTTOVOCE_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
 
 def refusal(path: Path) -> str:
     with pytest.raises(ModelError) as refused:
-        undertone.load(path)
+        sottovoce.load(path)
     message = str(refused.value)
     assert message.startswith(f"{path}: ")
     assert "\n" not in message
@@ -33,8 +33,8 @@ def refusal(path: Path) -> str:
 
 def test_two_graphs_say_what_one_says(tmp_path: Path) -> None:
     write_tiny_encoder()
-    standing = undertone.load(write_tiny_head(tmp_path / "head.onnx"))
-    whole = undertone.load(write_tiny(tmp_path / "whole.onnx"))
+    standing = sottovoce.load(write_tiny_head(tmp_path / "head.onnx"))
+    whole = sottovoce.load(write_tiny(tmp_path / "whole.onnx"))
     batch = np.random.default_rng(0).normal(0, 0.1, (3, 2 * RATE))
     np.testing.assert_allclose(standing.probabilities(batch), whole.probabilities(batch), atol=1e-6)
     one, many = standing.predict(VOICE), next(standing.predict_many([VOICE]))
@@ -49,7 +49,7 @@ def test_it_listens_without_torch(tmp_path: Path) -> None:
         "import sys\n"
         "for name in ('torch', 'transformers', 'safetensors', 'onnx', 'huggingface_hub'):\n"
         "    sys.modules[name] = None\n"
-        f"import undertone\nprint(undertone.load({str(path)!r}).predict({str(VOICE)!r}).status)"
+        f"import sottovoce\nprint(sottovoce.load({str(path)!r}).predict({str(VOICE)!r}).status)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "ok"
@@ -59,7 +59,7 @@ def test_an_encoder_that_was_not_made_says_how_to_make_it(tmp_path: Path, cache:
     path = write_tiny_head(tmp_path / "head.onnx")
     message = refusal(path)
     assert f"not in {cache / 'encoders'}" in message
-    assert f"make it with: undertone encoder {path}" in message
+    assert f"make it with: sottovoce encoder {path}" in message
 
 
 def test_an_encoder_that_was_cut_short_is_refused(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_an_encoder_that_was_cut_short_is_refused(tmp_path: Path) -> None:
     made.write_bytes(made.read_bytes()[:-10])
     message = refusal(write_tiny_head(tmp_path / "head.onnx"))
     assert str(made) in message
-    assert "delete it and make it with: undertone encoder" in message
+    assert "delete it and make it with: sottovoce encoder" in message
 
 
 def test_another_encoder_in_its_place_is_refused(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_another_encoder_in_its_place_is_refused(tmp_path: Path) -> None:
 
 def test_a_model_file_in_its_place_is_refused(tmp_path: Path) -> None:
     write_tiny(write_tiny_encoder())
-    assert "without an Undertone card" in refusal(write_tiny_head(tmp_path / "head.onnx"))
+    assert "without a Sottovoce card" in refusal(write_tiny_head(tmp_path / "head.onnx"))
 
 
 def test_an_encoder_that_gives_something_else_is_refused(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_head_that_takes_something_else_is_refused(tmp_path: Path) -> None:
     write_tiny_encoder()
     path = write_tiny_head(tmp_path / "head.onnx", features=5)
     with pytest.raises(ModelError, match=r"its input is encoded .*expected any batch and 4 feat"):
-        undertone.load(path)
+        sottovoce.load(path)
 
 
 def test_a_whole_model_that_says_it_stands_on_an_encoder_is_refused(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_whole_model_that_says_it_stands_on_an_encoder_is_refused(tmp_path: Pa
     write_tiny_encoder()
     path = write_tiny(tmp_path / "m.onnx", card=tiny_card(encoder=INFO))
     with pytest.raises(ModelError, match="expected encoded tensor"):
-        undertone.load(path)
+        sottovoce.load(path)
 
 
 def test_what_an_encoder_gives_names_its_file_and_its_name_does_not() -> None:
@@ -128,5 +128,5 @@ def test_a_card_keeps_its_encoder_through_json() -> None:
 
 def test_threads_hold_for_the_encoder_too(tmp_path: Path) -> None:
     write_tiny_encoder()
-    model = undertone.load(write_tiny_head(tmp_path / "head.onnx"), threads=2)
+    model = sottovoce.load(write_tiny_head(tmp_path / "head.onnx"), threads=2)
     assert model._encoder.get_session_options().intra_op_num_threads == 2

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from made_segments import recordings
 
-from undertone import formats
-from undertone.errors import UndertoneError
-from undertone.gate import Status
-from undertone.segments import Segment, stretches
+from sottovoce import formats
+from sottovoce.errors import SottovoceError
+from sottovoce.gate import Status
+from sottovoce.segments import Segment, stretches
 
 CUE = re.compile(r"(\d\d+):(\d\d):(\d\d)[.,](\d{3}) --> (\d\d+):(\d\d):(\d\d)[.,](\d{3})")
 
@@ -105,5 +105,5 @@ def test_labels_cannot_break_a_format(tmp_path):
 def test_nothing_at_all_has_no_subtitles_and_no_textgrid():
     assert formats.webvtt([]) == "WEBVTT\n"
     assert formats.subrip([]) == formats.audacity([]) == ""
-    with pytest.raises(UndertoneError, match="the recording is empty"):
+    with pytest.raises(SottovoceError, match="the recording is empty"):
         formats.textgrid([])

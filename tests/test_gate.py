@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from undertone.audio import Audio
-from undertone.errors import UndertoneError
-from undertone.gate import Gate, Status
-from undertone.speech import FRAME, RATE, speech_probabilities
+from sottovoce.audio import Audio
+from sottovoce.errors import SottovoceError
+from sottovoce.gate import Gate, Status
+from sottovoce.speech import FRAME, RATE, speech_probabilities
 
 SECONDS = np.arange(4 * RATE) / RATE
 
@@ -184,7 +184,7 @@ def test_every_threshold_can_be_moved(utterance: Audio) -> None:
     ],
 )
 def test_a_threshold_out_of_range_is_refused_by_name(wrong: dict[str, float]) -> None:
-    with pytest.raises(UndertoneError, match=next(iter(wrong))):
+    with pytest.raises(SottovoceError, match=next(iter(wrong))):
         Gate(**wrong)
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from tiny_model import RATE, VOICE, tiny_card, write_tiny
 
-from undertone import many
-from undertone.audio import Audio
-from undertone.errors import UndertoneError
-from undertone.gate import Gate, Status
-from undertone.judging import batches
-from undertone.model import Model
+from sottovoce import many
+from sottovoce.audio import Audio
+from sottovoce.errors import SottovoceError
+from sottovoce.gate import Gate, Status
+from sottovoce.judging import batches
+from sottovoce.model import Model
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def clips(voice):
 
 
 def threads_of_ours():
-    return [one for one in threading.enumerate() if one.name.startswith("undertone")]
+    return [one for one in threading.enumerate() if one.name.startswith("sottovoce")]
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -72,7 +72,7 @@ def test_a_recording_that_needs_too_much_memory_is_an_answer(model, voice, monke
     def read(source, **_):
         raise MemoryError
 
-    monkeypatch.setattr("undertone.judging.Audio.read", read)
+    monkeypatch.setattr("sottovoce.judging.Audio.read", read)
     (answer,) = model.predict_many([voice])
     assert answer.status is Status.ERROR
     assert "not enough memory" in answer.message
@@ -122,7 +122,7 @@ def test_no_sources_give_no_answers(model):
 
 
 def test_workers_are_at_least_one(model):
-    with pytest.raises(UndertoneError, match="workers is 0"):
+    with pytest.raises(SottovoceError, match="workers is 0"):
         model.predict_many([], workers=0)
 
 

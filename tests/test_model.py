@@ -10,12 +10,12 @@ import soundfile
 from onnx import TensorProto, helper
 from tiny_model import LABELS, RATE, VOICE, tiny_card, tiny_graph, write_tiny
 
-from undertone.audio import Audio
-from undertone.card import Window
-from undertone.errors import AudioError, ModelError, UndertoneError
-from undertone.gate import Gate, Status
-from undertone.model import Model
-from undertone.window import pieces
+from sottovoce.audio import Audio
+from sottovoce.card import Window
+from sottovoce.errors import AudioError, ModelError, SottovoceError
+from sottovoce.gate import Gate, Status
+from sottovoce.model import Model
+from sottovoce.window import pieces
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,7 @@ def test_a_refused_file_leaves_nothing_on_the_terminal(tmp_path, capfd):
 
 
 def test_threads_are_at_least_one(tmp_path):
-    with pytest.raises(UndertoneError, match="threads is 0"):
+    with pytest.raises(SottovoceError, match="threads is 0"):
         Model.open(write_tiny(tmp_path / "m.onnx"), threads=0)
 
 
@@ -212,9 +212,9 @@ def test_the_card_s_own_threshold_holds_unless_another_is_given(tmp_path, voice)
 
 @pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan")])
 def test_a_threshold_is_a_probability(model, voice, threshold):
-    with pytest.raises(UndertoneError, match="min_confidence"):
+    with pytest.raises(SottovoceError, match="min_confidence"):
         model.predict(voice, min_confidence=threshold)
-    with pytest.raises(UndertoneError, match="min_confidence"):
+    with pytest.raises(SottovoceError, match="min_confidence"):
         model.predict_many([voice], min_confidence=threshold)
 
 

@@ -5,8 +5,8 @@ import pytest
 from onnx import TensorProto, helper
 from tiny_model import tiny_card, tiny_graph, write_tiny
 
-from undertone.errors import ModelError
-from undertone.model_file import CARD_KEY, SEAL_KEY, read_card, read_model_file, seal
+from sottovoce.errors import ModelError
+from sottovoce.model_file import CARD_KEY, SEAL_KEY, read_card, read_model_file, seal
 
 
 def whole() -> bytes:
@@ -62,7 +62,7 @@ def test_a_card_is_given_once():
 
 
 def test_an_onnx_file_without_a_card_is_said_to_be_one():
-    with pytest.raises(ModelError, match="ONNX file without an Undertone card"):
+    with pytest.raises(ModelError, match="ONNX file without a Sottovoce card"):
         read_card(tiny_graph().SerializeToString())
 
 

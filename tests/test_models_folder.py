@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from undertone import load
-from undertone.cli import run
-from undertone.model_file import read_model_file
+from sottovoce import load
+from sottovoce.cli import run
+from sottovoce.model_file import read_model_file
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted((ROOT / "models").glob("*.onnx"))

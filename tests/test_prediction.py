@@ -5,9 +5,9 @@ import os
 
 import pytest
 
-from undertone.gate import Status
-from undertone.judging import source_path
-from undertone.prediction import Prediction
+from sottovoce.gate import Status
+from sottovoce.judging import source_path
+from sottovoce.prediction import Prediction
 
 HEARD = Prediction(
     status=Status.OK,

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from undertone.processors import processors
+from sottovoce.processors import processors
 
 BOUND = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from made_segments import LABELS, recordings
 
-from undertone.errors import UndertoneError
-from undertone.gate import Status
-from undertone.segments import Segment, Tally, stretches
+from sottovoce.errors import SottovoceError
+from sottovoce.gate import Status
+from sottovoce.segments import Segment, Tally, stretches
 
 
 @given(segments=recordings())
@@ -76,7 +76,7 @@ def test_channels_are_counted_apart(segments):
 def test_a_channel_that_is_not_there_is_one_line():
     tally = Tally(LABELS)
     tally.add(Segment(0, 1, Status.SILENCE, channel=2))
-    with pytest.raises(UndertoneError, match="no channel 3; there are: 2"):
+    with pytest.raises(SottovoceError, match="no channel 3; there are: 2"):
         tally.summary(3)
 
 

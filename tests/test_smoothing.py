@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from undertone.gate import Status
-from undertone.plan import Plan
-from undertone.smoothing import DWELL, HiddenMarkov, Hold, Judged, Mean, Smoother
+from sottovoce.gate import Status
+from sottovoce.plan import Plan
+from sottovoce.smoothing import DWELL, HiddenMarkov, Hold, Judged, Mean, Smoother
 
 LABELS = ("happy", "sad", "angry")
 

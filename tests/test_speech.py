@@ -8,8 +8,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from undertone import speech
-from undertone.processors import processors
+from sottovoce import speech
+from sottovoce.processors import processors
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny_model import RATE, VOICE, tiny_card, write_tiny
 
-from undertone import Audio, Gate, Model, Status, Stream, UndertoneError
-from undertone.errors import AudioError
-from undertone.judging import Heard
-from undertone.plan import Plan
-from undertone.speech import FRAME, SpeechDetector, speech_probabilities
-from undertone.track import Track
+from sottovoce import Audio, Gate, Model, SottovoceError, Status, Stream
+from sottovoce.errors import AudioError
+from sottovoce.judging import Heard
+from sottovoce.plan import Plan
+from sottovoce.speech import FRAME, SpeechDetector, speech_probabilities
+from sottovoce.track import Track
 
 FEW = settings(
     max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -164,7 +164,7 @@ def test_finishing_ends_it(model, voice):
     stream.feed(voice)
     assert stream.finish()
     assert stream.finish() == []
-    with pytest.raises(UndertoneError, match="finished"):
+    with pytest.raises(SottovoceError, match="finished"):
         stream.feed(voice)
 
 
@@ -218,7 +218,7 @@ def test_a_piece_that_is_refused_leaves_the_stream_as_it_was(model, voice, bad, 
     ],
 )
 def test_an_option_out_of_its_range_is_one_line(model, options, why):
-    with pytest.raises(UndertoneError, match=why) as refused:
+    with pytest.raises(SottovoceError, match=why) as refused:
         model.stream(RATE, **options)
     assert "\n" not in str(refused.value)
 

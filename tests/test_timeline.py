@@ -9,11 +9,11 @@ import pytest
 import soundfile
 from tiny_model import LABELS, RATE, VOICE, tiny_card, write_tiny
 
-import undertone
-from undertone import Audio, Gate, Model, Status, Timeline
-from undertone.card import Window
-from undertone.errors import AudioError, UndertoneError
-from undertone.segments import Tally
+import sottovoce
+from sottovoce import Audio, Gate, Model, Status, Timeline
+from sottovoce.card import Window
+from sottovoce.errors import AudioError, SottovoceError
+from sottovoce.segments import Tally
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_the_built_in_model_hears_the_emotions_change(ravdess):
     ]
     recording = np.concatenate([np.tile(part, 3) for part in parts])
     change = 3 * parts[0].size / RATE
-    segments = list(undertone.load().timeline((recording, RATE), lookahead=3))
+    segments = list(sottovoce.load().timeline((recording, RATE), lookahead=3))
     for one in segments:
         if one.emotion is not None and not one.start - 1 < change < one.end + 1:
             assert one.emotion == ("angry" if one.end <= change else "sad")
@@ -206,7 +206,7 @@ def test_samples_that_were_never_scaled_raise_with_the_file_s_name(model, tmp_pa
 
 
 def test_workers_are_at_least_one(model, voice):
-    with pytest.raises(UndertoneError, match="workers is 0"):
+    with pytest.raises(SottovoceError, match="workers is 0"):
         model.timeline((voice, RATE), workers=0)
 
 

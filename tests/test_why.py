@@ -8,13 +8,13 @@ import pytest
 from numpy.typing import NDArray
 from tiny_model import VOICE, tiny_card
 
-import undertone
-from undertone.audio import Audio
-from undertone.card import Window
-from undertone.errors import AudioError, UndertoneError
-from undertone.gate import Gate
-from undertone.model import Model
-from undertone.why import _parts_of_one, explain, hertz, mel
+import sottovoce
+from sottovoce.audio import Audio
+from sottovoce.card import Window
+from sottovoce.errors import AudioError, SottovoceError
+from sottovoce.gate import Gate
+from sottovoce.model import Model
+from sottovoce.why import _parts_of_one, explain, hertz, mel
 
 RATE = 16_000
 OPEN = Gate(min_duration=0, silence_rms=0, speech_threshold=0, min_speech=0)
@@ -131,7 +131,7 @@ def test_times_are_those_of_the_recording_and_not_of_what_was_trimmed() -> None:
     voice = Audio.read(VOICE, sample_rate=RATE)
     silent = np.zeros(2 * RATE, np.float32)
     later = Audio(np.concatenate([silent, voice.samples[0]]), RATE)
-    model = undertone.load()
+    model = sottovoce.load()
 
     there, then = explain(model, voice), explain(model, later)
 
@@ -144,7 +144,7 @@ def test_times_are_those_of_the_recording_and_not_of_what_was_trimmed() -> None:
 
 
 def test_the_probability_is_the_predictions() -> None:
-    model = undertone.load()
+    model = sottovoce.load()
 
     found, said = explain(model, VOICE), model.predict(VOICE)
 
@@ -165,12 +165,12 @@ def test_a_padded_recording_has_its_own_times() -> None:
 
 
 def test_nothing_to_judge_and_too_much_are_refused_in_one_line(ravdess: Path) -> None:
-    model = undertone.load()
+    model = sottovoce.load()
     with pytest.raises(AudioError, match="silence; there is no decision"):
         explain(model, Audio(np.zeros(RATE, np.float32), RATE))
-    with pytest.raises(UndertoneError, match="2 or more"):
+    with pytest.raises(SottovoceError, match="2 or more"):
         explain(model, noise(1.0), bands=1)
     clip = Audio.read(sorted(ravdess.rglob("*.flac"))[0], sample_rate=RATE)
     long = Audio(np.tile(clip.samples[0], 12), RATE)
-    with pytest.raises(UndertoneError, match="longer than the 30 s"):
+    with pytest.raises(SottovoceError, match="longer than the 30 s"):
         explain(model, long)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from tiny_model import tiny_card, write_tiny
 
-from undertone import zoo
-from undertone.errors import ModelError
+from sottovoce import zoo
+from sottovoce.errors import ModelError
 
 
 @pytest.fixture

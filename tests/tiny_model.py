@@ -7,15 +7,16 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from undertone.card import (
+from sottovoce.card import (
     Calibration,
     Card,
     CorpusInfo,
     Figure,
     ProtocolInfo,
     Window,
+    speaker_hash,
 )
-from undertone.model_file import seal
+from sottovoce.model_file import seal
 
 LABELS = ("neutral", "happy", "sad", "angry")
 RATE = 16_000
@@ -26,7 +27,7 @@ VOICE = Path(__file__).parents[1] / "samples" / "lively-voice.wav"
 def tiny_card(**changes: object) -> Card:
     """A valid card for `tiny_graph`, with `changes` to its fields."""
     card = Card(
-        schema_version=1,
+        schema_version=2,
         name="tiny",
         version="1.0",
         description="A stand-in for tests.",
@@ -35,7 +36,15 @@ def tiny_card(**changes: object) -> Card:
         window=Window(trim="speech", margin=0.1, grid=0.25, min=0.5, max=6.0),
         min_confidence=0.0,
         calibration=Calibration(method="none", temperature=1.0, fitted_on=""),
-        corpora=(CorpusInfo(name="made up", clips=10, speakers=2, licence="none"),),
+        corpora=(
+            CorpusInfo(
+                name="made up",
+                clips=10,
+                speakers=2,
+                speaker_hashes=(speaker_hash("made-up/1"), speaker_hash("made-up/2")),
+                licence="none",
+            ),
+        ),
         protocol=ProtocolInfo(name="loso", seeds=(0, 1), folds=2, optimistic=False, note=""),
         figures=(Figure(metric="uar", value=0.5, low=0.4, high=0.6),),
         language="en",

@@ -10,16 +10,16 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from tiny_model import tiny_card, tiny_graph
 
-from undertone.card import EncoderInfo
-from undertone.encoder import encoder_file
-from undertone.model_file import ENCODER_KEY, seal
+from sottovoce.card import EncoderInfo
+from sottovoce.encoder import encoder_file
+from sottovoce.model_file import ENCODER_KEY, seal
 
 INFO = EncoderInfo(
     name="nobody/tiny-encoder",
     revision="",
     digest="0" * 64,
     layers=(1, 2),
-    pooling="mean-deviation",
+    pooling="mean-std",
     features=4,
     version=1,
 )

@@ -20,7 +20,7 @@ SHOTS = ROOT / "build" / "app"
 
 
 class Server:
-    """`undertone app` in a process of its own."""
+    """`sottovoce app` in a process of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.models = folder / "models"
@@ -34,7 +34,7 @@ class Server:
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "log.txt"
-        command = [sys.executable, "-c", "from undertone.cli import main; main()", "app"]
+        command = [sys.executable, "-c", "from sottovoce.cli import main; main()", "app"]
         command += ["--no-browser", "--port", str(self.port), "--models", str(self.models)]
         command += ["--corrections", str(self.corrections)]
         with self.log.open("wb") as log:

@@ -12,9 +12,9 @@ import soundfile
 from tiny_model import VOICE
 from tiny_standing import INFO, write_tiny_encoder
 
-import undertone
-from undertone.plan import RECORDED_LOOKAHEAD
-from undertone.why import explain
+import sottovoce
+from sottovoce.plan import RECORDED_LOOKAHEAD
+from sottovoce.why import explain
 
 SAMPLES = VOICE.parent
 CHART = "stVegaLiteChart"
@@ -54,7 +54,7 @@ def test_an_uploaded_voice_gets_the_models_answer_with_pictures_and_files(visit)
     page = visit()
     upload(page, VOICE)
     page.get_by_role("button", name="Predict").click()
-    said = undertone.load().predict(VOICE)
+    said = sottovoce.load().predict(VOICE)
 
     page.get_by_role("heading", name=str(said.emotion).capitalize(), exact=True).wait_for()
     for number in range(3):
@@ -72,7 +72,7 @@ def test_an_uploaded_voice_gets_the_models_answer_with_pictures_and_files(visit)
 def test_an_m4a_is_heard(visit, tmp_path: Path) -> None:
     av = pytest.importorskip("av", reason="m4a needs PyAV, the extra media")
     file = tmp_path / "voice.m4a"
-    voice = undertone.Audio.read(VOICE)
+    voice = sottovoce.Audio.read(VOICE)
     with av.open(file, "w", format="ipod") as media:
         stream = media.add_stream("aac", rate=voice.sample_rate, layout="mono")
         frame = av.AudioFrame.from_ndarray(voice.samples, format="fltp", layout="mono")
@@ -84,7 +84,7 @@ def test_an_m4a_is_heard(visit, tmp_path: Path) -> None:
     page.get_by_role("button", name="Predict").click()
     page.get_by_role("button", name="JSON").wait_for()
     (answer,) = json.loads(downloaded(page, "JSON"))
-    said = undertone.load().predict(file)
+    said = sottovoce.load().predict(file)
     assert answer["status"] == said.status
     assert answer["probabilities"] == pytest.approx(said.probabilities, abs=1e-3)
 
@@ -136,7 +136,7 @@ def test_what_cannot_be_judged_is_told_in_plain_words(visit, tmp_path: Path) -> 
 
 def test_a_long_recording_is_followed_over_time(visit, tmp_path: Path, ravdess: Path) -> None:
     files = sorted(ravdess.rglob("*.flac"))[:40:10]
-    parts = [undertone.Audio.read(file, sample_rate=16_000).samples[0] for file in files]
+    parts = [sottovoce.Audio.read(file, sample_rate=16_000).samples[0] for file in files]
     long = tmp_path / "long.wav"
     soundfile.write(long, np.concatenate(parts), 16_000)
     page = visit(height=2000)
@@ -147,7 +147,7 @@ def test_a_long_recording_is_followed_over_time(visit, tmp_path: Path, ravdess: 
     for number in range(5):
         drawn(page, number)
     rows = list(csv.DictReader(downloaded(page, "Timeline as CSV").splitlines()))
-    expected = list(undertone.load().timeline(long, lookahead=RECORDED_LOOKAHEAD))
+    expected = list(sottovoce.load().timeline(long, lookahead=RECORDED_LOOKAHEAD))
     assert [row["emotion"] or None for row in rows] == [one.emotion for one in expected]
     assert float(rows[-1]["end"]) == pytest.approx(sum(map(len, parts)) / 16_000, abs=1e-3)
 
@@ -159,7 +159,7 @@ def test_thresholds_in_the_sidebar_change_the_answer(visit, tmp_path: Path) -> N
     page = visit()
     upload(page, quiet)
     page.get_by_role("button", name="Predict").click()
-    said = undertone.load().predict(quiet)
+    said = sottovoce.load().predict(quiet)
     page.get_by_role("heading", name=str(said.emotion).capitalize(), exact=True).wait_for()
 
     page.get_by_role("slider", name="Minimum confidence").press("End")
@@ -196,7 +196,7 @@ def test_a_model_without_its_encoder_says_what_to_do_and_works_once_that_is_done
     choose(page, "standing")
     page.get_by_role("button", name="Predict").click()
     page.get_by_text(f"stands on the pretrained encoder {INFO.name}, which is not on").wait_for()
-    page.get_by_text(f"undertone encoder {server.models / 'standing.onnx'}").wait_for()
+    page.get_by_text(f"sottovoce encoder {server.models / 'standing.onnx'}").wait_for()
     follow(page, "Compare")
     page.get_by_text(f"stands on the pretrained encoder {INFO.name}").wait_for()
     page.get_by_role("heading", name="agree").wait_for()
@@ -206,7 +206,7 @@ def test_a_model_without_its_encoder_says_what_to_do_and_works_once_that_is_done
         follow(page, "Listen")
         page.get_by_role("button", name="JSON").wait_for()
         (answer,) = json.loads(downloaded(page, "JSON"))
-        whole = undertone.load(server.models / "tiny.onnx").predict(VOICE)
+        whole = sottovoce.load(server.models / "tiny.onnx").predict(VOICE)
         assert answer["probabilities"] == pytest.approx(whole.probabilities, abs=1e-3)
         follow(page, "Compare")
         drawn(page, 2)
@@ -218,7 +218,7 @@ def test_why_shows_and_plays_the_decisive_stretch(visit) -> None:
     page = visit(height=1800)
     upload(page, VOICE)
     follow(page, "Why")
-    found = explain(undertone.load(), VOICE, bands=8)
+    found = explain(sottovoce.load(), VOICE, bands=8)
     assert found.stretch is not None
 
     span = f"{found.stretch[0]:.2f} to {found.stretch[1]:.2f} s"
@@ -229,7 +229,7 @@ def test_why_shows_and_plays_the_decisive_stretch(visit) -> None:
         "() => { const all = [...document.querySelectorAll('audio')].map(one => one.duration);"
         " return all.length == 2 && all.every(Number.isFinite) && all }"
     ).json_value()
-    assert lengths[0] == pytest.approx(undertone.Audio.read(VOICE).duration, abs=0.1)
+    assert lengths[0] == pytest.approx(sottovoce.Audio.read(VOICE).duration, abs=0.1)
     assert lengths[1] == pytest.approx(found.stretch[1] - found.stretch[0], abs=0.1)
 
 
@@ -247,7 +247,7 @@ def test_cards_give_no_figure_without_its_protocol(dark: bool, visit) -> None:
 
 
 def test_a_correction_is_written_by_consent_alone_and_training_reads_it(visit, server) -> None:
-    from undertone.learn.corpora.table import read
+    from sottovoce.learn.corpora.table import read
 
     page = visit()
     upload(page, VOICE)
@@ -268,7 +268,7 @@ def test_a_correction_is_written_by_consent_alone_and_training_reads_it(visit, s
     (clip,) = read(server.corrections / "corrections.csv").clips
     assert clip.emotion == "sad"
     assert clip.speaker == "table/Anna"
-    kept, given = undertone.Audio.read(clip.path), undertone.Audio.read(VOICE)
+    kept, given = sottovoce.Audio.read(clip.path), sottovoce.Audio.read(VOICE)
     assert kept.sample_rate == given.sample_rate
     assert np.allclose(kept.samples, given.samples, atol=1e-4)
 
@@ -312,7 +312,7 @@ def test_the_keyboard_is_enough(visit) -> None:
     page.locator("audio").first.wait_for()
     tab_to(page, page.get_by_role("button", name="Predict"))
     page.keyboard.press("Enter")
-    said = undertone.load().predict(VOICE)
+    said = sottovoce.load().predict(VOICE)
     page.get_by_role("heading", name=str(said.emotion).capitalize(), exact=True).wait_for()
 
     tab_to(page, page.get_by_role("combobox", name="Model", exact=True))

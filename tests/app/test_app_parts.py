@@ -13,17 +13,17 @@ import pytest
 import soundfile
 from tiny_model import VOICE, tiny_card, write_tiny
 
-from undertone.audio import Audio
-from undertone.cli import run
-from undertone.errors import AudioError, UndertoneError
-from undertone.gate import Status
-from undertone.model import Model
-from undertone.prediction import Prediction
-from undertone.zoo import FOLDER_VARIABLE
+from sottovoce.audio import Audio
+from sottovoce.cli import run
+from sottovoce.errors import AudioError, SottovoceError
+from sottovoce.gate import Status
+from sottovoce.model import Model
+from sottovoce.prediction import Prediction
+from sottovoce.zoo import FOLDER_VARIABLE
 
 pytest.importorskip("streamlit", reason="the app needs the extra app")
 
-from undertone.app import corrections, library, recordings, settings, spectrogram
+from sottovoce.app import corrections, library, recordings, settings, spectrogram
 
 HEARD = Prediction(Status.OK, "tiny 1.0", emotion="happy", confidence=0.61234)
 
@@ -33,7 +33,7 @@ def keep(folder: Path, key: str, emotion: str, speaker: str = "") -> Path:
 
 
 def test_the_app_starts_without_torch() -> None:
-    code = "import sys, undertone.app.main; sys.exit('torch' in sys.modules)"
+    code = "import sys, sottovoce.app.main; sys.exit('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
@@ -134,7 +134,7 @@ def test_the_library_lists_every_folder_and_says_what_is_broken(
 
 
 def test_a_second_correction_of_a_recording_takes_the_place_of_the_first(tmp_path: Path) -> None:
-    from undertone.learn.corpora.table import read
+    from sottovoce.learn.corpora.table import read
 
     folder = tmp_path / "not" / "there"
     keep(folder, "aa11", "sad", "Anna")
@@ -175,10 +175,10 @@ def test_a_speakers_name_is_no_formula_and_no_line(typed: str, kept: str) -> Non
 
 
 def test_an_unknown_emotion_or_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(UndertoneError, match="'blue' is no emotion; known: neutral"):
+    with pytest.raises(SottovoceError, match="'blue' is no emotion; known: neutral"):
         keep(tmp_path, "aa", "blue")
     (tmp_path / "file").write_text("")
-    with pytest.raises(UndertoneError, match="nothing was kept"):
+    with pytest.raises(SottovoceError, match="nothing was kept"):
         keep(tmp_path / "file", "aa", "sad")
 
 
@@ -186,7 +186,7 @@ def listen(data: bytes, model: str | None = None) -> Any:
     """The page Listen once a recording was given and Predict pressed."""
     from streamlit.testing.v1 import AppTest
 
-    from undertone.app import main
+    from sottovoce.app import main
 
     page = AppTest.from_file(main.__file__, default_timeout=120)
     page.session_state["recordings"] = [recordings.Recording("voice.wav", data, "key")]
@@ -258,7 +258,7 @@ def test_the_command_refuses_what_cannot_work_in_one_line(
     )
     assert run(["app"]) == 2
     assert capsys.readouterr().err == (
-        'undertone: the app needs Streamlit; run: pip install "undertone[app]"\n'
+        'sottovoce: the app needs Streamlit; run: pip install "sottovoce[app]"\n'
     )
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import undertone
+import sottovoce
 
 pytest.importorskip("streamlit", reason="the app needs the extra app")
 
-from undertone.app import tested
-from undertone.zoo import DEFAULT, available
+from sottovoce.app import tested
+from sottovoce.zoo import DEFAULT, available
 
-CARD = undertone.load().card
+CARD = sottovoce.load().card
 RECORD = json.loads(available()[DEFAULT].with_suffix(".json").read_text())
 
 

@@ -1,4 +1,4 @@
-"""`undertone corpus`: what is known, what is in a folder, and all in one table."""
+"""`sottovoce corpus`: what is known, what is in a folder, and all in one table."""
 
 import csv
 import inspect
@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from undertone.cli import corpus, evaluate, run
-from undertone.cli._table_options import table_spec
-from undertone.learn.corpora import CorpusScan, scan
-from undertone.learn.corpora.table import TableSpec
+from sottovoce.cli import corpus, evaluate, run
+from sottovoce.cli._table_options import table_spec
+from sottovoce.learn.corpora import CorpusScan, scan
+from sottovoce.learn.corpora.table import TableSpec
 
 Capture = pytest.CaptureFixture[str]
 
@@ -82,7 +82,7 @@ def test_a_mistake_gets_one_line_and_status_2(
     assert run(["corpus", "scan", *arguments]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.startswith(f"undertone: {message}")
+    assert captured.err.startswith(f"sottovoce: {message}")
     assert captured.err.count("\n") == 1
 
 

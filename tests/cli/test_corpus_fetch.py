@@ -1,4 +1,4 @@
-"""`undertone corpus fetch` shows the licence, asks, and says how it went."""
+"""`sottovoce corpus fetch` shows the licence, asks, and says how it went."""
 
 import io
 import sys
@@ -10,10 +10,10 @@ import pytest
 from archive_server import Archive as Server
 from archive_server import serving
 
-from undertone import transfer
-from undertone.cli import run
-from undertone.learn.corpora import savee, tess
-from undertone.learn.corpora._sources import Archive
+from sottovoce import transfer
+from sottovoce.cli import run
+from sottovoce.learn.corpora import savee, tess
+from sottovoce.learn.corpora._sources import Archive
 
 Capture = pytest.CaptureFixture[str]
 
@@ -45,7 +45,7 @@ def test_the_licence_comes_first_and_what_is_missing_is_said(
     about, licence, *missing = captured.err.splitlines()
     assert about.startswith("TESS: two women say")
     assert licence == "Licence: CC-BY-NC-ND-4.0; see https://page (0 MB)"
-    assert missing[-1] == "undertone: tess: 199 words missing everywhere: 1 of 200"
+    assert missing[-1] == "sottovoce: tess: 199 words missing everywhere: 1 of 200"
     assert captured.out == f"{tmp_path / 'tess'}: 1 clips of tess\n"
 
 
@@ -76,7 +76,7 @@ def test_without_a_person_yes_has_to_be_said(
     assert run(["corpus", "fetch", "tess", str(tmp_path / "tess")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line == (
-        "undertone: tess has the licence CC-BY-NC-ND-4.0, see https://page; nobody is here to "
+        "sottovoce: tess has the licence CC-BY-NC-ND-4.0, see https://page; nobody is here to "
         "accept it, so add --yes"
     )
     assert not server.asked
@@ -85,7 +85,7 @@ def test_without_a_person_yes_has_to_be_said(
 def test_a_corpus_given_on_request_says_where_to_ask(tmp_path: Path, capsys: Capture) -> None:
     assert run(["corpus", "fetch", "savee", str(tmp_path / "savee"), "--yes"]) == 2
     captured = capsys.readouterr()
-    assert captured.err == f"undertone: savee: {savee.SOURCE.words}\n"
+    assert captured.err == f"sottovoce: savee: {savee.SOURCE.words}\n"
     assert "register" in captured.err
     assert captured.out == ""
 

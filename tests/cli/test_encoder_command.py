@@ -1,4 +1,4 @@
-"""`undertone encoder`, and how `undertone models` shows a model that stands on one."""
+"""`sottovoce encoder`, and how `sottovoce models` shows a model that stands on one."""
 
 import json
 from pathlib import Path
@@ -7,14 +7,14 @@ import pytest
 from tiny_model import write_tiny
 from tiny_standing import INFO, write_tiny_encoder, write_tiny_head
 
-from undertone.cli import run
-from undertone.encoder import encoder_file
-from undertone.zoo import FOLDER_VARIABLE
+from sottovoce.cli import run
+from sottovoce.encoder import encoder_file
+from sottovoce.zoo import FOLDER_VARIABLE
 
 
 @pytest.fixture
 def head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SOTTOVOCE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
     return write_tiny_head(tmp_path / "tiny.onnx")
 
@@ -32,12 +32,12 @@ def test_a_card_says_whether_the_encoder_is_here_and_how_to_make_it(
 ) -> None:
     assert run(["models", "tiny"]) == 0
     out = capfd.readouterr().out
-    assert f"{INFO.name}, not here yet; make it with: undertone encoder {head}" in out
+    assert f"{INFO.name}, not here yet; make it with: sottovoce encoder {head}" in out
     made = write_tiny_encoder()
     assert run(["models", "tiny"]) == 0
     out = capfd.readouterr().out
     assert f"{INFO.name}, in {made}" in out
-    assert "undertone encoder" not in out
+    assert "sottovoce encoder" not in out
 
 
 def test_json_holds_all_that_is_known_of_the_encoder(
@@ -69,7 +69,7 @@ def test_a_folder_that_is_not_there_is_one_line(
 ) -> None:
     assert run(["encoder", "tiny", "--from", str(tmp_path / "nowhere")]) == 2
     assert capfd.readouterr().err == (
-        f"undertone: {tmp_path / 'nowhere'}: no such folder; name the encoder's\n"
+        f"sottovoce: {tmp_path / 'nowhere'}: no such folder; name the encoder's\n"
     )
 
 

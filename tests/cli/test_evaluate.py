@@ -1,4 +1,4 @@
-"""`undertone evaluate` prints every figure with its interval, and what a reader must know of it."""
+"""`sottovoce evaluate` prints every figure with its interval, and what a reader must know of it."""
 
 import json
 import sys
@@ -9,9 +9,9 @@ import typer
 from tiny_model import tiny_card, write_tiny
 from typer.testing import CliRunner
 
-from undertone.card import CorpusInfo
-from undertone.cli import evaluate
-from undertone.errors import CorpusError, MissingExtraError, ModelError
+from sottovoce.card import CorpusInfo, speaker_hash
+from sottovoce.cli import evaluate
+from sottovoce.errors import CorpusError, MissingExtraError, ModelError
 
 runner = CliRunner()
 
@@ -75,7 +75,19 @@ def test_a_table_of_ones_own_is_measured_like_a_corpus(
 def test_a_corpus_of_the_training_is_called_out_in_the_table_and_in_the_report(
     app: typer.Typer, folder: Path, tmp_path: Path
 ) -> None:
-    card = tiny_card(corpora=(CorpusInfo(name="ravdess", clips=9, speakers=3, licence="none"),))
+    card = tiny_card(
+        corpora=(
+            CorpusInfo(
+                name="ravdess",
+                clips=9,
+                speakers=3,
+                speaker_hashes=tuple(
+                    sorted(speaker_hash(f"ravdess/{one:02}") for one in (1, 2, 3))
+                ),
+                licence="none",
+            ),
+        )
+    )
     model = write_tiny(tmp_path / "tiny.onnx", card=card)
     out = tmp_path / "report"
     arguments = [str(model), "--data", f"ravdess={folder}", "--out", str(out)]
@@ -111,8 +123,8 @@ def test_a_missing_extra_gives_the_install_line(
     app: typer.Typer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.axes", None)
-    for name in ("undertone.learn.report", "undertone.learn.pictures"):
+    for name in ("sottovoce.learn.report", "sottovoce.learn.pictures"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     result = runner.invoke(app, ["tiny.onnx", "--data", "ravdess=DIR"])
     assert isinstance(result.exception, MissingExtraError)
-    assert "pip install 'undertone[learn]'" in str(result.exception)
+    assert "pip install 'sottovoce[learn]'" in str(result.exception)

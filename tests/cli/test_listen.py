@@ -1,4 +1,4 @@
-"""`undertone listen`, to a file as if it were live and to a microphone that is played here."""
+"""`sottovoce listen`, to a file as if it were live and to a microphone that is played here."""
 
 import io
 import json
@@ -13,11 +13,11 @@ import soundfile
 from rich.console import Console
 from tiny_model import LABELS, RATE, VOICE, write_tiny
 
-from undertone import Audio, Model
-from undertone.cli import _live, _screen, run
-from undertone.cli._strip import Strip
-from undertone.gate import Status
-from undertone.segments import Segment
+from sottovoce import Audio, Model
+from sottovoce.cli import _live, _screen, run
+from sottovoce.cli._strip import Strip
+from sottovoce.gate import Status
+from sottovoce.segments import Segment
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -176,7 +176,7 @@ def test_what_comes_faster_than_it_can_be_heard_is_told(listen, monkeypatch):
     assert status == 0
     assert "judged of 2.0 s" in out
     assert err == (
-        "undertone: 1.4 s were not heard, this computer is too slow; try a longer --hop\n"
+        "sottovoce: 1.4 s were not heard, this computer is too slow; try a longer --hop\n"
     )
 
 
@@ -185,8 +185,8 @@ def test_a_microphone_that_is_not_there_is_one_line(listen):
     status, out, err = listen("--device", "none such")
     assert (status, out) == (2, "")
     assert err == (
-        "undertone: no microphone can be opened (No input device matching 'none such'); "
-        "see: undertone listen --list-devices\n"
+        "sottovoce: no microphone can be opened (No input device matching 'none such'); "
+        "see: sottovoce listen --list-devices\n"
     )
 
 
@@ -210,7 +210,7 @@ def test_no_microphone_at_all_is_one_line(listen, microphones, monkeypatch):
     monkeypatch.setattr(microphones, "query_devices", nothing)
     status, _, err = listen()
     assert status == 2
-    assert err.startswith("undertone: no microphone can be opened (Error querying device -1)")
+    assert err.startswith("sottovoce: no microphone can be opened (Error querying device -1)")
     assert listen("--list-devices")[1] == "There is no microphone.\n"
 
 
@@ -220,8 +220,8 @@ def test_without_sounddevice_the_install_line_is_given(listen, monkeypatch):
         status, out, err = listen(*arguments)
         assert (status, out) == (2, "")
         assert err == (
-            "undertone: the microphone needs sounddevice; "
-            'run: pip install "undertone[microphone]"\n'
+            "sottovoce: the microphone needs sounddevice; "
+            'run: pip install "sottovoce[microphone]"\n'
         )
 
 

@@ -1,13 +1,13 @@
-"""`undertone models`: the list, and one card."""
+"""`sottovoce models`: the list, and one card."""
 
 import json
 
 import pytest
 from tiny_model import tiny_card, write_tiny
 
-from undertone.card import Card, ProtocolInfo
-from undertone.cli import run
-from undertone.zoo import FOLDER_VARIABLE
+from sottovoce.card import Card, ProtocolInfo
+from sottovoce.cli import run
+from sottovoce.zoo import FOLDER_VARIABLE
 
 
 @pytest.fixture
@@ -61,10 +61,10 @@ def test_a_broken_model_is_named_and_the_others_are_listed(own, capfd):
     assert "tiny" in out
     assert (
         err
-        == f"undertone: {own / 'broken.onnx'}: not an ONNX file, or one cut short; get it again\n"
+        == f"sottovoce: {own / 'broken.onnx'}: not an ONNX file, or one cut short; get it again\n"
     )
 
 
 def test_an_unknown_model_is_one_line(capfd):
     assert run(["models", "nobody"]) == 2
-    assert capfd.readouterr().err.startswith("undertone: no model is called 'nobody'")
+    assert capfd.readouterr().err.startswith("sottovoce: no model is called 'nobody'")

@@ -1,4 +1,4 @@
-"""`undertone predict` as a person or a script meets it."""
+"""`sottovoce predict` as a person or a script meets it."""
 
 import csv
 import io
@@ -16,9 +16,9 @@ import soundfile
 from rich.console import Console
 from tiny_model import LABELS, RATE, VOICE, write_tiny
 
-from undertone.cli import _outputs, run
-from undertone.gate import Status
-from undertone.prediction import Prediction
+from sottovoce.cli import _outputs, run
+from sottovoce.gate import Status
+from sottovoce.prediction import Prediction
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,7 @@ def interrupted(monkeypatch):
         yield model.predict(next(iter(sources)))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("undertone.model.Model.predict_many", predict_many)
+    monkeypatch.setattr("sottovoce.model.Model.predict_many", predict_many)
 
 
 @pytest.mark.usefixtures("interrupted")
@@ -153,7 +153,7 @@ def test_a_row_is_in_the_file_before_the_next_is_there(predict, folder, monkeypa
             seen.append(len(target.read_text().splitlines()))
             yield model.predict(source)
 
-    monkeypatch.setattr("undertone.model.Model.predict_many", predict_many)
+    monkeypatch.setattr("sottovoce.model.Model.predict_many", predict_many)
     predict("--csv", target, folder)
     assert seen == [1, 2, 3]
 
@@ -161,7 +161,7 @@ def test_a_row_is_in_the_file_before_the_next_is_there(predict, folder, monkeypa
 def test_csv_that_cannot_be_written_is_one_line(predict, folder):
     status, out, err = predict("--csv", folder, folder / "voice.wav")
     assert (status, out) == (2, "")
-    assert err.startswith(f"undertone: {folder}: cannot be written")
+    assert err.startswith(f"sottovoce: {folder}: cannot be written")
     assert err.count("\n") == 1
 
 
@@ -222,7 +222,7 @@ def test_what_failed_is_said_on_stderr_below_the_table(predict, folder):
     status, out, err = predict(folder / "notes.txt", folder / "voice.wav")
     assert status == 1
     assert "1 judged, 1 could not be read" in out
-    assert err.startswith(f"undertone: {folder / 'notes.txt'}: ")
+    assert err.startswith(f"sottovoce: {folder / 'notes.txt'}: ")
     assert err.count("\n") == 1
 
 
@@ -261,7 +261,7 @@ def test_an_unknown_model_is_one_line_and_lists_the_known(capfd):
     assert run(["predict", "--model", "nobody", str(VOICE)]) == 2
     out, err = capfd.readouterr()
     assert out == ""
-    assert err.startswith("undertone: no model is called 'nobody'; known: ")
+    assert err.startswith("sottovoce: no model is called 'nobody'; known: ")
     assert err.count("\n") == 1
 
 
@@ -269,26 +269,26 @@ def test_workers_do_not_change_the_answers(predict_json, folder):
     assert predict_json("--workers", 1, folder) == predict_json("--workers", 3, folder)
 
 
-def test_undertone_alone_shows_the_help(capfd):
+def test_sottovoce_alone_shows_the_help(capfd):
     assert run([]) == 0
     assert "predict" in capfd.readouterr().out
 
 
 def test_the_version_is_shown(capfd):
     assert run(["--version"]) == 0
-    assert capfd.readouterr().out.startswith("undertone 0.")
+    assert capfd.readouterr().out.startswith("sottovoce 0.")
 
 
 def test_help_has_examples(capfd):
     assert run(["predict", "--help"]) == 0
-    assert "undertone predict interview.wav" in capfd.readouterr().out
+    assert "sottovoce predict interview.wav" in capfd.readouterr().out
 
 
 def test_a_reader_that_leaves_early_is_no_traceback(tiny, folder):
-    """As in `undertone predict --json ... | head -1`, here with a reader that never reads."""
+    """As in `sottovoce predict --json ... | head -1`, here with a reader that never reads."""
     read, write = os.pipe()
     os.close(read)
-    code = "from undertone.cli import main; main()"
+    code = "from sottovoce.cli import main; main()"
     arguments = ["predict", "--json", "--model", str(tiny), str(folder)]
     with os.fdopen(write, "wb") as out:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""`undertone search` finds a recipe that `undertone train` takes; mistakes are one line."""
+"""`sottovoce search` finds a recipe that `sottovoce train` takes; mistakes are one line."""
 
 import sys
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from undertone.cli import _app, run
-from undertone.learn.recipe import Recipe
+from sottovoce.cli import _app, run
+from sottovoce.learn.recipe import Recipe
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "learn"))
 from tiny_corpus import RECIPE, write_corpus
@@ -92,9 +92,9 @@ def test_a_missing_extra_gives_its_install_line(
     missing: str,
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
-    for name in [each for each in sys.modules if each.startswith("undertone.learn.search")]:
+    for name in [each for each in sys.modules if each.startswith("sottovoce.learn.search")]:
         monkeypatch.delitem(sys.modules, name)
     assert run(["search", str(recipe), "--data", "ravdess=."]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert f"{missing} is not installed" in line
-    assert "pip install 'undertone[learn,search]'" in line
+    assert "pip install 'sottovoce[learn,search]'" in line

@@ -1,4 +1,4 @@
-"""`undertone timeline` as a person or a script meets it."""
+"""`sottovoce timeline` as a person or a script meets it."""
 
 import csv
 import io
@@ -18,12 +18,12 @@ from PIL import Image
 from rich.console import Console
 from tiny_model import LABELS, RATE, VOICE, write_tiny
 
-from undertone import Audio, Model
-from undertone.cli import _strip, _writers, run
-from undertone.cli import timeline as command
-from undertone.colours import COLOURS
-from undertone.gate import Status
-from undertone.segments import Segment, Tally, stretches
+from sottovoce import Audio, Model
+from sottovoce.cli import _strip, _writers, run
+from sottovoce.cli import timeline as command
+from sottovoce.colours import COLOURS
+from sottovoce.gate import Status
+from sottovoce.segments import Segment, Tally, stretches
 
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -224,7 +224,7 @@ def test_without_matplotlib_there_is_one_line_and_no_file(
     )
     status, out, err = timeline(recording, "--plot", tmp_path / "out.png")
     assert (status, out) == (2, "")
-    assert err == ('undertone: a picture needs matplotlib; run: pip install "undertone[plot]"\n')
+    assert err == ('sottovoce: a picture needs matplotlib; run: pip install "sottovoce[plot]"\n')
     assert not (tmp_path / "out.png").exists()
 
 
@@ -252,7 +252,7 @@ def test_an_interruption_leaves_what_was_heard(timeline, tiny, recording, tmp_pa
             yield from (next(self._inside) for _ in range(4))
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("undertone.model.Model.timeline", staticmethod(Interrupted))
+    monkeypatch.setattr("sottovoce.model.Model.timeline", staticmethod(Interrupted))
     files = {name: tmp_path / name for name in ("a.csv", "a.vtt", "a.TextGrid", "a.png")}
     status, out, err = timeline(
         *(recording, "--csv", files["a.csv"], "--subtitles", files["a.vtt"]),
@@ -286,7 +286,7 @@ def test_what_cannot_be_done_is_one_line(
     monkeypatch.chdir(tmp_path)
     status, out, err = timeline(*(recording if one == "REC" else one for one in arguments))
     assert (status, out) == (2, "")
-    assert err.startswith("undertone: ")
+    assert err.startswith("sottovoce: ")
     assert why in err
     assert err.count("\n") == 1
     assert [each.name for each in tmp_path.iterdir()] == []
@@ -304,7 +304,7 @@ def test_wrong_usage_is_status_2(timeline, wrong):
 def test_help_has_examples_and_the_defaults_that_hold(capfd):
     assert run(["timeline", "--help"]) == 0
     out = " ".join(ESCAPES.sub("", capfd.readouterr().out).split())
-    assert "undertone timeline interview.mp3" in out
+    assert "sottovoce timeline interview.mp3" in out
     for default in ("3.0", "1.0", "2.0", "hmm", "mix"):
         assert f"[default: {default}]" in out
 
@@ -312,7 +312,7 @@ def test_help_has_examples_and_the_defaults_that_hold(capfd):
 def test_a_reader_that_leaves_early_is_no_traceback(tiny, recording):
     read, write = os.pipe()
     os.close(read)
-    code = "from undertone.cli import main; main()"
+    code = "from sottovoce.cli import main; main()"
     arguments = ["timeline", "--json", "--model", str(tiny), str(recording)]
     with os.fdopen(write, "wb") as out:
         done = subprocess.run(

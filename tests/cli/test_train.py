@@ -1,12 +1,12 @@
-"""`undertone train` runs, says how it went, goes on, and makes the model; mistakes are one line."""
+"""`sottovoce train` runs, says how it went, goes on, and makes the model; mistakes are one line."""
 
 import sys
 from pathlib import Path
 
 import pytest
 
-import undertone
-from undertone.cli import run
+import sottovoce
+from sottovoce.cli import run
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "learn"))
 from tiny_corpus import RECIPE, write_corpus
@@ -40,7 +40,7 @@ def test_from_recipe_to_model_file(
     assert run([*words, "--resume"]) == 0
     assert "seed 0, fold 2: finished before" in capsys.readouterr().out
     assert run([*words, "--final"]) == 0
-    assert undertone.load(out / "tiny.onnx").labels == ("neutral", "angry")
+    assert sottovoce.load(out / "tiny.onnx").labels == ("neutral", "angry")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`undertone train` on a table of one's own: its columns, its numbers, its split."""
+"""`sottovoce train` on a table of one's own: its columns, its numbers, its split."""
 
 import csv
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from undertone.cli import run
+from sottovoce.cli import run
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "learn"))
 from tiny_corpus import RECIPE, write_corpus

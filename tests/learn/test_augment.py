@@ -8,10 +8,10 @@ import pytest
 import soundfile
 import torch
 
-from undertone.learn import augment
-from undertone.learn.clips import ClipStore
-from undertone.learn.frontends.logmel import mel_edges
-from undertone.learn.tables import AugmentSpec
+from sottovoce.learn import augment
+from sottovoce.learn.clips import ClipStore
+from sottovoce.learn.frontends.logmel import mel_edges
+from sottovoce.learn.tables import AugmentSpec
 
 RATE = 16_000
 
@@ -184,7 +184,7 @@ def test_pitch_moves_and_tempo_stays(rate: int, semitones: float) -> None:
 
 def test_pitch_moves_in_a_share_of_the_examples() -> None:
     waveform = torch.randn(200, 4000, generator=torch.Generator().manual_seed(0))
-    spec = AugmentSpec(pitch=1.0, pitch_share=0.25)
+    spec = AugmentSpec(pitch=1.0, pitch_probability=0.25)
     moved = augment.move_pitch(waveform, 16_000, spec, torch.Generator().manual_seed(0))
     changed = (moved != waveform).any(dim=1)
     assert 30 <= int(changed.sum()) <= 70

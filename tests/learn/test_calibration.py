@@ -7,14 +7,14 @@ from scipy.optimize import minimize_scalar
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import log_loss
 
-from undertone.errors import UndertoneError
-from undertone.learn.calibration import (
+from sottovoce.errors import SottovoceError
+from sottovoce.learn.calibration import (
     TEMPERATURES,
     apply_temperature,
     fit_temperature,
     reliability,
 )
-from undertone.learn.evaluation import Predictions, metrics
+from sottovoce.learn.evaluation import Predictions, metrics
 
 
 def calibrated(count: int = 4000, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -82,13 +82,13 @@ def test_huge_logits_do_not_overflow() -> None:
     ],
 )
 def test_what_cannot_be_fitted_is_refused(logits: object, truth: object, message: str) -> None:
-    with pytest.raises(UndertoneError, match=message):
+    with pytest.raises(SottovoceError, match=message):
         fit_temperature(logits, truth)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan")])
 def test_a_temperature_must_be_above_zero(temperature: float) -> None:
-    with pytest.raises(UndertoneError, match="expected a number above 0"):
+    with pytest.raises(SottovoceError, match="expected a number above 0"):
         apply_temperature([[0.0, 1.0]], temperature)
 
 

@@ -17,15 +17,15 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 from tiny_model import tiny_card
 
-from undertone.errors import UndertoneError
-from undertone.learn.classifier import Classifier
-from undertone.learn.export import Calibrated, disagreement, to_onnx
-from undertone.learn.networks.classical import Classical, Statistic, summary
-from undertone.learn.networks.svm import SVM
-from undertone.learn.registry import frontends, networks
+from sottovoce.errors import SottovoceError
+from sottovoce.learn.classifier import Classifier
+from sottovoce.learn.export import Calibrated, disagreement, to_onnx
+from sottovoce.learn.networks.classical import Classical, Statistic, summary
+from sottovoce.learn.networks.svm import SVM
+from sottovoce.learn.registry import frontends, networks
 
 NAMES = ("k-nearest-neighbours", "logistic-regression", "random-forest", "svm")
-EVERY: tuple[Statistic, ...] = ("mean", "deviation", "min", "max", "range", "median", "slope")
+EVERY: tuple[Statistic, ...] = ("mean", "std", "min", "max", "range", "median", "slope")
 FEATURES = 5
 
 sizes = given(classes=st.integers(2, 8), seed=st.integers(0, 10_000))
@@ -250,14 +250,14 @@ def test_a_checkpoint_brings_all_of_it_back(name: str) -> None:
 def test_what_was_never_fitted_refuses_to_answer(name: str) -> None:
     network = make(name, 3)
     network.load_state_dict(make(name, 3).state_dict())
-    with pytest.raises(UndertoneError, match=f"{name} has not learned anything"):
+    with pytest.raises(SottovoceError, match=f"{name} has not learned anything"):
         network(clips(3, 0)[0])
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_class_without_clips_is_refused_in_one_line(name: str) -> None:
     frames, targets = clips(3, 0)
-    with pytest.raises(UndertoneError, match=r"no training clip of class 3 \(of 0 to 3\)") as error:
+    with pytest.raises(SottovoceError, match=r"no training clip of class 3 \(of 0 to 3\)") as error:
         make(name, 4).fit([(frames, targets)], 0)
     assert "\n" not in str(error.value)
 
@@ -265,17 +265,17 @@ def test_a_class_without_clips_is_refused_in_one_line(name: str) -> None:
 def test_features_that_are_no_numbers_are_refused() -> None:
     frames, targets = clips(3, 0)
     frames[4, 2, 1] = torch.nan
-    with pytest.raises(UndertoneError, match="1 of 90 training clips have features that are not"):
+    with pytest.raises(SottovoceError, match="1 of 90 training clips have features that are not"):
         make("svm", 3).fit([(frames, targets)], 0)
 
 
 def test_no_clips_at_all_are_refused() -> None:
-    with pytest.raises(UndertoneError, match="no training clip"):
+    with pytest.raises(SottovoceError, match="no training clip"):
         make("svm", 3).fit([], 0)
 
 
 def test_more_neighbours_than_clips_are_refused() -> None:
-    with pytest.raises(UndertoneError, match="90 training clips for 91 neighbours"):
+    with pytest.raises(SottovoceError, match="90 training clips for 91 neighbours"):
         make("k-nearest-neighbours", 3, neighbours=91).fit([clips(3, 0)], 0)
 
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from undertone.audio import Audio
-from undertone.errors import AudioError, UndertoneError
-from undertone.learn.clips import ClipStore
+from sottovoce.audio import Audio
+from sottovoce.errors import AudioError, SottovoceError
+from sottovoce.learn.clips import ClipStore
 
 RATE = 16_000
 
@@ -22,7 +22,7 @@ RATE = 16_000
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Three recordings: 16 kHz, 48 kHz stereo, and one without samples; a cache of their own."""
-    monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SOTTOVOCE_CACHE", str(tmp_path / "cache"))
     rng = np.random.default_rng(0)
     shapes = {"a": ((8000,), RATE), "b": ((24_000, 2), 48_000), "c": ((0,), RATE)}
     paths = []
@@ -121,7 +121,7 @@ def test_a_disk_that_fills_leaves_no_store_that_is_not_whole(
 
     monkeypatch.setattr(Path, "open", opened)
     message = r"decoded clips cannot be kept here \(No space left on device\); make room"
-    with pytest.raises(UndertoneError, match=message) as caught:
+    with pytest.raises(SottovoceError, match=message) as caught:
         build(files)
     assert "\n" not in str(caught.value)
     assert not list((tmp_path / "cache").rglob("*.*")), "no draft, and nothing to be taken for one"
@@ -171,8 +171,8 @@ def test_a_cache_that_cannot_be_written_is_one_clear_line(
     files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path / "file"))
-    with pytest.raises(UndertoneError, match="UNDERTONE_CACHE") as caught:
+    monkeypatch.setenv("SOTTOVOCE_CACHE", str(tmp_path / "file"))
+    with pytest.raises(SottovoceError, match="SOTTOVOCE_CACHE") as caught:
         build(files)
     assert "\n" not in str(caught.value)
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from undertone.errors import CorpusError
-from undertone.learn import corpora
-from undertone.learn.corpora import CorpusScan, Problem, ravdess
+from sottovoce.errors import CorpusError
+from sottovoce.learn import corpora
+from sottovoce.learn.corpora import CorpusScan, Problem, ravdess
 
 RATE = 8000
 
@@ -213,7 +213,7 @@ def test_a_duplicate_with_another_emotion_says_so(tmp_path: Path) -> None:
 def test_a_second_scan_decodes_nothing_and_a_changed_file_is_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from undertone.learn.corpora import _content
+    from sottovoce.learn.corpora import _content
 
     first, second = (write(tmp_path / f"{stem}.wav", tone(200)) for stem in stems(1)[:2])
     before = scan(tmp_path)
@@ -234,7 +234,7 @@ def test_a_second_scan_decodes_nothing_and_a_changed_file_is_seen(
 def test_a_broken_cache_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: bytes | None
 ) -> None:
-    monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SOTTOVOCE_CACHE", str(tmp_path / "cache"))
     write(tmp_path / "data" / "03-01-03-01-01-01-01.wav", tone(200))
     before = scan(tmp_path / "data")
     (store,) = (tmp_path / "cache" / "contents").iterdir()
@@ -248,7 +248,7 @@ def test_a_cache_that_cannot_be_written_does_no_harm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "cache").write_text("a file where the folder should be")
-    monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SOTTOVOCE_CACHE", str(tmp_path / "cache"))
     write(tmp_path / "data" / "03-01-03-01-01-01-01.wav", tone(200))
     assert len(scan(tmp_path / "data").clips) == 1
 
@@ -256,7 +256,7 @@ def test_a_cache_that_cannot_be_written_does_no_harm(
 def test_a_disk_that_fills_leaves_no_half_of_a_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SOTTOVOCE_CACHE", str(tmp_path / "cache"))
     write(tmp_path / "data" / "03-01-03-01-01-01-01.wav", tone(200))
     really = os.fdopen
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from undertone.errors import CorpusError
-from undertone.learn.corpora import (
+from sottovoce.errors import CorpusError
+from sottovoce.learn.corpora import (
     Clip,
     Listing,
     cremad,

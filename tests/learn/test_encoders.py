@@ -13,16 +13,16 @@ from tiny_corpus import RATE, RECIPE
 from tiny_encoder import tiny_encoder
 from tiny_model import VOICE, tiny_card
 
-import undertone
-from undertone.card import Window
-from undertone.cli import run
-from undertone.encoder import encoder_file
-from undertone.errors import ModelError, UndertoneError
-from undertone.learn import encoders
-from undertone.learn.classifier import Classifier
-from undertone.learn.export import export_model
-from undertone.learn.recipe import Recipe
-from undertone.model_file import ENCODER_KEY, read_card
+import sottovoce
+from sottovoce.card import Window
+from sottovoce.cli import run
+from sottovoce.encoder import encoder_file
+from sottovoce.errors import ModelError, SottovoceError
+from sottovoce.learn import encoders
+from sottovoce.learn.classifier import Classifier
+from sottovoce.learn.export import export_model
+from sottovoce.learn.recipe import Recipe
+from sottovoce.model_file import ENCODER_KEY, read_card
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -42,7 +42,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache of its own, in which encoders are made once for all tests here."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("UNDERTONE_CACHE", str(folder))
+        patch.setenv("SOTTOVOCE_CACHE", str(folder))
         yield folder
 
 
@@ -99,7 +99,7 @@ def made(
 
 def test_the_two_files_say_what_torch_says(made: tuple[str, Path, Classifier, Path]) -> None:
     _, _, classifier, path = made
-    model = undertone.load(path)
+    model = sottovoce.load(path)
     for batch in batches():
         with torch.inference_mode():
             expected = torch.softmax(classifier(torch.from_numpy(batch)), dim=1)
@@ -129,7 +129,7 @@ def test_the_model_s_file_holds_only_what_was_trained(
 
 def test_the_card_says_which_encoder(made: tuple[str, Path, Classifier, Path], cache: Path) -> None:
     kind, folder, classifier, path = made
-    info = undertone.load(path).card.encoder
+    info = sottovoce.load(path).card.encoder
     assert info == classifier.frontend.encoder
     assert info.name == folder.name == kind
     file = encoder_file(info)
@@ -142,7 +142,7 @@ def test_it_listens_without_torch(made: tuple[str, Path, Classifier, Path]) -> N
         "import sys\n"
         "for name in ('torch', 'transformers', 'safetensors', 'onnx'):\n"
         "    sys.modules[name] = None\n"
-        f"import undertone\nprint(undertone.load({str(made[3])!r}).predict({str(VOICE)!r}).status)"
+        f"import sottovoce\nprint(sottovoce.load({str(made[3])!r}).predict({str(VOICE)!r}).status)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() in ("ok", "uncertain")
@@ -157,13 +157,13 @@ def test_another_person_makes_the_encoder_from_its_weights(
     kind, folder, _, path = made
     if kind != "whisper":
         pytest.skip("once is enough: the other kinds differ in nothing that is done here")
-    before = undertone.load(path).probabilities(batches()[1])
-    monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path / "theirs"))
-    with pytest.raises(ModelError, match=f"make it with: undertone encoder {path}"):
-        undertone.load(path)
+    before = sottovoce.load(path).probabilities(batches()[1])
+    monkeypatch.setenv("SOTTOVOCE_CACHE", str(tmp_path / "theirs"))
+    with pytest.raises(ModelError, match=f"make it with: sottovoce encoder {path}"):
+        sottovoce.load(path)
     assert run(["encoder", str(path), "--from", str(folder)]) == 0
     assert "The encoder whisper is in" in capfd.readouterr().out
-    np.testing.assert_allclose(undertone.load(path).probabilities(batches()[1]), before, atol=1e-6)
+    np.testing.assert_allclose(sottovoce.load(path).probabilities(batches()[1]), before, atol=1e-6)
 
 
 def test_other_weights_do_not_do(
@@ -173,7 +173,7 @@ def test_other_weights_do_not_do(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     kind, _, _, path = made
-    monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path / "theirs"))
+    monkeypatch.setenv("SOTTOVOCE_CACHE", str(tmp_path / "theirs"))
     other = tmp_path / "other"
     tiny_encoder("hubert" if kind == "whisper" else "whisper", other)
     capfd.readouterr()
@@ -187,12 +187,12 @@ def test_other_weights_do_not_do(
 def test_a_whole_encoder_that_was_trained_is_in_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path / "empty"))
+    monkeypatch.setenv("SOTTOVOCE_CACHE", str(tmp_path / "empty"))
     tiny_encoder("wav2vec2", tmp_path / "encoder")
     classifier = classifier_on(tmp_path / "encoder", {"train_layers": "all"})
     path = tmp_path / "whole.onnx"
     export_model(classifier, CARD, path, batches(), half=True)
-    model = undertone.load(path)
+    model = sottovoce.load(path)
     assert model.card.encoder is None
     assert not (tmp_path / "empty").exists()
     with torch.inference_mode():
@@ -219,7 +219,7 @@ def test_classifiers_that_are_fitted_stand_on_encoders_too(whisper: Path, tmp_pa
         frames = classifier.frames(torch.from_numpy(sounds))
     classifier.members[0].fit([(frames, targets)], 0)
     export_model(classifier, CARD, tmp_path / "m.onnx", batches(), half=True)
-    found = undertone.load(tmp_path / "m.onnx").probabilities(sounds)
+    found = sottovoce.load(tmp_path / "m.onnx").probabilities(sounds)
     np.testing.assert_array_equal(found.argmax(axis=1), targets)
 
 
@@ -242,14 +242,14 @@ def test_nor_is_a_model_whose_card_names_no_corpus(whisper: Path, tmp_path: Path
 
 def test_windows_beyond_whisper_s_positions_are_not_exported(whisper: Path, tmp_path: Path) -> None:
     card = CARD.model_copy(update={"window": CARD.window.model_copy(update={"max": 10.0})})
-    with pytest.raises(UndertoneError, match=r"takes 6 s at most, found 10\.00 s"):
+    with pytest.raises(SottovoceError, match=r"takes 6 s at most, found 10\.00 s"):
         export_model(classifier_on(whisper, {}), card, tmp_path / "m.onnx", batches())
 
 
 def test_a_graph_of_an_encoder_that_disagrees_is_not_written(
     whisper: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path / "theirs"))
+    monkeypatch.setenv("SOTTOVOCE_CACHE", str(tmp_path / "theirs"))
     frontend = classifier_on(whisper, {"layers": [1]}).frontend
     monkeypatch.setattr(encoders, "to_graph", lambda *_: b"")
     monkeypatch.setattr(encoders, "halve", lambda *_: b"")
@@ -262,5 +262,5 @@ def test_a_graph_of_an_encoder_that_disagrees_is_not_written(
 def test_another_way_of_computing_is_refused(whisper: Path) -> None:
     info = classifier_on(whisper, {"layers": [2]}).frontend.encoder
     later = info.model_copy(update={"version": info.version + 1})
-    with pytest.raises(ModelError, match="was computed in way 2, this Undertone has way 1"):
+    with pytest.raises(ModelError, match="was computed in way 2, this Sottovoce has way 1"):
         encoders.make_encoder(later, whisper)

@@ -14,8 +14,8 @@ from sklearn.metrics import (
     recall_score,
 )
 
-from undertone.errors import UndertoneError
-from undertone.learn.evaluation import BINS, FLOOR, Predictions, confusion, metrics
+from sottovoce.errors import SottovoceError
+from sottovoce.learn.evaluation import BINS, FLOOR, Predictions, confusion, metrics
 
 LABELS = ("neutral", "calm", "happy", "sad", "angry")
 
@@ -134,12 +134,12 @@ def test_predictions_that_make_no_sense_are_refused(
         "labels": ("p", "q"),
     }
     Predictions(**good)  # type: ignore[arg-type]
-    with pytest.raises(UndertoneError, match=message):
+    with pytest.raises(SottovoceError, match=message):
         Predictions(**(good | change))  # type: ignore[arg-type]
 
 
 def test_no_clips_at_all_are_refused() -> None:
-    with pytest.raises(UndertoneError, match="0 clips"):
+    with pytest.raises(SottovoceError, match="0 clips"):
         Predictions.from_probabilities(
             np.zeros((0, 2)), truth=[], speakers=[], clips=[], labels=("p", "q")
         )
@@ -164,10 +164,10 @@ def test_a_csv_that_is_something_else_is_refused_with_its_line(
 ) -> None:
     path = tmp_path / "p.csv"
     path.write_text(text)
-    with pytest.raises(UndertoneError, match=message):
+    with pytest.raises(SottovoceError, match=message):
         Predictions.from_csv(path)
 
 
 def test_a_csv_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UndertoneError, match="not a table of predictions"):
+    with pytest.raises(SottovoceError, match="not a table of predictions"):
         Predictions.from_csv(tmp_path / "none.csv")

@@ -9,13 +9,13 @@ import torch
 from tiny_corpus import RATE, RECIPE
 from tiny_model import tiny_card
 
-import undertone
-from undertone.audio import Audio
-from undertone.card import Calibration
-from undertone.errors import ModelError
-from undertone.learn.classifier import Classifier
-from undertone.learn.export import Calibrated, disagreement, export_model, to_onnx
-from undertone.learn.recipe import Recipe
+import sottovoce
+from sottovoce.audio import Audio
+from sottovoce.card import Calibration
+from sottovoce.errors import ModelError
+from sottovoce.learn.classifier import Classifier
+from sottovoce.learn.export import Calibrated, disagreement, export_model, to_onnx
+from sottovoce.learn.recipe import Recipe
 
 LENGTHS = (0.5, 0.77, 1.3, 4.0, 10.0, 30.0)
 
@@ -73,25 +73,25 @@ def test_gain_changes_no_answer(graph: bytes) -> None:
 def test_the_file_opens_and_answers(
     classifier: Classifier, graph: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("undertone.learn.export.to_onnx", lambda *_: graph)
+    monkeypatch.setattr("sottovoce.learn.export.to_onnx", lambda *_: graph)
     check = np.random.default_rng(0).standard_normal((2, RATE)).astype(np.float32) / 10
     path = tmp_path / "new" / "tiny.onnx"
     export_model(classifier, CARD, path, [check])
-    model = undertone.load(path)
+    model = sottovoce.load(path)
     assert model.card == CARD
     torch_says = Calibrated(classifier, 1.7).eval()(torch.from_numpy(check)).detach().numpy()
     np.testing.assert_allclose(model.probabilities(check), torch_says, atol=1e-4)
 
 
 def test_no_path_of_this_machine_is_in_the_file(graph: bytes) -> None:
-    for place in (Path(undertone.__file__).parent, Path(torch.__file__).parent, Path.cwd()):
+    for place in (Path(sottovoce.__file__).parent, Path(torch.__file__).parent, Path.cwd()):
         assert str(place).encode() not in graph
 
 
 def test_a_graph_that_disagrees_is_not_written(
     classifier: Classifier, graph: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("undertone.learn.export.to_onnx", lambda *_: graph)
+    monkeypatch.setattr("sottovoce.learn.export.to_onnx", lambda *_: graph)
     check = np.random.default_rng(0).standard_normal((1, RATE)).astype(np.float32)
     colder = tiny_card(
         labels=("neutral", "angry"),

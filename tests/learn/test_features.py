@@ -9,14 +9,14 @@ import pytest
 import torch
 from test_batches import WINDOW, examples  # noqa: F401  (a fixture)
 
-from undertone.card import Window
-from undertone.errors import RecipeError, UndertoneError
-from undertone.learn import features as module
-from undertone.learn.batches import ChangedClips, Examples, TrainingBatches, WholeClips
-from undertone.learn.features import FeatureStore
-from undertone.learn.frontends.stack import Stack, StackOptions
-from undertone.learn.tables import AugmentSpec, TrainingSpec
-from undertone.window import pieces
+from sottovoce.card import Window
+from sottovoce.errors import RecipeError, SottovoceError
+from sottovoce.learn import features as module
+from sottovoce.learn.batches import ChangedClips, Examples, TrainingBatches, WholeClips
+from sottovoce.learn.features import FeatureStore
+from sottovoce.learn.frontends.stack import Stack, StackOptions
+from sottovoce.learn.tables import AugmentSpec, TrainingSpec
+from sottovoce.window import pieces
 
 RATE = 16_000
 
@@ -38,7 +38,7 @@ def frontend(**options: object) -> Counting:
 
 @pytest.fixture(autouse=True)
 def _fresh_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("UNDERTONE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SOTTOVOCE_CACHE", str(tmp_path / "cache"))
 
 
 def build(examples: Examples, made: Counting, key: str = "key") -> FeatureStore:  # noqa: F811
@@ -93,9 +93,9 @@ def test_a_full_disk_leaves_nothing_that_looks_whole(
 
     with monkeypatch.context() as patch:
         patch.setattr(module.json, "dumps", full)  # written last
-        with pytest.raises(UndertoneError, match="No space left on device") as caught:
+        with pytest.raises(SottovoceError, match="No space left on device") as caught:
             build(examples, frontend())
-    assert "UNDERTONE_CACHE" in str(caught.value)
+    assert "SOTTOVOCE_CACHE" in str(caught.value)
     assert list((tmp_path / "cache" / "features").iterdir()) == []
     made = frontend()
     build(examples, made)

@@ -12,13 +12,13 @@ import pytest
 from archive_server import Archive as Server
 from archive_server import serving
 
-from undertone import transfer
-from undertone.errors import CorpusError, DownloadError
-from undertone.learn import corpora
-from undertone.learn.corpora import _unpack, tess
-from undertone.learn.corpora._fetch import fetch
-from undertone.learn.corpora._sources import Archive, ByHand
-from undertone.learn.corpora._unpack import unpack
+from sottovoce import transfer
+from sottovoce.errors import CorpusError, DownloadError
+from sottovoce.learn import corpora
+from sottovoce.learn.corpora import _unpack, tess
+from sottovoce.learn.corpora._fetch import fetch
+from sottovoce.learn.corpora._sources import Archive, ByHand
+from sottovoce.learn.corpora._unpack import unpack
 
 CLIPS = {
     f"TESS/OAF_{emotion}/OAF_{word}_{emotion}.wav": f"{word} {emotion}".encode() * 2000

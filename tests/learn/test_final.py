@@ -8,15 +8,15 @@ import pytest
 import torch
 from tiny_corpus import RECIPE, write_corpus
 
-import undertone
-from undertone.errors import UndertoneError
-from undertone.learn.batches import WholeClips
-from undertone.learn.calibration import apply_temperature, fit_temperature
-from undertone.learn.classifier import Classifier, judge
-from undertone.learn.data import Data
-from undertone.learn.final import Measured, make_card, train_final
-from undertone.learn.recipe import Recipe
-from undertone.learn.run import FoldResult, cross_validate, open_folder
+import sottovoce
+from sottovoce.errors import SottovoceError
+from sottovoce.learn.batches import WholeClips
+from sottovoce.learn.calibration import apply_temperature, fit_temperature
+from sottovoce.learn.classifier import Classifier, judge
+from sottovoce.learn.data import Data
+from sottovoce.learn.final import Measured, make_card, train_final
+from sottovoce.learn.recipe import Recipe
+from sottovoce.learn.run import FoldResult, cross_validate, open_folder
 
 CPU = torch.device("cpu")
 RECIPE_OF_RUN = Recipe.parse(RECIPE.replace("epochs = 2", "epochs = 1"))
@@ -62,7 +62,7 @@ def test_temperature_and_figures_are_the_runs(data: Data, folder: Path) -> None:
 def test_the_file_predicts_what_the_checkpoint_does(
     data: Data, folder: Path, model_file: Path
 ) -> None:
-    model = undertone.load(model_file)
+    model = sottovoce.load(model_file)
     classifier = Classifier.build(data.recipe)
     saved = torch.load(folder / "final" / "checkpoints" / "last.ckpt", weights_only=True)
     weights = {name.removeprefix("classifier."): v for name, v in saved["state_dict"].items()}
@@ -74,7 +74,7 @@ def test_the_file_predicts_what_the_checkpoint_does(
 
 
 def test_the_card_tells_what_it_was_made_of(data: Data, model_file: Path) -> None:
-    card = undertone.load(model_file).card
+    card = sottovoce.load(model_file).card
     assert (card.name, card.labels) == ("tiny", ("neutral", "angry"))
     assert [(each.name, each.clips, each.speakers) for each in card.corpora] == [("ravdess", 24, 6)]
     assert card.recipe == data.recipe.text
@@ -89,12 +89,12 @@ def test_without_a_run_nothing_is_claimed(data: Data) -> None:
 
 def test_figures_of_another_recipe_are_refused(folder: Path) -> None:
     other = Recipe.parse(RECIPE_OF_RUN.text.replace("mixup = 0.2", "mixup = 0.3"))
-    with pytest.raises(UndertoneError, match=r"training\.mixup differs"):
+    with pytest.raises(SottovoceError, match=r"training\.mixup differs"):
         Measured.read(folder, other)
 
 
 def test_an_unfinished_run_has_no_figures(data: Data, tmp_path: Path) -> None:
-    with pytest.raises(UndertoneError, match="no finished cross-validation"):
+    with pytest.raises(SottovoceError, match="no finished cross-validation"):
         Measured.read(tmp_path, data.recipe)
 
 
@@ -103,7 +103,7 @@ def test_figures_of_some_folds_are_refused(data: Data, folder: Path, tmp_path: P
     record["note"] = "Only 1 of 2 folds were run."
     (tmp_path / "metrics.json").write_text(json.dumps(record))
     (tmp_path / "recipe.toml").write_text(data.recipe.text)
-    with pytest.raises(UndertoneError, match="Only 1 of 2 folds were run"):
+    with pytest.raises(SottovoceError, match="Only 1 of 2 folds were run"):
         Measured.read(tmp_path, data.recipe)
 
 
@@ -111,7 +111,7 @@ def test_the_recipes_sample_rate_holds_from_the_clips_to_the_model_file(tmp_path
     recipe = Recipe.parse("sample_rate = 8000\n" + RECIPE.replace("epochs = 2", "epochs = 1"))
     data = Data.load(recipe, {"ravdess": write_corpus(tmp_path / "ravdess", speakers=6)})
     path = train_final(data, tmp_path, None, CPU, lambda line: None)
-    model = undertone.load(path)
+    model = sottovoce.load(path)
     clip = model.predict(data.clips[0].path)
     assert data.store.sample_rate == model.card.sample_rate == 8000
     assert clip.duration == pytest.approx(data.clips[0].duration, abs=0.01)

@@ -9,9 +9,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from undertone.audio import Audio
-from undertone.learn.frontends.framewise import FrameFeature
-from undertone.learn.registry import frontends
+from sottovoce.audio import Audio
+from sottovoce.learn.frontends.framewise import FrameFeature
+from sottovoce.learn.registry import frontends
 
 Oracle = Callable[[NDArray[np.float32], int], NDArray[np.float32]]
 

@@ -8,9 +8,9 @@ import parselmouth
 import pytest
 import torch
 
-from undertone.audio import Audio
-from undertone.errors import RecipeError
-from undertone.learn.frontends.pitch import F0, PitchOptions
+from sottovoce.audio import Audio
+from sottovoce.errors import RecipeError
+from sottovoce.learn.frontends.pitch import F0, PitchOptions
 
 RATE = 16_000
 

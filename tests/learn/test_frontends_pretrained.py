@@ -10,11 +10,11 @@ import torch
 from tiny_encoder import DEPTH, KINDS, WIDTH, rewrite, tiny_encoder
 from transformers import PreTrainedModel, Wav2Vec2FeatureExtractor, WhisperFeatureExtractor
 
-from undertone.audio import Audio
-from undertone.errors import ModelError, RecipeError, UndertoneError
-from undertone.learn.frontends.pretrained import PretrainedFrontEnd, PretrainedOptions
-from undertone.learn.frontends.pretrained_weights import FOLDER_VARIABLE, find, load
-from undertone.learn.registry import frontends
+from sottovoce.audio import Audio
+from sottovoce.errors import ModelError, RecipeError, SottovoceError
+from sottovoce.learn.frontends.pretrained import PretrainedFrontEnd, PretrainedOptions
+from sottovoce.learn.frontends.pretrained_weights import FOLDER_VARIABLE, find, load
+from sottovoce.learn.registry import frontends
 
 RATE = 16_000
 VOICE = Path(__file__).parents[2] / "samples" / "lively-voice.wav"
@@ -354,7 +354,7 @@ def test_a_clip_beyond_whisper_s_positions_is_refused(tmp_path: Path) -> None:
     tiny_encoder("whisper", tmp_path)
     longest = torch.zeros(1, 6 * RATE)  # 300 positions
     assert front(tmp_path).raw(longest).isfinite().all()
-    with pytest.raises(UndertoneError, match=r"takes 6 s at most, found 6\.0\d s"):
+    with pytest.raises(SottovoceError, match=r"takes 6 s at most, found 6\.0\d s"):
         front(tmp_path).raw(torch.zeros(1, 6 * RATE + 320))
 
 

@@ -12,10 +12,10 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from undertone.audio import Audio
-from undertone.errors import UndertoneError
-from undertone.learn.frontends.stack import Stack, StackOptions, middle_of
-from undertone.learn.registry import frontends
+from sottovoce.audio import Audio
+from sottovoce.errors import SottovoceError
+from sottovoce.learn.frontends.stack import Stack, StackOptions, middle_of
+from sottovoce.learn.registry import frontends
 
 A = """
 name = "stack"
@@ -260,7 +260,7 @@ def test_training_statistics_are_those_of_the_clips_that_were_given() -> None:
     reopened = parts({"name": "mfcc"}, normalise="training")
     reopened.load_state_dict(module.state_dict())
     assert torch.equal(reopened(clips[1]), module(clips[1]))
-    with pytest.raises(UndertoneError, match="no training clip"):
+    with pytest.raises(SottovoceError, match="no training clip"):
         module.fit([])
 
 

@@ -11,12 +11,12 @@ from onnx import TensorProto, helper, numpy_helper
 from tiny_corpus import RATE, RECIPE
 from tiny_model import tiny_card
 
-import undertone
-from undertone.errors import ModelError
-from undertone.learn.classifier import Classifier
-from undertone.learn.export import Calibrated, export_model, to_onnx
-from undertone.learn.half import halve
-from undertone.learn.recipe import Recipe
+import sottovoce
+from sottovoce.errors import ModelError
+from sottovoce.learn.classifier import Classifier
+from sottovoce.learn.export import Calibrated, export_model, to_onnx
+from sottovoce.learn.half import halve
+from sottovoce.learn.recipe import Recipe
 
 CARD = tiny_card(labels=("neutral", "angry"))
 
@@ -83,12 +83,12 @@ def test_the_runtime_casts_once_and_computes_in_float32(
 def test_the_file_halves_and_answers_the_same(
     classifier: Classifier, graph: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("undertone.learn.export.to_onnx", lambda *_: graph)
+    monkeypatch.setattr("sottovoce.learn.export.to_onnx", lambda *_: graph)
     noise = np.random.default_rng(0).standard_normal((3, 2 * RATE)).astype(np.float32) / 10
     files = [tmp_path / "whole.onnx", tmp_path / "half.onnx"]
     for half, file in enumerate(files):
         export_model(classifier, CARD, file, [noise], half=bool(half))
-    whole, halved = (undertone.load(file).probabilities(noise) for file in files)
+    whole, halved = (sottovoce.load(file).probabilities(noise) for file in files)
     assert 0 < np.abs(whole - halved).max() < 5e-3
     front = sum(each.nbytes for each in constants(classifier))
     sizes = [file.stat().st_size - front for file in files]
@@ -106,8 +106,8 @@ def test_weights_that_do_not_bear_rounding_are_not_written(
                 tensor.CopyFrom(numpy_helper.from_array(np.round(values), tensor.name))
         return model.SerializeToString()
 
-    monkeypatch.setattr("undertone.learn.export.to_onnx", lambda *_: graph)
-    monkeypatch.setattr("undertone.learn.export.halve", coarsen)
+    monkeypatch.setattr("sottovoce.learn.export.to_onnx", lambda *_: graph)
+    monkeypatch.setattr("sottovoce.learn.export.halve", coarsen)
     noise = np.random.default_rng(0).standard_normal((1, RATE)).astype(np.float32)
     with pytest.raises(ModelError, match="with weights in half precision differs from torch"):
         export_model(classifier, CARD, tmp_path / "m.onnx", [noise], half=True)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss, recall_score
 
-from undertone.errors import UndertoneError
-from undertone.learn.evaluation import Predictions, metrics
-from undertone.learn.intervals import intervals
+from sottovoce.errors import SottovoceError
+from sottovoce.learn.evaluation import Predictions, metrics
+from sottovoce.learn.intervals import intervals
 
 
 def simulated(
@@ -144,11 +144,11 @@ def test_a_class_that_nobody_has_is_left_out() -> None:
 def test_what_cannot_be_measured_is_refused() -> None:
     run = simulated(np.random.default_rng(9))
     alone = run.take(np.flatnonzero(run.speakers == "004"))
-    with pytest.raises(UndertoneError, match=r"one speaker only \(004\)"):
+    with pytest.raises(SottovoceError, match=r"one speaker only \(004\)"):
         intervals(alone)
-    with pytest.raises(UndertoneError, match="no run"):
+    with pytest.raises(SottovoceError, match="no run"):
         intervals([])
-    with pytest.raises(UndertoneError, match="10 draws"):
+    with pytest.raises(SottovoceError, match="10 draws"):
         intervals(run, draws=10)
-    with pytest.raises(UndertoneError, match="run 2 and run 1 differ"):
+    with pytest.raises(SottovoceError, match="run 2 and run 1 differ"):
         intervals([run, run.take(range(60))])

@@ -5,9 +5,9 @@ import copy
 import pytest
 import torch
 
-from undertone.learn.frontends.pretrained import Stacked
-from undertone.learn.networks.layer_head import LayerHead, LayerHeadOptions
-from undertone.learn.registry import networks
+from sottovoce.learn.frontends.pretrained import Stacked
+from sottovoce.learn.networks.layer_head import LayerHead, LayerHeadOptions
+from sottovoce.learn.registry import networks
 
 LAYERS, EACH, CLASSES = 4, 6, 3
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from undertone.audio import Audio
-from undertone.learn.frontends.logmel import (
+from sottovoce.audio import Audio
+from sottovoce.learn.frontends.logmel import (
     LogMel,
     LogMelOptions,
     hz_to_mel,

@@ -12,15 +12,15 @@ from tiny_corpus import RECIPE
 from tiny_model import tiny_card
 from torch import nn
 
-from undertone.card import Window
-from undertone.errors import RecipeError
-from undertone.learn.export import Calibrated, disagreement, to_onnx
-from undertone.learn.networks import Network
-from undertone.learn.networks.cnn_bilstm_attention import SelfAttention
-from undertone.learn.networks.inception import STAGES, Block
-from undertone.learn.networks.parts import Cell, Pool, Recurrent, Summary, as_picture
-from undertone.learn.recipe import Recipe
-from undertone.learn.registry import networks
+from sottovoce.card import Window
+from sottovoce.errors import RecipeError
+from sottovoce.learn.export import Calibrated, disagreement, to_onnx
+from sottovoce.learn.networks import Network
+from sottovoce.learn.networks.cnn_bilstm_attention import SelfAttention
+from sottovoce.learn.networks.inception import STAGES, Block
+from sottovoce.learn.networks.parts import Cell, Pool, Recurrent, Summary, as_picture
+from sottovoce.learn.recipe import Recipe
+from sottovoce.learn.registry import networks
 
 TINY: Mapping[str, Mapping[str, object]] = {
     "cnn": {"filters": (8, 16), "kernels": (5, 3), "pool": 3},
@@ -130,7 +130,7 @@ def test_the_exported_graph_says_the_same_at_any_length_and_batch(
 ) -> None:
     # One block of each stage of Inception, since all nine take the exporter long.
     one_of_each = tuple(stage[:1] for stage in STAGES)
-    monkeypatch.setattr("undertone.learn.networks.inception.STAGES", one_of_each)
+    monkeypatch.setattr("sottovoce.learn.networks.inception.STAGES", one_of_each)
     ear = Ear(tiny(name))
     with torch.no_grad():  # batch norm that is not the identity
         ear.train()(torch.randn(4, 800))

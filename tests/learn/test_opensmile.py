@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from undertone.audio import Audio
-from undertone.errors import MissingExtraError
-from undertone.learn.frontends.opensmile import OpenSmile, OpenSmileOptions
-from undertone.learn.networks import Fitted
-from undertone.learn.registry import networks
+from sottovoce.audio import Audio
+from sottovoce.errors import MissingExtraError
+from sottovoce.learn.frontends.opensmile import OpenSmile, OpenSmileOptions
+from sottovoce.learn.networks import Fitted
+from sottovoce.learn.registry import networks
 
 RATE = 16000
 
@@ -83,5 +83,5 @@ def test_a_cache_can_tell_versions_apart_and_a_model_file_cannot_hold_it() -> No
 
 def test_without_the_package_the_install_line_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opensmile", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'undertone\[opensmile\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'sottovoce\[opensmile\]'"):
         OpenSmile(OpenSmileOptions(set="eGeMAPSv02"), RATE)

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from undertone.emotions import LABEL_SETS
-from undertone.errors import CorpusError
-from undertone.learn.corpora import Clip
-from undertone.learn.folds import Fold, Split, check_leaks
-from undertone.learn.protocols import EMOBOX6, make_split
-from undertone.learn.tables import ProtocolSpec
+from sottovoce.emotions import LABEL_SETS
+from sottovoce.errors import CorpusError
+from sottovoce.learn.corpora import Clip
+from sottovoce.learn.folds import Fold, Split, check_leaks
+from sottovoce.learn.protocols import EMOBOX6, make_split
+from sottovoce.learn.tables import ProtocolSpec
 
 EMOTIONS = LABEL_SETS["ravdess8"]
 
@@ -258,7 +258,7 @@ def test_copies_by_one_speaker_on_one_side_are_fine() -> None:
 
 
 def test_no_protocol_leaks_on_the_real_corpus(ravdess: Path) -> None:
-    from undertone.learn import corpora
+    from sottovoce.learn import corpora
 
     clips = corpora.scan("ravdess", ravdess).clips
     for name in ("emobox6", "loso", "speakers", "random"):
@@ -292,7 +292,7 @@ def everything_once(fold: Fold, clips: Sequence[Clip]) -> bool:
 def test_a_holdout_of_speakers_has_the_shares_asked_for_and_no_speaker_twice(
     clips: list[Clip], seed: int, test: float, validation: float
 ) -> None:
-    shares = {"test_share": test, "validation_share": validation}
+    shares = {"test_fraction": test, "validation_fraction": validation}
     split = make_split(spec("holdout-speakers", **shares), clips, seed)
     (fold,) = split.folds
     assert everything_once(fold, clips)
@@ -309,7 +309,7 @@ def test_a_holdout_of_speakers_has_the_shares_asked_for_and_no_speaker_twice(
 
 def test_the_holdout_of_reference_b_is_70_15_15_by_speaker() -> None:
     clips = all_actors()
-    shares = {"test_share": 0.15, "validation_share": 0.15}
+    shares = {"test_fraction": 0.15, "validation_fraction": 0.15}
     (fold,) = make_split(spec("holdout-speakers", **shares), clips, 0).folds
     sides = (fold.train, fold.validation, fold.test)
     assert [len(speakers(clips, side)) for side in sides] == [16, 4, 4]
@@ -321,7 +321,7 @@ def test_the_holdout_of_reference_b_is_70_15_15_by_speaker() -> None:
 def test_a_random_holdout_is_stratified_and_says_that_it_is_optimistic(
     clips: list[Clip], seed: int, test: float, validation: float
 ) -> None:
-    shares = {"test_share": test, "validation_share": validation}
+    shares = {"test_fraction": test, "validation_fraction": validation}
     split = make_split(spec("holdout-random", **shares), clips, seed)
     (fold,) = split.folds
     assert split.optimistic
@@ -459,7 +459,7 @@ def test_tess_is_tested_across_its_two_speakers() -> None:
 
 
 def test_savee_leaves_one_speaker_out(corpora: Path) -> None:
-    from undertone.learn.corpora import savee
+    from sottovoce.learn.corpora import savee
 
     clips = savee.read(corpora / "savee").clips
     folds = make_split(spec("loso", validation=1), clips, 0).folds

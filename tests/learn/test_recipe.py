@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from tiny_corpus import RECIPE
 
-from undertone.emotions import LABEL_SETS
-from undertone.errors import MissingExtraError, RecipeError
-from undertone.learn import registry
-from undertone.learn.recipe import Recipe
-from undertone.learn.recipe_docs import document
+from sottovoce.emotions import LABEL_SETS
+from sottovoce.errors import MissingExtraError, RecipeError
+from sottovoce.learn import registry
+from sottovoce.learn.recipe import Recipe
+from sottovoce.learn.recipe_docs import document
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
@@ -208,7 +208,7 @@ def test_without_torch_the_install_line_is_given(monkeypatch: pytest.MonkeyPatch
         raise ModuleNotFoundError("No module named 'torch'", name="torch")
 
     monkeypatch.setattr(registry.importlib, "import_module", absent)
-    with pytest.raises(MissingExtraError, match=r"torch .*pip install 'undertone\[learn\]'"):
+    with pytest.raises(MissingExtraError, match=r"torch .*pip install 'sottovoce\[learn\]'"):
         registry.frontends()
 
 
@@ -222,7 +222,7 @@ def test_every_option_of_every_front_end_and_network_is_explained() -> None:
 
 def test_the_page_on_recipes_is_that_of_the_schema() -> None:
     page = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
-    assert page == document(), "run: python -m undertone.learn.recipe_docs > docs/recipes.md"
+    assert page == document(), "run: python -m sottovoce.learn.recipe_docs > docs/recipes.md"
 
 
 WHOLE = RECIPE.replace("crop = 0.6", "crop = 0.0").replace("speed = 0.1", "speed = 0.0")

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from undertone.errors import UndertoneError
-from undertone.learn import pictures, report
-from undertone.learn.evaluation import Predictions, confusion, metrics
-from undertone.learn.intervals import Interval, intervals
-from undertone.learn.pictures import Curve
-from undertone.learn.report import OPTIMISTIC, Run, SeedRun, describe, table, write_report
+from sottovoce.errors import SottovoceError
+from sottovoce.learn import pictures, report
+from sottovoce.learn.evaluation import Predictions, confusion, metrics
+from sottovoce.learn.intervals import Interval, intervals
+from sottovoce.learn.pictures import Curve
+from sottovoce.learn.report import OPTIMISTIC, Run, SeedRun, describe, table, write_report
 
 LABELS = ("neutral", "happy", "sad")
 
@@ -148,7 +148,7 @@ def test_a_run_without_training_has_no_curves(tmp_path: Path) -> None:
 def test_folds_that_miss_or_repeat_a_clip_are_refused() -> None:
     predictions = simulated(0).predictions
     for rows in (range(59), [*range(60), 3]):
-        with pytest.raises(UndertoneError, match="expected each row in one fold"):
+        with pytest.raises(SottovoceError, match="expected each row in one fold"):
             SeedRun(0, predictions, {"1": rows})
 
 

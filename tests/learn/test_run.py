@@ -8,13 +8,13 @@ import pytest
 import torch
 from tiny_corpus import RECIPE, write_corpus
 
-from undertone.errors import CorpusError, UndertoneError
-from undertone.learn import run
-from undertone.learn.data import Data
-from undertone.learn.evaluation import Predictions
-from undertone.learn.folds import Fold, Split
-from undertone.learn.recipe import Recipe
-from undertone.learn.run import FoldResult, cross_validate, difference, open_folder
+from sottovoce.errors import CorpusError, SottovoceError
+from sottovoce.learn import run
+from sottovoce.learn.data import Data
+from sottovoce.learn.evaluation import Predictions
+from sottovoce.learn.folds import Fold, Split
+from sottovoce.learn.recipe import Recipe
+from sottovoce.learn.run import FoldResult, cross_validate, difference, open_folder
 
 CPU = torch.device("cpu")
 SHORT = RECIPE.replace("epochs = 2", "epochs = 1")
@@ -91,7 +91,7 @@ def test_finished_folds_are_not_trained_again(
 
 
 def test_a_run_is_not_overwritten_by_accident(finished: Path, data: Data) -> None:
-    with pytest.raises(UndertoneError, match="--resume"):
+    with pytest.raises(SottovoceError, match="--resume"):
         open_folder(finished, data.recipe, resume=False)
     open_folder(finished, data.recipe, resume=True)
 
@@ -105,7 +105,7 @@ def test_a_run_is_not_overwritten_by_accident(finished: Path, data: Data) -> Non
     ],
 )
 def test_a_run_of_another_recipe_is_refused(finished: Path, old: str, new: str, key: str) -> None:
-    with pytest.raises(UndertoneError, match=key):
+    with pytest.raises(SottovoceError, match=key):
         open_folder(finished, Recipe.parse(SHORT.replace(old, new)), resume=True)
 
 
@@ -116,7 +116,7 @@ def test_words_and_seeds_make_no_other_experiment() -> None:
 
 def test_a_fold_of_other_clips_is_refused(finished: Path, data: Data, tmp_path: Path) -> None:
     fewer = Data.load(data.recipe, {"ravdess": write_corpus(tmp_path, speakers=8)})
-    with pytest.raises(UndertoneError, match="other clips"):
+    with pytest.raises(SottovoceError, match="other clips"):
         cross_validate(fewer, finished, seeds=[0], device=CPU, say=lambda line: None)
 
 
@@ -131,12 +131,12 @@ def test_some_folds_say_that_they_are_not_all(data: Data, finished: Path, tmp_pa
 
 
 def test_a_fold_that_is_not_there_is_named(data: Data, tmp_path: Path) -> None:
-    with pytest.raises(UndertoneError, match="fold 3: protocol speakers has folds 1 to 2"):
+    with pytest.raises(SottovoceError, match="fold 3: protocol speakers has folds 1 to 2"):
         cross_validate(data, tmp_path, seeds=[0], folds=[3], device=CPU, say=lambda line: None)
 
 
 def test_some_folds_of_several_seeds_must_hold_the_same_clips(data: Data, tmp_path: Path) -> None:
-    with pytest.raises(UndertoneError, match="one seed at a time"):
+    with pytest.raises(SottovoceError, match="one seed at a time"):
         cross_validate(data, tmp_path, seeds=[0, 1], folds=[1], device=CPU, say=lambda line: None)
 
 

@@ -13,19 +13,19 @@ import torch
 from numpy.typing import NDArray
 from tiny_corpus import RECIPE, write_corpus
 
-from undertone.errors import RecipeError, UndertoneError
-from undertone.learn import search as search_module
-from undertone.learn import search_report
-from undertone.learn.batches import WholeClips
-from undertone.learn.data import Data
-from undertone.learn.history import COLUMNS, History, read_history
-from undertone.learn.learner import Job
-from undertone.learn.protocols import make_split
-from undertone.learn.recipe import Recipe
-from undertone.learn.run import difference, run_fold
-from undertone.learn.search import open_search, search
-from undertone.learn.search_report import Judged, Tried, draw_search, write_search
-from undertone.learn.search_space import Space
+from sottovoce.errors import RecipeError, SottovoceError
+from sottovoce.learn import search as search_module
+from sottovoce.learn import search_report
+from sottovoce.learn.batches import WholeClips
+from sottovoce.learn.data import Data
+from sottovoce.learn.history import COLUMNS, History, read_history
+from sottovoce.learn.learner import Job
+from sottovoce.learn.protocols import make_split
+from sottovoce.learn.recipe import Recipe
+from sottovoce.learn.run import difference, run_fold
+from sottovoce.learn.search import open_search, search
+from sottovoce.learn.search_report import Judged, Tried, draw_search, write_search
+from sottovoce.learn.search_space import Space
 
 CPU = torch.device("cpu")
 SPACE = """
@@ -185,7 +185,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
     def train(job: Job, device: torch.device, say: Callable[[str], None]) -> object:
         jobs.append(job)
         if job.recipe.training.learning_rate > 0.05:
-            raise UndertoneError(f"{job.title}: the loss is nan in epoch 1, step 1")
+            raise SottovoceError(f"{job.title}: the loss is nan in epoch 1, step 1")
         history = History(job, say)
         for epoch in range(1, 6):
             row = dict.fromkeys(COLUMNS, 0.5) | {"epoch": epoch}
@@ -290,7 +290,7 @@ def test_nothing_but_failures_is_one_clear_line(
 ) -> None:
     text = NLL.replace("low = 1e-3, high = 1e-1", "low = 0.06, high = 0.1")
     said = list[str]()
-    with pytest.raises(UndertoneError, match=r"none of 2 trials .* the loss is nan"):
+    with pytest.raises(SottovoceError, match=r"none of 2 trials .* the loss is nan"):
         look(text, tmp_path, loaded, trials=2, said=said)
     assert said[0].startswith("the recipe as it stands is not tried: its training.learning_rate is")
     assert [row["state"] for row in rows(tmp_path)] == ["failed"] * 2
@@ -378,9 +378,9 @@ def test_another_search_is_refused(
     complaint: str,
 ) -> None:
     look(NLL, tmp_path, loaded, trials=1)
-    with pytest.raises(UndertoneError, match="--resume"):
+    with pytest.raises(SottovoceError, match="--resume"):
         look(NLL, tmp_path, loaded)
-    with pytest.raises(UndertoneError, match=complaint):
+    with pytest.raises(SottovoceError, match=complaint):
         look(NLL.replace(before, after), tmp_path, loaded, resume=True)
 
 
@@ -393,7 +393,7 @@ def test_other_clips_are_refused(
         data = loaded(recipe)
         return Data(recipe, data.clips[:-1], data.store, None)
 
-    with pytest.raises(UndertoneError, match="other clips"):
+    with pytest.raises(SottovoceError, match="other clips"):
         look(NLL, tmp_path, fewer, resume=True)
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from undertone.errors import CorpusError
-from undertone.learn.corpora.table import TableSpec, read
+from sottovoce.errors import CorpusError
+from sottovoce.learn.corpora.table import TableSpec, read
 
 
 def table(folder: Path, text: str, name: str = "clips.csv") -> Path:

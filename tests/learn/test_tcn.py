@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from undertone.learn.networks.tcn import TCN, AttentivePool, TCNOptions
+from sottovoce.learn.networks.tcn import TCN, AttentivePool, TCNOptions
 
 
 def network(**options: object) -> TCN:

@@ -10,15 +10,15 @@ import soundfile
 import torch
 from tiny_corpus import RATE, RECIPE, voice
 
-from undertone.errors import RecipeError, UndertoneError
-from undertone.learn import augment
-from undertone.learn.batches import Crops, Examples, WholeClips
-from undertone.learn.classifier import Classifier, find_device, judge
-from undertone.learn.clips import ClipStore
-from undertone.learn.history import read_history
-from undertone.learn.learner import Job, Learner
-from undertone.learn.recipe import Recipe
-from undertone.learn.training import Trained, train
+from sottovoce.errors import RecipeError, SottovoceError
+from sottovoce.learn import augment
+from sottovoce.learn.batches import Crops, Examples, WholeClips
+from sottovoce.learn.classifier import Classifier, find_device, judge
+from sottovoce.learn.clips import ClipStore
+from sottovoce.learn.history import read_history
+from sottovoce.learn.learner import Job, Learner
+from sottovoce.learn.recipe import Recipe
+from sottovoce.learn.training import Trained, train
 
 CPU = torch.device("cpu")
 
@@ -206,7 +206,7 @@ def test_a_loss_that_is_no_number_stops_with_one_line(
         return torch.full((8, 16, 50), torch.nan)
 
     monkeypatch.setattr(Learner, "augmented", broken)
-    with pytest.raises(UndertoneError, match="seed 0, fold 1: the loss is nan") as caught:
+    with pytest.raises(SottovoceError, match="seed 0, fold 1: the loss is nan") as caught:
         train(job(), CPU, hush)
     assert "epoch 1, step 1" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -338,9 +338,9 @@ def test_formants_need_a_frequency_axis(
 
 def test_a_device_that_is_not_here_is_named() -> None:
     assert find_device("cpu") == CPU
-    with pytest.raises(UndertoneError, match="auto, cpu or cuda"):
+    with pytest.raises(SottovoceError, match="auto, cpu or cuda"):
         find_device("tpu")
     if not torch.cuda.is_available():
         assert find_device("auto") == CPU
-        with pytest.raises(UndertoneError, match="CUDA"):
+        with pytest.raises(SottovoceError, match="CUDA"):
             find_device("cuda")

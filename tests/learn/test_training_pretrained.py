@@ -9,13 +9,13 @@ from test_training import CPU, examples, hush, store  # noqa: F401  (a fixture)
 from tiny_corpus import RECIPE
 from tiny_encoder import tiny_encoder
 
-from undertone.learn.batches import Examples, WholeClips
-from undertone.learn.classifier import Classifier, judge, make_frontend
-from undertone.learn.clips import ClipStore
-from undertone.learn.features import FeatureStore
-from undertone.learn.learner import Job
-from undertone.learn.recipe import Recipe
-from undertone.learn.training import Trained, train
+from sottovoce.learn.batches import Examples, WholeClips
+from sottovoce.learn.classifier import Classifier, judge, make_frontend
+from sottovoce.learn.clips import ClipStore
+from sottovoce.learn.features import FeatureStore
+from sottovoce.learn.learner import Job
+from sottovoce.learn.recipe import Recipe
+from sottovoce.learn.training import Trained, train
 
 
 @pytest.fixture(scope="module")

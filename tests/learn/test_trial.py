@@ -6,12 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from undertone.errors import CorpusError
-from undertone.gate import Status
-from undertone.learn.corpora import Clip, CorpusScan
-from undertone.learn.evaluation import metrics
-from undertone.learn.trial import NO_ANSWER, Trial, try_model
-from undertone.prediction import Prediction
+from sottovoce.errors import CorpusError
+from sottovoce.gate import Status
+from sottovoce.learn.corpora import Clip, CorpusScan
+from sottovoce.learn.evaluation import metrics
+from sottovoce.learn.trial import NO_ANSWER, Trial, try_model
+from sottovoce.prediction import Prediction
 
 LABELS = ("happy", "sad")
 FOLDER = Path("corpora/made")

@@ -8,7 +8,7 @@ import pytest
 from serving import Running, running
 from tiny_model import write_tiny
 
-import undertone
+import sottovoce
 
 
 @pytest.fixture(scope="session")
@@ -18,9 +18,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def model(tiny: Path) -> undertone.Model:
+def model(tiny: Path) -> sottovoce.Model:
     """The same, as the library has it."""
-    return undertone.load(tiny)
+    return sottovoce.load(tiny)
 
 
 @pytest.fixture(scope="module")

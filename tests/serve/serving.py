@@ -19,9 +19,9 @@ import numpy as np
 import soundfile
 from tiny_model import VOICE
 
-from undertone.serve import Limits, Settings, create_app
-from undertone.serve.running import Server, bind
-from undertone.serve.service import Service
+from sottovoce.serve import Limits, Settings, create_app
+from sottovoce.serve.running import Server, bind
+from sottovoce.serve.service import Service
 
 PREDICT = "/v1/predict"
 WAV = VOICE.read_bytes()
@@ -91,10 +91,10 @@ def running(model: Path | None, **settings: object) -> Iterator[Running]:
 
 
 class Process:
-    """`undertone serve` as a process of its own."""
+    """`sottovoce serve` as a process of its own."""
 
     def __init__(self, *arguments: object, **environment: str) -> None:
-        command = [sys.executable, "-c", "from undertone.cli import main; main()", "serve"]
+        command = [sys.executable, "-c", "from sottovoce.cli import main; main()", "serve"]
         self.process = subprocess.Popen(
             [*command, "--port", "0", *map(str, arguments)],
             stdout=subprocess.PIPE,
@@ -103,7 +103,7 @@ class Process:
             env={**os.environ, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", **environment},
         )
         line = self.process.stdout.readline()
-        assert line.startswith("Undertone listens on "), self.process.communicate()[1]
+        assert line.startswith("Sottovoce listens on "), self.process.communicate()[1]
         self.url = line.split()[-1]
         until(self._answers)
 

@@ -1,4 +1,4 @@
-"""`undertone.client` says over the network what the library says at home."""
+"""`sottovoce.client` says over the network what the library says at home."""
 
 import threading
 import time
@@ -9,13 +9,13 @@ import pytest
 from serving import running, until
 from tiny_model import RATE, VOICE
 
-import undertone
-from undertone.audio import Audio
-from undertone.client import Client
-from undertone.client_stream import SpeechEnded, SpeechStarted
-from undertone.errors import AudioError, UndertoneError
-from undertone.gate import Status
-from undertone.segments import Segment, Summary
+import sottovoce
+from sottovoce.audio import Audio
+from sottovoce.client import Client
+from sottovoce.client_stream import SpeechEnded, SpeechStarted
+from sottovoce.errors import AudioError, SottovoceError
+from sottovoce.gate import Status
+from sottovoce.segments import Segment, Summary
 
 KEY = "0123456789abcdef"
 
@@ -104,7 +104,7 @@ def test_channels_may_be_followed_apart_and_long_pieces_are_cut(client):
 def test_a_stream_that_has_ended_says_so(client):
     with client.stream(RATE) as live:
         list(live.finish())
-        with pytest.raises(UndertoneError, match="the stream has ended"):
+        with pytest.raises(SottovoceError, match="the stream has ended"):
             live.feed(np.zeros(100, np.float32))
     with client.stream(RATE) as live, pytest.raises(AudioError, match="2 channels; expected 1"):
         live.feed(np.zeros((2, 100), np.float32))
@@ -117,7 +117,7 @@ def test_a_stream_tells_why_it_was_ended(tiny):
         client.stream(RATE) as live,
     ):
         until(lambda: one.service.admission.streams == 0)
-        with pytest.raises(UndertoneError, match=r"nothing was heard for 0\.2 s"):
+        with pytest.raises(SottovoceError, match=r"nothing was heard for 0\.2 s"):
             feed_on(live)
 
 
@@ -130,7 +130,7 @@ def feed_on(live):
 def test_the_models_and_their_cards(client, model):
     assert [one["name"] for one in client.models()] == ["tiny"]
     assert client.card("tiny") == model.card
-    with pytest.raises(UndertoneError, match="no such model"):
+    with pytest.raises(SottovoceError, match="no such model"):
         client.card("other")
 
 
@@ -140,10 +140,10 @@ def test_the_models_and_their_cards(client, model):
         (lambda client: client.predict(b"no audio"), AudioError, "not a recording"),
         (lambda client: client.predict(bytes(10_000_001)), AudioError, "longer than 10000000"),
         (lambda client: client.predict("none.wav"), AudioError, "none.wav: cannot be read"),
-        (lambda client: client.predict(VOICE, model="other"), UndertoneError, "no such model"),
-        (lambda client: client.timeline(VOICE, hop=9.0), UndertoneError, "window is 3.0 s"),
-        (lambda client: client.timeline(VOICE, gate=undertone.Gate()), UndertoneError, "gate"),
-        (lambda client: client.stream(7), UndertoneError, "sample_rate"),
+        (lambda client: client.predict(VOICE, model="other"), SottovoceError, "no such model"),
+        (lambda client: client.timeline(VOICE, hop=9.0), SottovoceError, "window is 3.0 s"),
+        (lambda client: client.timeline(VOICE, gate=sottovoce.Gate()), SottovoceError, "gate"),
+        (lambda client: client.stream(7), SottovoceError, "sample_rate"),
     ],
 )
 def test_a_refusal_is_an_error_of_one_line(client, ask, kind, said):
@@ -156,12 +156,12 @@ def test_a_wrong_key_and_a_service_that_is_not_there_are_told(served):
     with Client(served.url, key="wrong") as client:
         assert client.is_ready()
         for ask in (client.models, lambda: client.stream(RATE)):
-            with pytest.raises(UndertoneError, match="no API key"):
+            with pytest.raises(SottovoceError, match="no API key"):
                 ask()
     with Client("http://127.0.0.1:1") as client:
         assert not client.is_ready()
         for ask in (client.models, lambda: client.stream(RATE)):
-            with pytest.raises(UndertoneError, match=r"is the service running|opens no stream"):
+            with pytest.raises(SottovoceError, match=r"is the service running|opens no stream"):
                 ask()
 
 
@@ -187,7 +187,7 @@ def test_a_file_that_is_open_as_text_is_refused(client, tmp_path):
 
 @pytest.fixture
 def stranger():
-    """A server that is no Undertone, and the headers of its answers."""
+    """A server that is no Sottovoce, and the headers of its answers."""
     headers = {}
 
     class Strange(BaseHTTPRequestHandler):
@@ -209,13 +209,13 @@ def stranger():
         thread.join()
 
 
-def test_a_server_that_is_no_undertone_is_told(stranger):
+def test_a_server_that_is_no_sottovoce_is_told(stranger):
     url, headers = stranger
     with Client(url) as client:
-        with pytest.raises(UndertoneError, match="is it an Undertone service"):
+        with pytest.raises(SottovoceError, match="is it a Sottovoce service"):
             client.models()
         headers |= {"status": "503"}
-        with pytest.raises(UndertoneError, match="status 503"):
+        with pytest.raises(SottovoceError, match="status 503"):
             client.models()
 
 
@@ -227,7 +227,7 @@ def test_a_strange_time_to_wait_is_no_mistake(stranger, monkeypatch, said, secon
     url, headers = stranger
     headers |= {"status": "429", "Retry-After": said}
     waited = []
-    monkeypatch.setattr("undertone.client.time.sleep", waited.append)
-    with Client(url) as client, pytest.raises(UndertoneError, match="status 429"):
+    monkeypatch.setattr("sottovoce.client.time.sleep", waited.append)
+    with Client(url) as client, pytest.raises(SottovoceError, match="status 429"):
         client.models()
     assert waited == [seconds] * 3

@@ -9,10 +9,10 @@ import pytest
 from serving import PREDICT, get, sound, until
 from tiny_model import RATE, VOICE, tiny_card, write_tiny
 
-from undertone.audio import Audio
-from undertone.card import Window
-from undertone.errors import ModelError
-from undertone.serve.batching import Batcher, SharedModel
+from sottovoce.audio import Audio
+from sottovoce.card import Window
+from sottovoce.errors import ModelError
+from sottovoce.serve.batching import Batcher, SharedModel
 
 
 class Slow:
@@ -98,7 +98,7 @@ def test_every_caller_gets_the_answer_about_his_own_recording(served, model):
             assert found == pytest.approx(one, abs=1e-6)
     metrics = get(f"{served.url}/metrics").text.splitlines()
     (runs,) = (
-        line.split()[1] for line in metrics if line.startswith("undertone_batch_clips_count")
+        line.split()[1] for line in metrics if line.startswith("sottovoce_batch_clips_count")
     )
     assert float(runs) <= 3 * len(clips)
 

@@ -15,9 +15,9 @@ from serving import PREDICT, get, post, running
 from test_serve_stream import FINISH, address, rest
 from websockets.sync.client import connect
 
-from undertone.serve import Limits
-from undertone.serve.store import RECORDINGS, RESULTS
-from undertone.serve.talk import Config
+from sottovoce.serve import Limits
+from sottovoce.serve.store import RECORDINGS, RESULTS
+from sottovoce.serve.talk import Config
 
 ROOT = Path(__file__).resolve().parents[2]
 VOICE = ROOT / "samples" / "lively-voice.wav"
@@ -189,7 +189,7 @@ def test_the_fields_of_a_config_are_as_shown():
 
 def test_every_code_of_an_error_is_on_a_page():
     source = "".join(
-        file.read_text(encoding="utf-8") for file in (ROOT / "src/undertone/serve").glob("*.py")
+        file.read_text(encoding="utf-8") for file in (ROOT / "src/sottovoce/serve").glob("*.py")
     )
     codes = set(re.findall(r'\b[45]\d\d[,:]\s*"([a-z_]+)"', source))
     rows = [names(row[1]) for row in table(SERVICE, "Errors")]
@@ -209,7 +209,7 @@ def test_the_limits_are_as_shown():
         "--max-streams": f"{limits.streams}",
         "--idle": f"{limits.idle:g} s",
     }
-    others = " ".join(text_of(SERVICE).partition("undertone.serve.Limits")[2].split())
+    others = " ".join(text_of(SERVICE).partition("sottovoce.serve.Limits")[2].split())
     for said in (
         f"`memory`, {limits.memory / 1e6:g} MB",
         f"`recordings`, {limits.recordings} in",
@@ -234,7 +234,7 @@ def test_the_table_of_the_store_is_as_shown():
     shown = [name for row in table(SERVICE, "Keep results") for name in names(row[0])]
     assert shown == [column.name for column in RESULTS.columns]
     listed = ", ".join(f"`{column.name}`" for column in RECORDINGS.columns)
-    assert f"`undertone_recordings` ({listed})" in text_of(SERVICE)
+    assert f"`sottovoce_recordings` ({listed})" in text_of(SERVICE)
 
 
 def test_the_endpoints_are_those_of_the_service(built_in):
@@ -245,7 +245,7 @@ def test_the_endpoints_are_those_of_the_service(built_in):
 
 def test_the_commands_shown_have_the_options_that_they_use():
     wide = {**os.environ, "COLUMNS": "200"}
-    command = [sys.executable, "-c", "from undertone.cli import main; main()", "serve", "--help"]
+    command = [sys.executable, "-c", "from sottovoce.cli import main; main()", "serve", "--help"]
     told = subprocess.run(command, capture_output=True, text=True, check=True, env=wide).stdout
     text = re.sub("(?m)^curl.*$", "", text_of(SERVICE) + text_of(STREAM))
     used = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text))

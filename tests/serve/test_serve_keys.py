@@ -6,11 +6,11 @@ from serving import PREDICT, WAV, ask, get, post, running
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from undertone.cli import run
-from undertone.errors import UndertoneError
-from undertone.serve import Settings
-from undertone.serve.keys import is_known, read_keys
-from undertone.serve.settings import is_loopback
+from sottovoce.cli import run
+from sottovoce.errors import SottovoceError
+from sottovoce.serve import Settings
+from sottovoce.serve.keys import is_known, read_keys
+from sottovoce.serve.settings import is_loopback
 
 FIRST, SECOND = "first-0123456789abcdef", "second-0123456789abcdef"
 ORIGIN = "https://example.org"
@@ -109,7 +109,7 @@ def test_a_page_of_the_service_itself_may_stream(served):
 def test_keys_come_from_a_file_and_from_the_environment(tmp_path):
     file = tmp_path / "keys.txt"
     file.write_text(f"# ours\n{FIRST}  # the app's\n\n")
-    found = read_keys(file, {"UNDERTONE_API_KEYS": f"{SECOND}, {SECOND}x"})
+    found = read_keys(file, {"SOTTOVOCE_API_KEYS": f"{SECOND}, {SECOND}x"})
     assert sorted(found) == [FIRST, SECOND, f"{SECOND}x"]
     assert read_keys(None, {}) == []
 
@@ -129,7 +129,7 @@ def test_keys_that_will_not_do_are_told_without_showing_them(tmp_path, content, 
     file = tmp_path / "keys.txt"
     if content is not None:
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(UndertoneError, match=said) as error:
+    with pytest.raises(SottovoceError, match=said) as error:
         read_keys(file, {})
     assert "space in" not in str(error.value)
 
@@ -154,7 +154,7 @@ def test_what_other_machines_can_reach(host, answer):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--host", EVERYWHERE], "give --keys FILE or $UNDERTONE_API_KEYS, or --open"),
+        (["--host", EVERYWHERE], "give --keys FILE or $SOTTOVOCE_API_KEYS, or --open"),
         (["--keys", "none.txt"], "none.txt: cannot be read"),
         (["--model", "none-such"], "no model is called 'none-such'"),
         (["--store", "mysql://x/y"], "expected sqlite:///FILE or postgresql://"),
@@ -166,7 +166,7 @@ def test_what_other_machines_can_reach(host, answer):
     ],
 )
 def test_a_service_that_cannot_start_says_why_in_one_line(capfd, monkeypatch, arguments, said):
-    monkeypatch.delenv("UNDERTONE_API_KEYS", raising=False)
+    monkeypatch.delenv("SOTTOVOCE_API_KEYS", raising=False)
     status = run(["serve", "--port", "0", *arguments])
     _, err = capfd.readouterr()
     assert status == 2
@@ -177,6 +177,6 @@ def test_a_service_that_cannot_start_says_why_in_one_line(capfd, monkeypatch, ar
 @pytest.mark.parametrize("origin", ["example.org", "https://example.org/", "ftp://a", "", "null"])
 def test_what_is_no_origin_is_refused_at_the_start(origin):
     with pytest.raises(
-        UndertoneError, match=r"is no origin; expected such as https://example\.org"
+        SottovoceError, match=r"is no origin; expected such as https://example\.org"
     ):
         Settings(cors=(origin,))

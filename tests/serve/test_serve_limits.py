@@ -21,7 +21,7 @@ from serving import (
     until,
 )
 
-from undertone.serve.running import UNREAD, bind
+from sottovoce.serve.running import UNREAD, bind
 
 
 @pytest.fixture(scope="module")

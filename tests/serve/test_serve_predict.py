@@ -151,15 +151,15 @@ def test_health_and_metrics(http):
     http.get("/a/path/of/somebody's/choice")
     text = http.get("/metrics").text
     for line in (
-        'undertone_requests_total{endpoint="/v1/predict",status="200"}',
-        'undertone_request_seconds_count{endpoint="/v1/predict"}',
-        'undertone_audio_seconds_total{endpoint="/v1/predict"}',
-        'undertone_answers_total{model="tiny 1.0",status="ok"}',
-        'undertone_emotions_total{emotion="',
-        "undertone_queue_clips 0.0",
-        "undertone_requests_in_progress 0.0",
-        "undertone_held_bytes 0.0",
-        "undertone_streams 0.0",
+        'sottovoce_requests_total{endpoint="/v1/predict",status="200"}',
+        'sottovoce_request_seconds_count{endpoint="/v1/predict"}',
+        'sottovoce_audio_seconds_total{endpoint="/v1/predict"}',
+        'sottovoce_answers_total{model="tiny 1.0",status="ok"}',
+        'sottovoce_emotions_total{emotion="',
+        "sottovoce_queue_clips 0.0",
+        "sottovoce_requests_in_progress 0.0",
+        "sottovoce_held_bytes 0.0",
+        "sottovoce_streams 0.0",
     ):
         assert line in text
     assert "choice" not in text

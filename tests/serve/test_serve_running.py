@@ -29,11 +29,11 @@ from serving import (
 )
 from tiny_model import RATE, VOICE
 
-from undertone.audio import Audio
-from undertone.errors import UndertoneError
-from undertone.serve import Settings, create_app
-from undertone.serve.running import bind
-from undertone.serve.watching import Watching
+from sottovoce.audio import Audio
+from sottovoce.errors import SottovoceError
+from sottovoce.serve import Settings, create_app
+from sottovoce.serve.running import bind
+from sottovoce.serve.watching import Watching
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -103,12 +103,12 @@ def test_a_service_started_again_on_the_same_port_answers(tiny):
 def test_a_port_that_is_taken_is_told(tiny):
     with bind("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(UndertoneError, match=f"127.0.0.1:{port} cannot be listened on"):
+        with pytest.raises(SottovoceError, match=f"127.0.0.1:{port} cannot be listened on"):
             bind("127.0.0.1", port)
 
 
 def test_keys_in_the_environment_are_asked_for(tiny):
-    process = Process("--model", tiny, UNDERTONE_API_KEYS="0123456789abcdef")
+    process = Process("--model", tiny, SOTTOVOCE_API_KEYS="0123456789abcdef")
     assert get(f"{process.url}/v1/models").status_code == 401
     headers = {"Authorization": "Bearer 0123456789abcdef"}
     assert get(f"{process.url}/v1/models", headers=headers).status_code == 200
@@ -129,7 +129,7 @@ def test_two_models_are_served_side_by_side(tiny, tmp_path):
 
 
 def test_two_models_of_one_name_are_refused(tiny):
-    with pytest.raises(UndertoneError, match="two models are called tiny"):
+    with pytest.raises(SottovoceError, match="two models are called tiny"):
         create_app(Settings(models=(str(tiny), str(tiny))))
 
 
@@ -163,9 +163,9 @@ def test_what_watches_lets_the_lifespan_of_the_app_through():
 
 def test_serving_loads_nothing_of_the_learning_half(tiny):
     code = (
-        "import sys; from undertone.serve import Settings, create_app;"
+        "import sys; from sottovoce.serve import Settings, create_app;"
         f"create_app(Settings(models=({str(tiny)!r},)));"
-        "import undertone.client, json;"
+        "import sottovoce.client, json;"
         "print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

@@ -19,15 +19,15 @@ import sqlalchemy
 from serving import PREDICT, WAV, Process, get, post, running, sound, until
 from tiny_model import RATE, VOICE
 
-from undertone.audio import Audio
-from undertone.client import Client
-from undertone.errors import MissingExtraError, UndertoneError
-from undertone.gate import Status
-from undertone.prediction import Prediction
-from undertone.serve import Settings
-from undertone.serve import service as service_module
-from undertone.serve import store as store_module
-from undertone.serve.store import RECORDINGS, RESULTS, Store, rows_of
+from sottovoce.audio import Audio
+from sottovoce.client import Client
+from sottovoce.errors import MissingExtraError, SottovoceError
+from sottovoce.gate import Status
+from sottovoce.prediction import Prediction
+from sottovoce.serve import Settings
+from sottovoce.serve import service as service_module
+from sottovoce.serve import store as store_module
+from sottovoce.serve.store import RECORDINGS, RESULTS, Store, rows_of
 
 
 @pytest.fixture(scope="session")
@@ -170,11 +170,11 @@ def test_a_store_that_goes_away_costs_no_answer_but_readiness(tiny, tmp_path):
     file = tmp_path / "results.db"
     with running(tiny, store=f"sqlite:///{file}") as one, sqlite3.connect(file) as other:
         assert get(f"{one.url}/readyz").status_code == 200
-        other.execute("drop table undertone_results")
+        other.execute("drop table sottovoce_results")
         other.commit()
         assert post(f"{one.url}{PREDICT}", content=WAV).status_code == 200
         text = get(f"{one.url}/metrics").text
-        assert "undertone_unstored_total 1.0" in text
+        assert "sottovoce_unstored_total 1.0" in text
         one.service.store.answers = lambda: False
         answer = get(f"{one.url}/readyz")
         assert (answer.status_code, answer.json()) == (503, {"status": "no store"})
@@ -207,12 +207,12 @@ def test_a_store_that_is_full_of_waiting_results_takes_no_more(tmp_path, monkeyp
     ],
 )
 def test_an_address_that_is_none_is_refused(address):
-    with pytest.raises(UndertoneError, match="expected sqlite:///FILE or postgresql://"):
+    with pytest.raises(SottovoceError, match="expected sqlite:///FILE or postgresql://"):
         Store(address)
 
 
 def test_a_password_is_never_told():
-    with pytest.raises(UndertoneError) as error:
+    with pytest.raises(SottovoceError) as error:
         Store("postgresql://me:swordfish@127.0.0.1:1/there")
     assert "swordfish" not in str(error.value)
     assert "127.0.0.1:1/there cannot be used as a store" in str(error.value)
@@ -221,7 +221,7 @@ def test_a_password_is_never_told():
 
 def test_a_missing_driver_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(MissingExtraError, match=r'pip install "undertone\[postgresql\]"'):
+    with pytest.raises(MissingExtraError, match=r'pip install "sottovoce\[postgresql\]"'):
         Store("postgresql://me@127.0.0.1:1/there")
 
 
@@ -297,5 +297,5 @@ def test_readiness_is_told_while_every_thread_is_at_work(tiny, tmp_path):
 
 
 def test_recordings_without_a_store_cannot_be_kept(tiny):
-    with pytest.raises(UndertoneError, match="give --store too"):
+    with pytest.raises(SottovoceError, match="give --store too"):
         Settings(store_audio=True)

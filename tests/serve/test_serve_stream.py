@@ -13,9 +13,9 @@ from tiny_model import RATE, VOICE
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from undertone.gate import Status
-from undertone.segments import Segment
-from undertone.serve.talk import Config, Talk
+from sottovoce.gate import Status
+from sottovoce.segments import Segment
+from sottovoce.serve.talk import Config, Talk
 
 KEY = "0123456789abcdef"
 FINISH = json.dumps({"type": "finish"})
@@ -272,8 +272,8 @@ def test_streams_are_counted(served, voice):
         socket.send(FINISH)
         rest(socket)
     text = get(f"{served.url}/metrics").text
-    assert 'undertone_requests_total{endpoint="/v1/stream",status="1000"}' in text
-    assert 'undertone_audio_seconds_total{endpoint="/v1/stream"}' in text
+    assert 'sottovoce_requests_total{endpoint="/v1/stream",status="1000"}' in text
+    assert 'sottovoce_audio_seconds_total{endpoint="/v1/stream"}' in text
 
 
 def test_speech_of_each_channel_is_told_apart():

@@ -1,0 +1,246 @@
+"""The card inside a model file: everything needed to use the model, its schema and its version."""
+
+import datetime
+import hashlib
+import reprlib
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from sottovoce.errors import ModelError
+
+SCHEMA_VERSION = 2
+"""The version of the card's schema that this Sottovoce writes and reads."""
+
+
+class _Part(BaseModel):
+    """Every part of a card: frozen, no unknown keys, no infinite or missing numbers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def speaker_hash(speaker: str) -> str:
+    """16 hexadecimal digits that stand for a speaker: the first of the SHA-256 of the name.
+
+    Args:
+        speaker: as a corpus names them, e.g. "ravdess/01"; corpora of the same people share it.
+    """
+    return hashlib.sha256(speaker.encode()).hexdigest()[:16]
+
+
+class Window(_Part):
+    """How a recording is cut before the model hears it; `sottovoce.window.pieces` does it."""
+
+    trim: Literal["speech", "none"]
+    """"speech" keeps first to last speech, with `margin`; "none" keeps the whole recording."""
+    margin: float = Field(ge=0)
+    """s kept on either side of the speech, as far as the recording goes."""
+    grid: float = Field(gt=0)
+    """s; a piece's length is brought down to a multiple of this."""
+    min: float = Field(gt=0)
+    """s; anything shorter is padded with zeros on both sides up to this."""
+    max: float = Field(gt=0)
+    """s; anything longer is split into equal pieces, whose probabilities are averaged."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.max < max(self.min, self.grid):
+            raise ValueError("max must be at least min and grid")
+        return self
+
+
+class Calibration(_Part):
+    """How the probabilities were calibrated; the temperature is already inside the graph."""
+
+    method: Literal["temperature", "none"]
+    temperature: float = Field(gt=0)
+    """What the logits are divided by before the softmax; 1 for the method "none"."""
+    fitted_on: str
+    """Which speakers it was fitted on, in words."""
+
+    @model_validator(mode="after")
+    def _none_is_one(self) -> Self:
+        if self.method == "none" and self.temperature != 1:
+            raise ValueError('temperature must be 1 where method is "none"')
+        return self
+
+
+class CorpusInfo(_Part):
+    """A corpus that the model was trained on."""
+
+    name: str
+    clips: int = Field(ge=1)
+    speakers: int = Field(ge=0)
+    """0 where the corpus does not say who speaks."""
+    speaker_hashes: tuple[str, ...]
+    """The `speaker_hash` of each speaker, sorted: two corpora share the speakers whose hashes they
+    share, and nobody's name is given away."""
+    licence: str
+
+    @model_validator(mode="after")
+    def _one_hash_a_speaker(self) -> Self:
+        if len(set(self.speaker_hashes)) != self.speakers:
+            raise ValueError("speaker_hashes must be as many as speakers, each once")
+        return self
+
+
+class ProtocolInfo(_Part):
+    """How the figures were measured."""
+
+    name: str
+    seeds: tuple[int, ...]
+    folds: int = Field(ge=0)
+    optimistic: bool
+    """True where the same speakers are on both sides of a split; every report then says so."""
+    note: str
+
+
+class Figure(_Part):
+    """One measured figure with its 95 % interval."""
+
+    metric: str
+    """"uar", "accuracy", "ece15", "nll" ..."""
+    value: float
+    low: float
+    high: float
+    unit: str = "fraction"
+    """"fraction" (0 to 1, shown as a percentage) or the unit's name, such as "nats"."""
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _inside(self) -> Self:
+        if not self.low <= self.value <= self.high:
+            raise ValueError("low, value and high must be in order")
+        return self
+
+
+class EncoderInfo(_Part):
+    """The pretrained encoder that a model's graph stands on; it is not in the model's file.
+
+    Everything but its name says what the encoder gives: two that agree in it are interchangeable.
+    """
+
+    name: str = Field(min_length=1)
+    """Its name on the Hugging Face hub, or its folder's."""
+    revision: str
+    """The hub's branch, tag or commit; the main branch where empty."""
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """SHA-256 of its weights in half precision, and of how they are put together."""
+    layers: tuple[int, ...] = Field(min_length=1)
+    """Which hidden states it gives, one after another; 0 is what the first layer takes."""
+    pooling: Literal["mean-std", "none"]
+    """Of each hidden state over time; with "none" they are sequences."""
+    features: int = Field(ge=1)
+    """Values a frame, of all those hidden states together."""
+    version: int = Field(ge=1)
+    """Of how Sottovoce computes them."""
+
+    @property
+    def key(self) -> str:
+        """What it gives, as 64 hexadecimal digits; the file of its graph is named so."""
+        facts = self.model_dump_json(exclude={"name", "revision"})
+        return hashlib.sha256(facts.encode()).hexdigest()
+
+    def to_json(self) -> str:
+        """The same as JSON text, on one line."""
+        return self.model_dump_json()
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """What `to_json` gave.
+
+        Raises:
+            ModelError: it is not that.
+        """
+        try:
+            return cls.model_validate_json(text, strict=True)
+        except ValidationError as error:
+            raise ModelError(f"encoder: {_first_problem(error)}") from None
+
+
+class Card(_Part):
+    """Everything needed to use a model, and to know how far to trust it."""
+
+    schema_version: Literal[2]
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    """What `sottovoce.load` calls it: lower case letters, digits, dots, dashes, underscores."""
+    version: str = Field(min_length=1)
+    description: str
+    labels: tuple[str, ...] = Field(min_length=2)
+    """The emotions, in the order of the model's outputs."""
+    sample_rate: int = Field(ge=1000, le=384_000)
+    """Hz, of the waveform that the graph takes."""
+    window: Window
+    min_confidence: float = Field(ge=0, le=1)
+    """Below this probability of the likeliest emotion a prediction is `uncertain`."""
+    calibration: Calibration
+    corpora: tuple[CorpusInfo, ...]
+    protocol: ProtocolInfo
+    figures: tuple[Figure, ...]
+    language: str
+    limits: tuple[str, ...]
+    """What the model cannot do, or was not measured on; one sentence each."""
+    licence: str
+    """Of the model file itself."""
+    recipe: str
+    """The recipe that it was trained with, as TOML text."""
+    created: str
+    """The day it was made, as an ISO date."""
+    encoder: EncoderInfo | None = None
+    """What hears the waveform first and is not in the file, for a model that stands on one."""
+
+    @field_validator("labels")
+    @classmethod
+    def _distinct(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        if "" in labels or len(set(labels)) < len(labels):
+            raise ValueError("labels must be distinct and not empty")
+        return labels
+
+    @field_validator("created")
+    @classmethod
+    def _date(cls, created: str) -> str:
+        datetime.date.fromisoformat(created)
+        return created
+
+    @property
+    def title(self) -> str:
+        """Name and version, as predictions give it."""
+        return f"{self.name} {self.version}"
+
+    def to_json(self) -> str:
+        """The card as JSON text, on one line."""
+        return self.model_dump_json()
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The card in `text`.
+
+        Raises:
+            ModelError: the text is not JSON, its schema version is another one, a key is missing or
+                unknown, or a value is not allowed; the message names the key.
+        """
+        try:
+            return cls.model_validate_json(text, strict=True)
+        except ValidationError as error:
+            raise ModelError(f"model card: {_first_problem(error)}") from None
+
+
+def _first_problem(error: ValidationError) -> str:
+    """One line for the first thing wrong, the schema's version before all else."""
+    problems = error.errors(include_url=False, include_context=False)
+    versions = [problem for problem in problems if problem["loc"] == ("schema_version",)]
+    problem = (versions or problems)[0]
+    kind, found = problem["type"], reprlib.repr(problem["input"])
+    key = ".".join(str(part) for part in problem["loc"]) or "the whole card"
+    if kind == "missing":
+        return f"{key}: missing key; export the model again"
+    if kind == "extra_forbidden":
+        return f"{key!r}: unknown key; export the model again, or update Sottovoce"
+    if kind == "json_invalid":
+        return f"not valid JSON ({problem['msg'].lower()}); export the model again"
+    if versions:
+        return (
+            f"{key}: found {found}, this Sottovoce reads {SCHEMA_VERSION}; export the model again"
+        )
+    said = problem["msg"].removeprefix("Value error, ")
+    return f"{key}: {said[:1].lower()}{said[1:]}, found {found}; export the model again"

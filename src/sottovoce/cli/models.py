@@ -1,0 +1,157 @@
+"""`sottovoce models`: which models there are, how good they are, and the whole card of one."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sottovoce.display import display_path
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sottovoce.card import Card, EncoderInfo, Figure
+
+EXAMPLES = """Examples:
+
+  sottovoce models\n
+  sottovoce models ravdess8-tcn\n
+  sottovoce models my-model.onnx --json"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    app.command(epilog=EXAMPLES)(models)
+
+
+def models(
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME|FILE]", help="Show the card of this model.", show_default=False
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one model a line.")] = False,
+) -> None:
+    """List the models, or show what one was trained on, how good it is and what it cannot do."""
+    from rich.console import Console
+
+    from sottovoce.errors import ModelError
+    from sottovoce.judging import source_path
+    from sottovoce.model_file import read_model_file
+    from sottovoce.zoo import available, find
+
+    files = available().values() if model is None else [find(model)]
+    cards: list[tuple[Path, Card]] = []
+    problems: list[ModelError] = []
+    for file in files:
+        try:
+            cards.append((file, read_model_file(file)[1]))
+        except ModelError as error:
+            if model is not None:
+                raise
+            problems.append(error)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 1_000_000
+    if as_json:
+        for file, card in cards:
+            facts = {"file": source_path(file), "bytes": file.stat().st_size}
+            print(json.dumps(facts | card.model_dump(mode="json")))
+    elif model is None:
+        _list(cards, console)
+    else:
+        _show(*cards[0], console)
+    for problem in problems:
+        typer.echo(f"sottovoce: {problem}", err=True)
+    raise typer.Exit(1 if problems else 0)
+
+
+def _list(cards: "list[tuple[Path, Card]]", console: "Console") -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    if not cards:
+        console.print("There are no models here; give the path of an .onnx file.")
+        return
+    table = Table(box=SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
+    for heading in ("model", "version", "labels", "UAR (95 %)", "measured by", "size", "licence"):
+        table.add_column(heading)
+    for file, card in cards:
+        uar = next((figure for figure in card.figures if figure.metric == "uar"), None)
+        table.add_row(
+            card.name,
+            card.version,
+            " ".join(card.labels),
+            _figure(uar) if uar else "not measured",
+            _protocol(card),
+            _size(file) + (f" + {card.encoder.name}" if card.encoder else ""),
+            card.licence,
+        )
+    console.print(table)
+
+
+def _show(file: Path, card: "Card", console: "Console") -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    window, calibration = card.window, card.calibration
+    lines = [
+        ("model", card.title),
+        ("file", f"{display_path(file)} ({_size(file)})"),
+        ("what it is", card.description),
+        ("labels", ", ".join(card.labels)),
+        ("language", card.language),
+        *(("figure", f"{one.metric}: {_figure(one)} {one.note}") for one in card.figures),
+        ("measured by", f"{_protocol(card)}. {card.protocol.note}"),
+        *(
+            ("trained on", f"{one.name}: {one.clips} clips, {one.speakers} speakers, {one.licence}")
+            for one in card.corpora
+        ),
+        *((("stands on", _encoder(card.encoder, file)),) if card.encoder else ()),
+        ("hears", f"{card.sample_rate} Hz; trim {window.trim}, {window.min:g} to {window.max:g} s"),
+        ("uncertain", f"below {card.min_confidence:.0%}"),
+        ("calibration", f"{calibration.method}, fitted on {calibration.fitted_on or 'nothing'}"),
+        *(("limit", limit) for limit in card.limits),
+        ("licence", card.licence),
+        ("made on", card.created),
+    ]
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    before = ""
+    for heading, text in lines:
+        table.add_row("" if heading == before else heading, Text(text.strip()))
+        before = heading
+    console.print(table)
+
+
+def _encoder(info: "EncoderInfo", model: Path) -> str:
+    """Which encoder, whether it is here, and how to make it if it is not."""
+    from sottovoce.encoder import encoder_file
+
+    made = encoder_file(info)
+    if made.exists():
+        return f"{info.name}, in {display_path(made)} ({_size(made)})"
+    return f"{info.name}, not here yet; make it with: sottovoce encoder {display_path(model)}"
+
+
+def _protocol(card: "Card") -> str:
+    protocol = card.protocol
+    counts = [(protocol.folds, "fold"), (len(protocol.seeds), "seed")]
+    said = ", ".join(
+        [protocol.name, *(f"{count} {what}{'s' * (count != 1)}" for count, what in counts)]
+    )
+    return f"{said}, optimistic: speakers overlap" if protocol.optimistic else said
+
+
+def _figure(figure: "Figure") -> str:
+    """A figure with its interval: 64.1 % (58.0 to 70.2)."""
+    if figure.unit == "fraction":
+        return f"{figure.value:.1%} ({100 * figure.low:.1f} to {100 * figure.high:.1f})"
+    return f"{figure.value:.3g} {figure.unit} ({figure.low:.3g} to {figure.high:.3g})"
+
+
+def _size(file: Path) -> str:
+    return f"{file.stat().st_size / 1e6:.1f} MB"

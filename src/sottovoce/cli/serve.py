@@ -1,0 +1,151 @@
+"""`sottovoce serve`: the models behind HTTP and WebSocket."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+MEGABYTE = 1_000_000
+
+ACCESS = "Who may use it"
+LIMITS = "Limits"
+RESULTS = "Keep results"
+
+EXAMPLES = """Examples:
+
+  sottovoce serve\n
+  curl -F file=@interview.wav http://127.0.0.1:8000/v1/predict\n
+  sottovoce serve --host 0.0.0.0 --keys keys.txt --cors https://example.org\n
+  sottovoce serve --store sqlite:///results.db
+
+API keys stand in a file, one a line, or in $SOTTOVOCE_API_KEYS. They are asked for where there
+are any, and there must be some, or --open, where other machines can reach the service. SIGTERM or
+Ctrl-C ends it after what it has.
+
+Exit status: 0 it was ended so, 2 it could not start, or wrong usage."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    app.command(epilog=EXAMPLES)(serve)
+
+
+def serve(
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Where to listen; 0.0.0.0 is everywhere.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65535, help="0 is any free one.")
+    ] = 8000,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="What to serve; may be given again, the first answers unless another is asked.",
+            show_default="the built-in model",
+        ),
+    ] = None,
+    keys: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", rich_help_panel=ACCESS, help="API keys, one a line."),
+    ] = None,
+    open_to_all: Annotated[
+        bool,
+        typer.Option("--open", rich_help_panel=ACCESS, help="Let everybody in who can reach it."),
+    ] = False,
+    cors: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ORIGIN",
+            rich_help_panel=ACCESS,
+            help="A web site whose pages may ask, such as https://example.org; * for all.",
+            show_default="none",
+        ),
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            envvar="SOTTOVOCE_STORE",
+            rich_help_panel=RESULTS,
+            help="sqlite:///FILE or postgresql://USER@HOST/NAME.",
+            show_default="nothing is kept",
+        ),
+    ] = None,
+    store_audio: Annotated[
+        bool,
+        typer.Option("--store-audio", rich_help_panel=RESULTS, help="Keep the recordings as well."),
+    ] = False,
+    max_upload: Annotated[
+        float | None,
+        typer.Option(metavar="MB", rich_help_panel=LIMITS, help="Size of a request."),
+    ] = None,
+    max_duration: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", rich_help_panel=LIMITS, help="Length of a recording."),
+    ] = None,
+    max_timeline: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", rich_help_panel=LIMITS, help="The same for a timeline."),
+    ] = None,
+    max_work: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS", rich_help_panel=LIMITS, help="Time that a recording may take."
+        ),
+    ] = None,
+    max_requests: Annotated[
+        int | None, typer.Option(metavar="N", rich_help_panel=LIMITS, help="Requests at a time.")
+    ] = None,
+    max_streams: Annotated[
+        int | None, typer.Option(metavar="N", rich_help_panel=LIMITS, help="Streams at a time.")
+    ] = None,
+    idle: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", rich_help_panel=LIMITS, help="End a stream without sound."),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Log no requests.")] = False,
+) -> None:
+    """Serve models over HTTP and WebSocket, at first to this machine alone."""
+    import logging
+    import os
+
+    from sottovoce.errors import SottovoceError
+    from sottovoce.memory import return_large_blocks
+    from sottovoce.serve import Limits, Settings, create_app
+    from sottovoce.serve.keys import VARIABLE, read_keys
+    from sottovoce.serve.running import bind, run
+    from sottovoce.serve.settings import is_loopback
+
+    known = read_keys(keys, os.environ)
+    if not (known or open_to_all or is_loopback(host)):
+        raise SottovoceError(
+            f"{host} can be reached from other machines; give --keys FILE or ${VARIABLE}, or "
+            "--open to let everybody in"
+        )
+    if open_to_all and known:
+        raise SottovoceError("--open and API keys were given; leave one of them out")
+    asked: dict[str, Any] = {
+        "upload": None if max_upload is None else int(max_upload * MEGABYTE),
+        "duration": max_duration,
+        "timeline": max_timeline,
+        "work": max_work,
+        "requests": max_requests,
+        "streams": max_streams,
+        "idle": idle,
+    }
+    settings = Settings(
+        models=tuple(model or [None]),
+        keys=tuple(known),
+        cors=tuple(cors or ()),
+        store=store,
+        store_audio=store_audio,
+        limits=Limits(**{name: value for name, value in asked.items() if value is not None}),
+    )
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    logging.getLogger("sottovoce.serve").setLevel(logging.WARNING if quiet else logging.INFO)
+    return_large_blocks()
+    with bind(host, port) as listener:
+        app = create_app(settings)
+        run(app, listener, lambda address: print(f"Sottovoce listens on {address}", flush=True))

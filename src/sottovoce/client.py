@@ -1,0 +1,292 @@
+"""Asks a service that `sottovoce serve` runs, in the library's own types; extra `client`.
+
+from sottovoce.client import Client
+
+with Client("http://127.0.0.1:8000", key="...") as client:
+    print(client.predict("interview.wav").emotion)
+    for segment in client.timeline("call.mp3").segments:
+        print(segment.start, segment.emotion)
+    with client.stream(sample_rate=16_000) as live:
+        for samples in microphone:
+            for message in live.feed(samples):
+                print(message)
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Self, TypeAlias, Unpack
+
+from sottovoce.card import Card
+from sottovoce.client_stream import LiveStream, Message, refused, segment_of, summary_of
+from sottovoce.display import describe, one_line
+from sottovoce.errors import AudioError, MissingExtraError, SottovoceError
+from sottovoce.gate import Status
+from sottovoce.plan import Options
+from sottovoce.prediction import Prediction
+from sottovoce.segments import Segment, Summary
+
+try:
+    import httpx
+except ModuleNotFoundError:
+    raise MissingExtraError(
+        'the client needs httpx; run: pip install "sottovoce[client]"'
+    ) from None
+
+__all__ = ["Client", "LiveStream", "Message", "Recording", "TimelineResult"]
+
+Recording: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO
+"""A path, the bytes of a file, or a binary file object, read from where it stands."""
+
+TRIES = 4
+"""How often a request is sent while the service is too busy."""
+
+LONGEST_WAIT = 10.0
+"""s between two of them at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineResult:
+    """Emotion over time in one recording."""
+
+    model: str
+    """Name and version of the model that was asked."""
+    segments: tuple[Segment, ...]
+    summary: Summary
+
+
+class Client:
+    """A connection to a service; may be used from several threads.
+
+    A request that finds the service too busy is sent again after the time that it asks for.
+
+    Args:
+        url: of the service, such as http://127.0.0.1:8000.
+        key: an API key, where the service wants one.
+        timeout: s to wait for an answer, or for a stream to begin.
+    """
+
+    def __init__(
+        self, url: str = "http://127.0.0.1:8000", *, key: str | None = None, timeout: float = 120.0
+    ) -> None:
+        self._url, self._timeout = url.rstrip("/"), timeout
+        self._headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        self._http = httpx.Client(base_url=self._url, headers=self._headers, timeout=timeout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._http.close()
+
+    def predict(
+        self,
+        source: Recording,
+        *,
+        model: str | None = None,
+        min_confidence: float | None = None,
+        caller: str | None = None,
+    ) -> Prediction:
+        """The emotion in one recording.
+
+        Args:
+            source: the recording; its name is not sent.
+            model: one that the service has; its first one if None.
+            min_confidence: below it the status is `uncertain`, 0 to 1; the model's own if None.
+            caller: an id of your own that the service's store keeps with the result.
+
+        Raises:
+            AudioError: the recording cannot be read, here or there, or is too long.
+            SottovoceError: the service cannot be reached, or refuses the request.
+        """
+        query = {"model": model, "min_confidence": min_confidence, "caller": caller}
+        answer = self._post("/v1/predict", query, content=_content(source))
+        return _prediction(answer["predictions"][0], _name(source))
+
+    def predict_many(
+        self,
+        sources: Iterable[Recording],
+        *,
+        model: str | None = None,
+        min_confidence: float | None = None,
+        caller: str | None = None,
+    ) -> list[Prediction]:
+        """The emotions in several recordings, in one request.
+
+        Args:
+            sources: as for `predict`; one that the service cannot judge is answered with a
+                prediction of status `error`.
+            model: as for `predict`.
+            min_confidence: as for `predict`.
+            caller: as for `predict`.
+
+        Raises:
+            AudioError: a recording cannot be read here.
+            SottovoceError: as for `predict`.
+        """
+        given = list(sources)
+        if not given:
+            return []
+        query = {"model": model, "min_confidence": min_confidence, "caller": caller}
+        files = [("file", (str(n), _content(source))) for n, source in enumerate(given, 1)]
+        found = self._post("/v1/predict", query, files=files)["predictions"]
+        pairs = zip(found, given, strict=True)
+        return [_prediction(answer, _name(source)) for answer, source in pairs]
+
+    def timeline(
+        self,
+        source: Recording,
+        *,
+        model: str | None = None,
+        caller: str | None = None,
+        **options: Unpack[Options],
+    ) -> TimelineResult:
+        """Emotion over time in one recording.
+
+        Args:
+            source: as for `predict`.
+            model: as for `predict`.
+            caller: as for `predict`.
+            options: those of `Model.timeline` but for `gate`: window, hop, lookahead (3 s if left
+                out), smoothing, hold, channels, min_confidence.
+
+        Raises:
+            AudioError: as for `predict`.
+            SottovoceError: as for `predict`, or `gate` was given.
+        """
+        query = {"model": model, "caller": caller, **_sendable(options)}
+        answer = self._post("/v1/timeline", query, content=_content(source))
+        segments = tuple(segment_of(one) for one in answer["segments"])
+        return TimelineResult(answer["model"], segments, summary_of(answer["summary"]))
+
+    def stream(
+        self,
+        sample_rate: int,
+        *,
+        inputs: int = 1,
+        model: str | None = None,
+        caller: str | None = None,
+        **options: Unpack[Options],
+    ) -> LiveStream:
+        """Emotion while it is being spoken; a context manager.
+
+        Args:
+            sample_rate: of the samples that will be fed, Hz.
+            inputs: channels that they have.
+            model: as for `predict`.
+            caller: as for `predict`.
+            options: as for `timeline`.
+
+        Raises:
+            SottovoceError: the service cannot be reached, or refuses the stream.
+        """
+        config = _sendable(options) | {
+            "type": "config",
+            "sample_rate": sample_rate,
+            "encoding": "float32",
+            "channels": inputs,
+            "split": options.get("channels") == "split",
+            "model": model,
+            "caller": caller,
+        }
+        return LiveStream(self._url, self._headers, config, self._timeout)
+
+    def models(self) -> list[dict[str, Any]]:
+        """The models that the service has, in short: name, version, labels and so on.
+
+        Raises:
+            SottovoceError: as for `predict`.
+        """
+        found: list[dict[str, Any]] = self._ask("GET", "/v1/models")["models"]
+        return found
+
+    def card(self, name: str) -> Card:
+        """Everything known about one of the service's models.
+
+        Raises:
+            SottovoceError: as for `predict`, or there is no such model.
+        """
+        return Card.model_validate(self._ask("GET", f"/v1/models/{name}"))
+
+    def is_ready(self) -> bool:
+        """Whether the service can be reached and takes requests."""
+        try:
+            return self._http.get("/readyz").is_success
+        except httpx.HTTPError:
+            return False
+
+    def _post(self, path: str, query: Mapping[str, Any], **body: Any) -> dict[str, Any]:
+        given = {name: value for name, value in query.items() if value is not None}
+        return self._ask("POST", path, params=given, **body)
+
+    def _ask(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        for again in range(TRIES):
+            try:
+                response = self._http.request(method, path, **request)
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                raise SottovoceError(
+                    f"{self._url} does not answer ({one_line(error)}); is the service running?"
+                ) from None
+            if response.status_code != httpx.codes.TOO_MANY_REQUESTS or again == TRIES - 1:
+                break
+            time.sleep(_seconds(response.headers.get("retry-after", "")))
+        if not response.is_success:
+            raise refused(self._url, response.status_code, response.content)
+        try:
+            answer: dict[str, Any] = response.json()
+        except ValueError:
+            raise SottovoceError(
+                f"{self._url} answers something that is no JSON; is it a Sottovoce service?"
+            ) from None
+        return answer
+
+
+def _seconds(retry_after: str) -> float:
+    """How long to wait; proxies may give a date instead of a number, or hours."""
+    return min(float(retry_after), LONGEST_WAIT) if retry_after.isdecimal() else 1.0
+
+
+def _sendable(options: Options) -> dict[str, Any]:
+    if options.get("gate") is not None:
+        raise SottovoceError("gate cannot be sent to a service; leave it out")
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _content(source: Recording) -> bytes:
+    try:
+        if isinstance(source, bytes):
+            return source
+        if isinstance(source, str | os.PathLike):
+            return Path(source).read_bytes()
+        content = source.read()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise AudioError(f"{describe(source)}: cannot be read ({reason})") from None
+    if not isinstance(content, bytes):
+        raise AudioError(f"{describe(source)}: is open as text; open it in binary mode ('rb')")
+    return content
+
+
+def _name(source: Recording) -> str | None:
+    return os.fspath(source) if isinstance(source, str | os.PathLike) else None
+
+
+def _prediction(answer: Mapping[str, Any], name: str | None) -> Prediction:
+    return Prediction(
+        status=Status(answer["status"]),
+        model=answer["model"],
+        source=name,
+        duration=answer["duration"],
+        emotion=answer["emotion"],
+        confidence=answer["confidence"],
+        probabilities=answer["probabilities"],
+        message=answer["message"],
+    )

@@ -1,0 +1,145 @@
+"""One recording's way from a source to a prediction, but for the run of the network itself."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sottovoce.audio import Audio, Samples, Source
+from sottovoce.card import Card
+from sottovoce.display import describe
+from sottovoce.errors import AudioError, SottovoceError
+from sottovoce.gate import Gate, Status
+from sottovoce.prediction import Prediction
+from sottovoce.window import pieces
+
+Probabilities = NDArray[np.float32]
+
+Network = Callable[[Samples], Probabilities]
+"""(clips, samples) -> (clips, classes)."""
+
+BATCH_SECONDS = 32.0
+"""How much audio goes into one run of the network at most; it bounds the memory of a run."""
+
+MAX_PEAK = 100.0
+"""Samples beyond this were never scaled to -1..1; recordings in floats may well exceed 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A recording that passed the gate, cut into the pieces that the network is to hear."""
+
+    path: str | None
+    duration: float
+    pieces: Sequence[Samples]
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """What one call of `predict` asks: the model's card, the gate, and how sure it must be."""
+
+    card: Card
+    gate: Gate
+    min_confidence: float
+
+    def hear(self, source: Source) -> Heard | Prediction:
+        """Decode, gate and cut; a `Prediction` already where there is nothing to judge.
+
+        Raises:
+            SottovoceError: the source cannot be read, or was not scaled.
+        """
+        audio = Audio.read(source, sample_rate=self.card.sample_rate)
+        if audio.peak > MAX_PEAK:
+            raise AudioError(
+                f"{describe(source)}: samples reach {audio.peak:.3g}; scale them to -1..1"
+            )
+        verdict = self.gate.judge(audio)
+        path = source_path(source)
+        if verdict.status is Status.OK:
+            return Heard(path, audio.duration, pieces(audio, self.card.window, verdict.extent))
+        return Prediction(
+            status=verdict.status,
+            model=self.card.title,
+            source=path,
+            duration=audio.duration,
+            message=self._why(verdict.status),
+        )
+
+    def conclude(self, heard: Heard, rows: Probabilities) -> Prediction:
+        """The prediction from the network's answers.
+
+        Args:
+            heard: the recording.
+            rows: (pieces, classes), averaged in proportion to the pieces' lengths.
+
+        Returns:
+            `ok` or `uncertain`; `error` where the network's answer is not a number.
+        """
+        lengths = [len(piece) for piece in heard.pieces]
+        mean = np.average(rows.astype(np.float64), axis=0, weights=lengths)
+        if not np.isfinite(mean).all():
+            name = heard.path or "the recording"
+            return Prediction(
+                status=Status.ERROR,
+                model=self.card.title,
+                source=heard.path,
+                duration=heard.duration,
+                message=f"{name}: the model's answer to it is not a number; try another model",
+            )
+        best = int(mean.argmax())
+        confidence = float(mean[best])
+        sure = confidence >= self.min_confidence
+        return Prediction(
+            status=Status.OK if sure else Status.UNCERTAIN,
+            model=self.card.title,
+            source=heard.path,
+            duration=heard.duration,
+            emotion=self.card.labels[best],
+            confidence=confidence,
+            probabilities=dict(zip(self.card.labels, mean.tolist(), strict=True)),
+            message="" if sure else "no emotion stands out",
+        )
+
+    def fail(self, source: Source, error: SottovoceError | MemoryError) -> Prediction:
+        """The prediction, of status `error`, for a source that could not be judged."""
+        message = str(error) or f"{describe(source)}: not enough memory to decode it; split it"
+        return Prediction(
+            status=Status.ERROR, model=self.card.title, source=source_path(source), message=message
+        )
+
+    def _why(self, status: Status) -> str:
+        if status is Status.TOO_SHORT:
+            return f"too short to judge, {self.gate.min_duration:g} s are needed"
+        return "the recording is silent" if status is Status.SILENCE else "we hear no speech"
+
+
+def batches(lengths: Sequence[int], sample_rate: int) -> list[list[int]]:
+    """Which pieces go into the network together: those of one length, up to `BATCH_SECONDS`.
+
+    >>> batches([8, 4, 8], sample_rate=4)
+    [[1], [0, 2]]
+    """
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    together: list[list[int]] = []
+    for index in order:
+        length = lengths[index]
+        most = max(1, int(BATCH_SECONDS * sample_rate) // length)
+        if together and lengths[together[-1][0]] == length and len(together[-1]) < most:
+            together[-1].append(index)
+        else:
+            together.append([index])
+    return together
+
+
+def source_path(source: Any) -> str | None:
+    r"""The path of a source as a string that is always valid Unicode, or None where it has none.
+
+    Bytes of a file name that are no UTF-8 are written as `\udcXX`.
+    """
+    name = source if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
+    if not isinstance(name, str | bytes | os.PathLike):
+        return None
+    return os.fsdecode(name).encode("utf-8", "backslashreplace").decode("utf-8")

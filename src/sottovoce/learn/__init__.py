@@ -1,0 +1,1 @@
+"""The learning half: corpora, recipes, training, evaluation and export (`sottovoce[learn]`)."""

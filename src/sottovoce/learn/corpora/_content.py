@@ -1,0 +1,162 @@
+"""What is in each clip of a corpus, found by decoding it once and remembered in a cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ValidationError
+
+from sottovoce.audio import Audio
+from sottovoce.cache import cache_folder
+from sottovoce.errors import AudioError
+from sottovoce.processors import processors
+
+FULL_SCALE = 0.999
+CLIPPED_RUN = 3
+"""So many samples in a row at full scale are clipping: a loud peak touches it for one or two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Facts about the decoded audio of one file."""
+
+    duration: float
+    """s"""
+    sample_rate: int
+    """Hz"""
+    channels: int
+    rms: float
+    """Of all samples less their mean; full scale is 1."""
+    peak: float
+    clipped: float
+    """Share of the samples that lie in runs of `CLIPPED_RUN` or more at full scale."""
+    digest: str
+    """SHA-256 of the rate and of the samples, mixed down, at that rate."""
+
+    @property
+    def clipped_samples(self) -> int:
+        """How many samples, of all channels, `clipped` is."""
+        return round(self.clipped * self.duration * self.sample_rate * self.channels)
+
+    @classmethod
+    def of(cls, audio: Audio) -> Content:
+        """Measure a recording as it was decoded, with all its channels."""
+        samples = audio.samples
+        mono = audio.mono().samples[0]
+        digest = hashlib.sha256(f"{audio.sample_rate}:".encode())
+        digest.update(np.ascontiguousarray(mono).data)
+        empty = samples.size == 0
+        return cls(
+            duration=audio.duration,
+            sample_rate=audio.sample_rate,
+            channels=samples.shape[0],
+            rms=0.0 if empty else float(mono.std(dtype=np.float64)),
+            peak=0.0 if empty else float(np.abs(samples).max()),
+            clipped=0.0 if empty else _clipped(samples),
+            digest=digest.hexdigest(),
+        )
+
+
+def _clipped(samples: np.ndarray) -> float:
+    """samples: (channels, samples) -> share of them that is clipped."""
+    top = np.abs(samples) >= FULL_SCALE
+    if not top.any():
+        return 0.0
+    fence = np.zeros((len(top), 1), dtype=np.int8)
+    steps = np.diff(np.hstack([fence, top.astype(np.int8), fence]).ravel())
+    runs = np.flatnonzero(steps == -1) - np.flatnonzero(steps == 1)
+    return float(runs[runs >= CLIPPED_RUN].sum() / samples.size)
+
+
+def describe(
+    paths: Sequence[Path], folder: Path, progress: Callable[[int, int], None] | None = None
+) -> list[Content | AudioError]:
+    """The content of each file, or why it cannot be read, in the order of `paths`.
+
+    `folder` names the cache; `progress` is called with how many are done, and of how many.
+    """
+    store = cache_folder() / "contents" / f"{_hash(os.fsencode(folder.resolve()))[:32]}.json"
+    remembered = _load(store)
+    keys = {path: _key(path) for path in paths}
+    found: dict[Path, Content | AudioError] = {
+        path: remembered[key] for path, key in keys.items() if key in remembered
+    }
+    report = progress or (lambda done, total: None)
+    report(len(found), len(keys))
+    for path, content in _decode([path for path in keys if path not in found]):
+        found[path] = content
+        report(len(found), len(keys))
+    facts = {keys[path]: fact for path, fact in found.items() if isinstance(fact, Content)}
+    if facts != remembered:
+        _save(store, facts)
+    return [found[path] for path in paths]
+
+
+def _decode(paths: Sequence[Path]) -> Iterator[tuple[Path, Content | AudioError]]:
+    """Decode in threads; results come as they are ready."""
+    pool = ThreadPoolExecutor(max_workers=processors())
+    try:
+        waiting = {pool.submit(_read, path): path for path in paths}
+        for future in as_completed(waiting):
+            yield waiting[future], future.result()
+    finally:  # also after Ctrl-C: what has not begun never will
+        pool.shutdown(cancel_futures=True)
+
+
+def _read(path: Path) -> Content | AudioError:
+    try:
+        return Content.of(Audio.read(path, mono=False))
+    except AudioError as error:
+        return error
+
+
+def _key(path: Path) -> str:
+    """Changes whenever the file does."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return ""
+    return _hash(b"%d %d " % (stat.st_size, stat.st_mtime_ns) + os.fsencode(path.resolve()))
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+class _Store(BaseModel):
+    """What a file in the cache holds: the contents of one folder, by `_key`."""
+
+    format: Literal[1]
+    """Raised when `Content`, or how it is found, changes."""
+    contents: dict[str, Content]
+
+
+def _load(store: Path) -> dict[str, Content]:
+    """What was remembered; a cache that cannot be read or understood is as good as none."""
+    try:
+        return _Store.model_validate_json(store.read_bytes()).contents
+    except (OSError, ValidationError):
+        return {}
+
+
+def _save(store: Path, contents: dict[str, Content]) -> None:
+    """Write the whole file or nothing; a cache that cannot be written costs time only."""
+    try:
+        store.parent.mkdir(parents=True, exist_ok=True)
+        handle, draft = tempfile.mkstemp(dir=store.parent, suffix=".part")
+    except OSError:
+        return
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(_Store(format=1, contents=contents).model_dump_json())
+        Path(draft).replace(store)
+    except OSError:
+        Path(draft).unlink(missing_ok=True)

@@ -1,0 +1,172 @@
+"""The clips of a recipe: scanned, of the emotions it tells apart, decoded."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sottovoce import gate as gate_module
+from sottovoce import speech
+from sottovoce.errors import CorpusError
+from sottovoce.gate import Gate
+from sottovoce.learn.batches import ChangedClips, Examples, WholeClips
+from sottovoce.learn.classifier import make_frontend
+from sottovoce.learn.clips import ClipStore
+from sottovoce.learn.corpora import Clip, scan
+from sottovoce.learn.corpora._files import AUDIO, files
+from sottovoce.learn.features import FeatureStore
+from sottovoce.learn.recipe import Recipe
+
+NOISE = "noise"
+"""What `--data noise=DIR` names: recordings of anything but speech."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how many are done, and of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Everything that a recipe's trainings are made of.
+
+    Attributes:
+        recipe: that asks for it.
+        clips: all of its corpora that carry one of its emotions.
+        store: their audio, in the same order.
+        noise: background noise for augmentation, if any.
+        features: of the clips, where the recipe trains on whole ones.
+        copies: the same of changed copies of them.
+    """
+
+    recipe: Recipe
+    clips: tuple[Clip, ...]
+    store: ClipStore
+    noise: ClipStore | None
+    features: FeatureStore | None = None
+    copies: tuple[FeatureStore, ...] = ()
+
+    @classmethod
+    def load(
+        cls,
+        recipe: Recipe,
+        folders: Mapping[str, Path],
+        progress: Progress = lambda what, done, total: None,
+    ) -> "Data":
+        """Scan and decode the corpora of a recipe.
+
+        Args:
+            recipe: names the corpora and the emotions.
+            folders: corpus -> where it lies; `NOISE` -> a folder of noise.
+            progress: called again and again.
+
+        Raises:
+            CorpusError: a folder is missing or too many, or an emotion has no clip.
+        """
+        _check_folders(recipe, folders)
+        clips: list[Clip] = []
+        for name in recipe.corpora:
+            found = scan(
+                name,
+                folders[name],
+                **({"columns": recipe.table} if name == "table" else {}),
+                progress=lambda done, total, name=name: progress(f"reading {name}", done, total),  # type: ignore[misc]
+            )
+            clips += [clip for clip in found.clips if clip.emotion in recipe.emotions]
+        missing = [each for each in recipe.emotions if each not in {c.emotion for c in clips}]
+        if missing:
+            raise CorpusError(
+                f"no clip of {', '.join(recipe.corpora)} is {missing[0]}, which the recipe "
+                "names; leave it out of the labels, or add a corpus that has it"
+            )
+        gate = Gate()
+        store = ClipStore.build(
+            [clip.path for clip in clips],
+            [clip.digest for clip in clips],
+            recipe.sample_rate,
+            speech=lambda audio: gate.judge(audio).extent,
+            speech_key=f"{gate} {gate_digest()}",
+            progress=lambda done, total: progress("decoding", done, total),
+        )
+        noise = None
+        if recipe.augment.noise:
+            noise = _noise(folders[NOISE], recipe.sample_rate, progress)
+        if recipe.training.crop:
+            return cls(recipe, tuple(clips), store, noise)
+        digests = [clip.digest for clip in clips]
+        features, *copies = _features(recipe, store, noise, digests, progress)
+        return cls(recipe, tuple(clips), store, noise, features, tuple(copies))
+
+    def examples(self, rows: Sequence[int]) -> Examples:
+        """Give some of the clips, with their emotions as indices."""
+        emotions = self.recipe.emotions
+        targets = tuple(emotions.index(self.clips[row].emotion) for row in rows)
+        return Examples(self.store, tuple(rows), targets, self.features, self.copies)
+
+    def name(self, row: int) -> str:
+        """Name a clip the same on every machine: speaker and file name, "ravdess/07/03-....wav"."""
+        clip = self.clips[row]
+        return f"{clip.speaker}/{clip.path.name}"
+
+
+def gate_digest() -> str:
+    """Name how the gate finds speech, by its code and its detector: another one, another store."""
+    sources = (gate_module.__file__, speech.__file__, speech.GRAPH)
+    return hashlib.sha256(b"".join(Path(each).read_bytes() for each in sources)).hexdigest()
+
+
+def _check_folders(recipe: Recipe, folders: Mapping[str, Path]) -> None:
+    wanted = [*recipe.corpora, *([NOISE] if recipe.augment.noise else [])]
+    for name in wanted:
+        if name not in folders:
+            raise CorpusError(
+                f"the recipe {recipe.name} needs {name}; say where it lies with --data {name}=DIR"
+            )
+    for name in folders:
+        if name not in (*recipe.corpora, NOISE):
+            raise CorpusError(
+                f"--data {name}=...: the recipe {recipe.name} does not use {name}; "
+                f"it uses {', '.join(wanted)}"
+            )
+
+
+def _features(
+    recipe: Recipe,
+    store: ClipStore,
+    noise: ClipStore | None,
+    digests: Sequence[str],
+    progress: Progress,
+) -> Sequence[FeatureStore]:
+    """The features of all clips, and of each of the recipe's changed copies of them."""
+    frontend, spec = make_frontend(recipe), recipe.augment
+    everything = Examples(store, tuple(range(len(store))), (0,) * len(store))
+    clips = WholeClips(everything, recipe.window)
+    settings = [recipe.sample_rate, recipe.frontend.model_dump(), recipe.window.model_dump()]
+    key = [settings, frontend.identity, gate_digest(), list(digests)]
+    change = [
+        spec.model_dump(
+            include={*spec.of_waveforms, "noise_snr", "pitch_probability", "cut_random"}
+        )
+    ]
+    stores = []
+    for copy in range(1 + spec.copies):
+        what = f"computing features of copy {copy}" if copy else "computing features"
+        stores.append(
+            FeatureStore.build(
+                frontend,
+                ChangedClips(clips, spec, noise, copy) if copy else clips,
+                json.dumps([*key, *([change, noise and noise.key, copy] if copy else [])]),
+                progress=lambda done, total, what=what: progress(what, done, total),  # type: ignore[misc]
+            )
+        )
+    return stores
+
+
+def _noise(folder: Path, sample_rate: int, progress: Progress) -> ClipStore:
+    paths = [path for path in files(folder) if path.suffix.lower() in AUDIO]
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    return ClipStore.build(
+        paths,
+        digests,
+        sample_rate,
+        progress=lambda done, total: progress("decoding noise", done, total),
+    )

@@ -1,0 +1,108 @@
+"""What the features of single frames share: a sound whose spectrum is computed once, and deltas."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Hashable
+from typing import Self
+
+import torch
+from pydantic import Field, model_validator
+from torch import nn
+
+from sottovoce.learn.frontends import FrontEnd
+from sottovoce.learn.frontends.deltas import Delta
+from sottovoce.learn.frontends.spectrum import Spectrum
+from sottovoce.learn.registry import Options
+
+
+class Sound:
+    """A batch of waveforms, and what several features need of it, each computed once.
+
+    Attributes:
+        waveform: (batch, samples), -1..1.
+    """
+
+    def __init__(self, waveform: torch.Tensor) -> None:
+        """Nothing is computed before a feature asks for it."""
+        self.waveform = waveform
+        self._known: dict[Hashable, torch.Tensor] = {}
+
+    def once(self, key: Hashable, make: Callable[[], torch.Tensor]) -> torch.Tensor:
+        """Give what `make` gives; where `key` was asked for before, what it gave then."""
+        if key not in self._known:
+            self._known[key] = make()
+        return self._known[key]
+
+
+class Framing(Options):
+    """How a waveform is cut into frames; the defaults are librosa's."""
+
+    frame: int = Field(2048, ge=64, le=16384, multiple_of=2, description="Samples of a frame.")
+    hop: int = Field(512, ge=16, le=16384, description="Samples from one frame to the next.")
+
+
+class FrameOptions(Framing):
+    """Options of every feature of frames."""
+
+    deltas: int = Field(
+        0, ge=0, le=4, description="Highest order of the slopes over time that are added below."
+    )
+
+
+class FrameFeature(FrontEnd):
+    """Some values for each frame, and their deltas below them.
+
+    Frame t is centred on sample t * hop: time = samples // hop + 1.
+    """
+
+    def __init__(self, options: FrameOptions, sample_rate: int, rows: int = 1) -> None:
+        """`rows` is the number of values of a frame, without deltas."""
+        super().__init__(options, sample_rate)
+        self.frame, self.hop = options.frame, options.hop
+        self.deltas = nn.ModuleList(Delta(order) for order in range(1, options.deltas + 1))
+        self.features = rows * (1 + options.deltas)
+
+    def raw(self, waveform: torch.Tensor) -> torch.Tensor:
+        """waveform: (batch, samples), -1..1 -> (batch, features, time)."""
+        return self.of(Sound(waveform))
+
+    def of(self, sound: Sound) -> torch.Tensor:
+        """Give the feature of a sound that other features may hear too: (batch, features, time)."""
+        values = self.measure(sound)
+        return torch.cat([values, *(delta(values) for delta in self.deltas)], dim=1)
+
+    @abstractmethod
+    def measure(self, sound: Sound) -> torch.Tensor:
+        """Give the values without deltas: (batch, rows, time)."""
+
+
+class SpectralOptions(FrameOptions):
+    """Options of features of the spectrum."""
+
+    window: int = Field(
+        0, ge=0, le=16384, description="Samples of the Hann window in the frame's middle; 0: all."
+    )
+
+    @model_validator(mode="after")
+    def _window_in_frame(self) -> Self:
+        if self.window > self.frame:
+            raise ValueError(f"window: {self.window} samples; should be at most frame {self.frame}")
+        return self
+
+
+class SpectralFeature(FrameFeature):
+    """A feature of the spectrum of each frame, which is shared with others of the same frames."""
+
+    def __init__(self, options: SpectralOptions, sample_rate: int, rows: int = 1) -> None:
+        """See `SpectralOptions`; `rows` is the number of values of a frame, without deltas."""
+        super().__init__(options, sample_rate, rows)
+        window = options.window or options.frame
+        self.spectrum = Spectrum(options.frame, window, options.hop)
+        self.framing = (options.frame, window, options.hop)
+
+    def power(self, sound: Sound) -> torch.Tensor:
+        """Give |X|^2: (batch, time, bins), bin k at k * sample_rate / frame Hz."""
+        return sound.once(("power", self.framing), lambda: self.spectrum(sound.waveform))
+
+    def magnitude(self, sound: Sound) -> torch.Tensor:
+        """Give |X|: (batch, time, bins)."""
+        return sound.once(("magnitude", self.framing), lambda: self.power(sound).sqrt())

@@ -1,0 +1,86 @@
+"""How far a figure may be trusted: 95 % intervals from resampling speakers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sottovoce.errors import SottovoceError
+from sottovoce.learn.evaluation import Predictions, Tally
+
+LEAST_DRAWS = 100
+"""Fewer draws give no 2.5th percentile worth the name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A figure and its 95 % interval, `low` to `high`, in the figure's own unit."""
+
+    value: float
+    low: float
+    high: float
+
+
+def intervals(
+    runs: Predictions | Sequence[Predictions], draws: int = 10_000, seed: int = 0
+) -> dict[str, Interval]:
+    """Measure runs over the same clips, with a 95 % interval for each metric of `metrics`.
+
+    A draw takes as many speakers as there are, with replacement, the same ones for every run, and
+    averages the metric over the runs: the percentile bootstrap (Efron and Tibshirani 1993, chapter
+    13) with the speaker as the unit, because the clips of one speaker are not independent. `value`
+    is the mean over the runs of the metric on all clips, never the best run.
+
+    A draw may lack a class: it then counts for uar and macro_f1 over the classes it has, and not at
+    all for the missing class's recall. Where all but a few draws lie on one side of the value, as
+    the ECE's may, since it grows with noise, the interval is stretched to hold the value.
+
+    Args:
+        runs: one run, or several (seeds) over the same clips, in any order.
+        draws: number of draws, `LEAST_DRAWS` or more.
+        seed: of the draws; the same seed gives the same intervals.
+
+    Raises:
+        SottovoceError: no run, runs over different clips, one speaker only, or too few draws.
+    """
+    aligned = _align([runs] if isinstance(runs, Predictions) else list(runs))
+    labels = aligned[0].labels
+    speakers, group = np.unique(aligned[0].speakers, return_inverse=True)
+    count = len(speakers)
+    if count < 2:
+        raise SottovoceError(
+            f"one speaker only ({speakers[0]}): an interval comes from resampling speakers; "
+            f"use two or more"
+        )
+    if draws < LEAST_DRAWS:
+        raise SottovoceError(f"{draws} draws; use {LEAST_DRAWS} or more")
+    drawn = np.random.default_rng(seed).multinomial(count, [1 / count] * count, size=draws)
+    weights = np.vstack([np.ones(count), drawn])  # row 0: every speaker once
+    measured = [Tally.of(run, group, count).weighted(weights).metrics(labels) for run in aligned]
+    result = {}
+    for name in measured[0]:
+        figures = np.mean([each[name] for each in measured], axis=0)
+        value, known = figures[0], figures[~np.isnan(figures)]
+        if not np.isnan(value):
+            low, high = np.percentile(known[1:], (2.5, 97.5))
+            result[name] = Interval(float(value), float(min(low, value)), float(max(high, value)))
+    return result
+
+
+def _align(runs: list[Predictions]) -> list[Predictions]:
+    """Bring every run into the order of clip names, and check that they are of the same clips."""
+    if not runs:
+        raise SottovoceError("no run to measure; give the predictions of one or more")
+    aligned = [run.take(np.argsort(run.clips)) for run in runs]
+    first = aligned[0]
+    for number, run in enumerate(aligned[1:], start=2):
+        same = run.labels == first.labels and all(
+            np.array_equal(getattr(run, name), getattr(first, name))
+            for name in ("clips", "speakers", "truth")
+        )
+        if not same:
+            raise SottovoceError(
+                f"run {number} and run 1 differ in clips, speakers, truth or labels; "
+                f"runs that are averaged must be of the same clips"
+            )
+    return aligned

@@ -1,0 +1,64 @@
+"""Nearest neighbours on summary statistics: the classes of the training clips that are closest."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+
+from sottovoce.errors import SottovoceError
+from sottovoce.learn.networks.classical import Classical, ClassicalOptions, log_probabilities
+
+
+class NeighboursOptions(ClassicalOptions):
+    """Options of the network `k-nearest-neighbours`."""
+
+    neighbours: int = Field(5, ge=1, le=1000, description="How many training clips are asked.")
+    weights: Literal["uniform", "distance"] = Field(
+        "uniform", description="distance: a clip counts by the inverse of its distance."
+    )
+
+
+class Neighbours(Classical):
+    """The class shares among the nearest training clips, by Euclidean distance.
+
+    It needs no fitting by scikit-learn: the training clips are what it learns. The model file holds
+    their inputs.
+    """
+
+    name = "k-nearest-neighbours"
+    Options = NeighboursOptions
+    learned = ("known", "kinds")
+    options: NeighboursOptions
+    known: torch.Tensor
+    kinds: torch.Tensor
+
+    def learn(
+        self, points: NDArray[np.float32], targets: NDArray[np.int64], seed: int
+    ) -> Mapping[str, NDArray[Any]]:
+        """Give `known` (clips, inputs) and `kinds` (clips, classes), 1 for the clip's class.
+
+        Raises:
+            SottovoceError: there are fewer clips than neighbours.
+        """
+        if len(points) < self.options.neighbours:
+            raise SottovoceError(
+                f"{len(points)} training clips for {self.options.neighbours} neighbours; give "
+                "fewer neighbours in [network], or more clips"
+            )
+        return {"known": points, "kinds": np.eye(self.classes, dtype=np.float32)[targets]}
+
+    def scores(self, points: torch.Tensor) -> torch.Tensor:
+        """points: (batch, inputs) -> logits: (batch, classes)."""
+        # By |x - v|^2 - |x|^2 = |v|^2 - 2 x v; its rounding would spoil the weights of the nearest.
+        order = self.known.square().sum(dim=1) - 2 * points @ self.known.T
+        nearest = order.topk(self.options.neighbours, dim=1, largest=False).indices
+        kinds = self.kinds[nearest]
+        if self.options.weights == "uniform":
+            return log_probabilities(kinds.mean(dim=1))
+        distance = (self.known[nearest] - points[:, None]).square().sum(dim=2, keepdim=True).sqrt()
+        same = (distance == 0).to(points.dtype)  # a clip that is known counts alone
+        weight = torch.where(same.amax(dim=1, keepdim=True) > 0, same, 1 / distance)
+        return log_probabilities((weight * kinds).sum(dim=1) / weight.sum(dim=1))

@@ -1,0 +1,74 @@
+"""Recurrent networks on frames as they come: plain, LSTM and GRU."""
+
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from sottovoce.learn.networks import Network
+from sottovoce.learn.networks.parts import Cell, How, Recurrent, Summary, head
+from sottovoce.learn.registry import Options
+from sottovoce.learn.tables import Number, Whole
+
+
+class RecurrentOptions(Options):
+    """Options of the networks `rnn`, `lstm` and `gru`."""
+
+    units: Whole = Field(128, ge=1, le=2048, description="Units of each layer, per direction.")
+    layers: Whole = Field(2, ge=1, le=8, description="Number of recurrent layers.")
+    bidirectional: bool = Field(True, strict=True, description="Hear the clip backwards as well.")
+    dropout: Number = Field(0.3, ge=0, lt=1, description="Dropout after each recurrent layer.")
+    summary: How = Field(
+        "last",
+        description="How the sequence becomes one vector. last: each direction's state when it "
+        "has heard all. mean: over time. attention: a mean with learned weights.",
+    )
+    dense: Whole = Field(64, ge=1, le=2048, description="Width of the dense layer.")
+    dense_dropout: Number = Field(0.3, ge=0, lt=1, description="Dropout after the dense layer.")
+
+
+class RecurrentNetwork(Network):
+    """Recurrent layers, a summary of what they heard, a dense layer; a subclass names the cell."""
+
+    Options = RecurrentOptions
+    cell: ClassVar[Cell]
+
+    def __init__(self, options: RecurrentOptions, features: int, classes: int) -> None:
+        """See `RecurrentOptions`."""
+        super().__init__(options, features, classes)
+        self.recurrent = Recurrent(
+            self.cell,
+            features,
+            (options.units,) * options.layers,
+            options.dropout,
+            options.bidirectional,
+        )
+        self.summary = Summary(options.summary, self.recurrent)
+        self.head = head(self.recurrent.width, options.dense, options.dense_dropout, classes)
+
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        """frames: (batch, features, time) -> logits: (batch, classes)."""
+        logits: torch.Tensor = self.head(self.summary(self.recurrent(frames.transpose(1, 2))))
+        return logits
+
+
+class RNN(RecurrentNetwork):
+    """Plain recurrent layers (Elman 1990), a summary of what they heard, a dense layer."""
+
+    name = "rnn"
+    cell = nn.RNN
+
+
+class LSTM(RecurrentNetwork):
+    """Layers of long short-term memory (Hochreiter and Schmidhuber 1997), summary, dense layer."""
+
+    name = "lstm"
+    cell = nn.LSTM
+
+
+class GRU(RecurrentNetwork):
+    """Layers of gated recurrent units (Cho et al. 2014), summary, dense layer."""
+
+    name = "gru"
+    cell = nn.GRU

@@ -1,0 +1,292 @@
+"""The recipe: one TOML file that says everything about an experiment, checked before it runs."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    Field,
+    PrivateAttr,
+    SerializeAsAny,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from sottovoce.card import Window
+from sottovoce.display import display_path
+from sottovoce.emotions import EMOTIONS, LABEL_SETS
+from sottovoce.errors import RecipeError
+from sottovoce.learn import corpora
+from sottovoce.learn.corpora.table import TableSpec
+from sottovoce.learn.mistakes import Mistake, listed, mistakes_in, shown
+from sottovoce.learn.registry import Options, frontends, networks
+from sottovoce.learn.tables import (
+    AugmentSpec,
+    ClaimSpec,
+    CriteriaSpec,
+    Number,
+    ProtocolSpec,
+    SearchSpec,
+    TrainingSpec,
+    Whole,
+)
+
+
+class Component(Options):
+    """A front end or a network: its name and the options of its class, already checked."""
+
+    name: str
+    options: SerializeAsAny[BaseModel]
+
+
+class Recipe(Options):
+    """Everything about one experiment, checked; made by `Recipe.load` or `Recipe.parse`."""
+
+    name: str = Field(
+        pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$",
+        max_length=64,
+        description="Names the run and the model: small letters, digits and single hyphens.",
+    )
+    description: str = Field(default="", description="One sentence on what this is.")
+    labels: str | tuple[str, ...] = Field(
+        description="A label set (" + ", ".join(LABEL_SETS) + ") or a list of emotions, in the "
+        "order of the model's outputs. Clips of other emotions are left out.",
+    )
+    corpora: tuple[str, ...] = Field(
+        min_length=1, description="Corpora to learn from; each folder is given as --data NAME=DIR."
+    )
+    sample_rate: Whole = Field(
+        default=16_000, ge=4000, le=192_000, description="Hz; clips are resampled to this."
+    )
+    version: str = Field(
+        default="1", min_length=1, max_length=32, description="Version of the model it gives."
+    )
+    min_confidence: Number | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Probability below which the model says it is uncertain; twice that of a guess "
+        "if not given.",
+    )
+    weights: Literal["float32", "float16"] = Field(
+        default="float32", description="How the model file keeps its weights; float16 halves it."
+    )
+    seeds: tuple[Whole, ...] = Field(
+        default=(0, 1, 2), min_length=1, description="One whole cross-validation is run for each."
+    )
+    licence: str = Field(
+        min_length=1, description="Licence of the model, which follows from that of its corpora."
+    )
+    limits: tuple[str, ...] = Field(
+        default=(), description="Sentences on what the model is not fit for."
+    )
+    table: TableSpec = TableSpec()
+    protocol: ProtocolSpec
+    window: Window
+    frontend: Component
+    network: Component
+    training: TrainingSpec = TrainingSpec()
+    augment: AugmentSpec = AugmentSpec()
+    criteria: CriteriaSpec = CriteriaSpec()
+    claim: ClaimSpec | None = None
+    search: SearchSpec | None = None
+    alternatives: dict[str, ProtocolSpec] = Field(
+        default={},
+        description="Other protocols by name, such as that of the authors of a system: "
+        "`sottovoce train --protocol NAME` splits by it.",
+    )
+    alternative: str = Field(
+        default="",
+        description="Name of the alternative that takes the place of [protocol]; set by "
+        "`--protocol`.",
+    )
+
+    _text: str = PrivateAttr("")
+
+    @property
+    def text(self) -> str:
+        """The TOML as it was written, to be kept in the run and in the model file."""
+        return self._text
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """The emotions to tell apart, in the order of the model's outputs."""
+        return LABEL_SETS[self.labels] if isinstance(self.labels, str) else self.labels
+
+    def under(self, alternative: str) -> Self:
+        """Give the same recipe under another of its protocols.
+
+        Raises:
+            RecipeError: it has no alternative of this name.
+        """
+        if alternative not in self.alternatives:
+            raise RecipeError(
+                f"recipe {self.name} has no protocol called {shown(alternative)}; its "
+                f"[alternatives] are {listed(self.alternatives) if self.alternatives else 'none'}"
+            )
+        return self.parse(f'alternative = "{alternative}"\n{self.text}', self.name)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read and check a recipe file.
+
+        Raises:
+            RecipeError: it cannot be read, is not TOML, or a key or a value is wrong.
+        """
+        origin = display_path(path)
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except OSError as error:
+            reason = error.strerror or error
+            raise RecipeError(f"{origin}: cannot read this recipe: {reason}") from error
+        except UnicodeDecodeError as error:
+            raise RecipeError(f"{origin}: not a recipe: it is not UTF-8 text") from error
+        return cls.parse(text, origin)
+
+    @classmethod
+    def parse(cls, text: str, origin: str = "recipe") -> Self:
+        """Check the text of a recipe; `origin` begins every message.
+
+        Raises:
+            RecipeError: it is not TOML, or a key or a value is wrong.
+        """
+        try:
+            tables = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise RecipeError(f"{origin}: not valid TOML: {error}") from error
+        mistakes: list[Mistake] = []
+        known: dict[str, Mapping[str, type[Any]]] = {"frontend": frontends(), "network": networks()}
+        for key, classes in known.items():
+            if key in tables:
+                tables[key], found = _component(key, tables[key], classes)
+                mistakes += found
+        recipe = None
+        try:
+            recipe = cls.model_validate(tables)
+        except ValidationError as error:
+            mistakes += mistakes_in(error, cls)
+        if recipe is None or mistakes:
+            more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
+            raise RecipeError(f"{origin}: {mistakes[0].key}: {mistakes[0].message}{more}")
+        recipe._text = text
+        return recipe
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _known_labels(cls, labels: object) -> object:
+        if isinstance(labels, str) and labels in LABEL_SETS:
+            return labels
+        if not isinstance(labels, list | tuple):
+            raise ValueError(f"should be a list of emotions, or one of {listed(LABEL_SETS)}")
+        unknown = [label for label in labels if label not in EMOTIONS]
+        if unknown:
+            raise ValueError(f"{shown(unknown[0])} is not one of {listed(EMOTIONS)}")
+        if len(set(labels)) != len(labels) or len(labels) < 2:
+            raise ValueError("should be two or more emotions, each once")
+        return labels
+
+    @field_validator("corpora")
+    @classmethod
+    def _known_corpora(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in names if name not in corpora.known()]
+        if unknown:
+            raise ValueError(f"{shown(unknown[0])} is not one of {listed(corpora.known())}")
+        if len(set(names)) != len(names):
+            raise ValueError("should name each corpus once")
+        return names
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_once(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) != len(seeds) or min(seeds) < 0:
+            raise ValueError("should be whole numbers from 0 up, each once")
+        return seeds
+
+    @model_validator(mode="before")
+    @classmethod
+    def _alternative_protocol(cls, tables: Any) -> Any:
+        name, others = tables.get("alternative"), tables.get("alternatives")
+        if isinstance(others, dict) and name in others:
+            return tables | {"protocol": others[name]}
+        return tables
+
+    @model_validator(mode="after")
+    def _stopping_needs_validation(self) -> Self:
+        if self.training.patience and not self.protocol.validates:
+            raise ValueError(
+                "training.patience: stopping early needs validation speakers or clips "
+                "(protocol.validation_speakers or validation_fraction above 0, and a protocol "
+                "other than none)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _whole_clips_change_in_copies(self) -> Self:
+        spec, whole = self.augment, not self.training.crop
+        if whole and spec.speed:
+            raise ValueError(
+                "augment.speed: whole clips (training.crop = 0) keep their length; set it to 0, "
+                "or give training.crop"
+            )
+        if whole and spec.of_waveforms and not spec.copies:
+            raise ValueError(
+                f"augment.{spec.of_waveforms[0]}: features of whole clips (training.crop = 0) are "
+                "computed once; give augment.copies, or training.crop"
+            )
+        if spec.copies and not (whole and spec.of_waveforms):
+            raise ValueError(
+                "augment.copies: they are of whole clips (training.crop = 0), changed by gain, "
+                "noise, equaliser, pitch or cut; set it to 0"
+            )
+        if spec.cut and not whole:
+            raise ValueError("augment.cut: it is of copies of whole clips; set training.crop alone")
+        return self
+
+    @model_validator(mode="after")
+    def _speed_needs_free_lengths(self) -> Self:
+        fixed = [key for key in ("frames", "middle") if getattr(self.frontend.options, key, 0)]
+        if self.augment.speed and fixed:
+            raise ValueError(
+                f"augment.speed: the front end gives every clip the same length (its {fixed[0]}), "
+                "so none can be stretched; set one of them to 0"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _tested_corpora_are_here(self) -> Self:
+        tested = set(self.protocol.test_corpora)
+        if self.protocol.name == "cross-corpus" and not (tested and tested < set(self.corpora)):
+            raise ValueError(
+                f"protocol.test_corpora: found {shown(list(self.protocol.test_corpora))}; "
+                f"should be some, and not all, of the corpora {listed(self.corpora)}"
+            )
+        return self
+
+
+def _component(
+    key: str, table: object, classes: Mapping[str, type[Any]]
+) -> tuple[object, list[Mistake]]:
+    """Check the table of a front end or a network against the class that it names."""
+    if not isinstance(table, dict):
+        return _ANY, [Mistake(key, f"found {shown(table)}; should be a table, [{key}]")]
+    options = dict(table)
+    name = options.pop("name", None)
+    if name is None:
+        return _ANY, [Mistake(f"{key}.name", f"missing; allowed: {listed(classes)}")]
+    if not isinstance(name, str) or name not in classes:
+        return _ANY, [Mistake(f"{key}.name", f"found {shown(name)}; allowed: {listed(classes)}")]
+    model = classes[name].Options
+    try:
+        return Component(name=name, options=model.model_validate(options)), []
+    except ValidationError as error:
+        return _ANY, mistakes_in(error, model, key)
+
+
+# Stands for a component that was refused, so that the rest of the recipe is still checked.
+_ANY = Component(name="", options=Options())

@@ -1,0 +1,376 @@
+"""The tables of a recipe: protocol, training, augmentation, criteria, claim, search."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from sottovoce.emotions import EMOTIONS
+from sottovoce.learn.mistakes import listed, mistakes_in, shown
+from sottovoce.learn.registry import Options
+
+# TOML has types: 40 is a number, "40" and true are not.
+Whole = Annotated[int, Field(strict=True)]
+Number = Annotated[float, Field(strict=True)]
+Range = tuple[Number, Number]
+
+
+class ProtocolSpec(Options):
+    """Who is trained on, who is validated on, who is tested on."""
+
+    name: Literal[
+        "emobox6",
+        "loso",
+        "speakers",
+        "holdout-speakers",
+        "random",
+        "holdout-random",
+        "cross-corpus",
+        "leave-one-corpus-out",
+        "split",
+        "none",
+    ] = Field(
+        description="emobox6: the six published folds of four RAVDESS actors. loso: each speaker "
+        "is the test fold once. speakers: folds of whole speakers, balanced by sex. "
+        "holdout-speakers: one fold with a share of the speakers. random: folds of clips, "
+        "stratified by emotion; optimistic, since speakers are on both sides. holdout-random: one "
+        "fold with a share of the clips, stratified; optimistic too. cross-corpus: some corpora "
+        "test, the others train. leave-one-corpus-out: each corpus is the test fold once. split: "
+        "what the split column of the table says; optimistic where speakers are on both sides. "
+        "none: every clip trains, none tests (a final model).",
+    )
+    folds: Whole = Field(
+        default=5, ge=2, le=1000, description="Number of folds of speakers and random."
+    )
+    test_fraction: Number = Field(
+        default=0.2,
+        gt=0,
+        le=0.5,
+        description="Share of the speakers (holdout-speakers) or clips (holdout-random) to test.",
+    )
+    test_corpora: tuple[str, ...] = Field(
+        default=(), description="Corpora that cross-corpus tests on; it trains on the others."
+    )
+    validation_speakers: Whole = Field(
+        4,
+        ge=0,
+        le=1000,
+        description="Training speakers set apart in each fold to watch training and to fit the "
+        "temperature; balanced by sex. Two speakers in all leave none: set 0.",
+    )
+    validation_fraction: Number = Field(
+        default=0.15,
+        ge=0,
+        lt=0.5,
+        description="The same for the protocols that split by shares, holdout-speakers, random "
+        "and holdout-random: a share of all speakers or clips, out of the training part.",
+    )
+
+    @property
+    def validates(self) -> bool:
+        """Whether something is set apart in each fold."""
+        if self.name in ("holdout-speakers", "random", "holdout-random"):
+            return self.validation_fraction > 0
+        return self.validation_speakers > 0 and self.name != "none"
+
+
+class TrainingSpec(Options):
+    """How the network's weights are found."""
+
+    members: Whole = Field(
+        default=1,
+        ge=1,
+        le=32,
+        description="Networks trained side by side from different first weights, all part of the "
+        "one model; the answer is the mean of their probabilities.",
+    )
+    epochs: Whole = Field(
+        default=40, ge=1, le=10_000, description="Passes over the training clips."
+    )
+    batch: Whole = Field(default=32, ge=2, le=4096, description="Clips per step.")
+    optimiser: Literal["adamw", "adam", "sgd"] = Field(
+        default="adamw", description="How a step is made; sgd has Nesterov's momentum of 0.9."
+    )
+    learning_rate: Number = Field(default=2e-3, gt=0, le=1, description="Highest learning rate.")
+    weight_decay: Number = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Decay of weight matrices and kernels; decoupled in adamw.",
+    )
+    schedule: Literal["one-cycle", "cosine", "constant", "plateau"] = Field(
+        default="one-cycle",
+        description="Learning rate over the steps; plateau: it falls when `monitor` gets no "
+        "better (for a final model, which has no validation: when the training loss does not).",
+    )
+    warmup: Number = Field(
+        default=0.15,
+        ge=0,
+        lt=1,
+        description="Share of the steps in which the learning rate rises; not of plateau.",
+    )
+    plateau_factor: Number = Field(
+        default=0.5, gt=0, lt=1, description="What the learning rate is multiplied by on a plateau."
+    )
+    plateau_patience: Whole = Field(
+        default=5, ge=0, le=1000, description="Epochs without better before it is."
+    )
+    crop: Number = Field(
+        default=2.3,
+        ge=0,
+        le=60,
+        description="s; length of a training example: a cut, or padded. 0: whole clips, as they "
+        "are judged; their features are computed once and kept in the cache.",
+    )
+    crop_random: Number = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Probability that a cut is from anywhere, rather than from the middle.",
+    )
+    patience: Whole = Field(
+        default=0,
+        ge=0,
+        le=10_000,
+        description="Epochs without a better `monitor` before stopping; 0: off.",
+    )
+    monitor: Literal["uar", "accuracy", "macro_f1", "weighted_f1", "nll"] = Field(
+        default="uar",
+        description="Figure on the validation clips that says which epoch is better.",
+    )
+    mixup: Number = Field(
+        default=0.3,
+        ge=0,
+        le=10,
+        description="Beta parameter of mixing two clips of a batch; 0: off.",
+    )
+    loss: Literal["cross-entropy", "focal"] = Field(
+        default="cross-entropy",
+        description="focal: what is already right counts less (Lin et al. 2017).",
+    )
+    focal_gamma: Number = Field(
+        default=2.0, ge=0, le=10, description="How much less; 0 is cross-entropy."
+    )
+    label_smoothing: Number = Field(
+        default=0.1, ge=0, lt=1, description="Share of the target spread over all emotions."
+    )
+    class_weights: Literal["none", "balanced"] = Field(
+        default="none",
+        description="balanced: rare emotions weigh more in the loss (1 / their share).",
+    )
+    sampler: Literal["all", "balanced"] = Field(
+        default="all",
+        description="all: each clip once an epoch. balanced: drawn with replacement, each emotion "
+        "equally often.",
+    )
+    boost: dict[str, Number] = Field(
+        default={},
+        description="How much more often the balanced sampler draws some emotions, "
+        "e.g. { calm = 2.0 }.",
+    )
+    ema: Number = Field(
+        default=0.99, ge=0, lt=1, description="Decay per step of the averaged weights; 0: off."
+    )
+    clip_grad: Number = Field(default=2.0, ge=0, description="Largest norm of a gradient; 0: off.")
+    precision: Literal["32", "bf16"] = Field(default="32", description="Arithmetic of the network.")
+    workers: Whole = Field(
+        default=0, ge=0, le=64, description="Processes that prepare batches; 0: none."
+    )
+
+    @model_validator(mode="after")
+    def _boost_is_of_the_sampler(self) -> Self:
+        unknown = [emotion for emotion in self.boost if emotion not in EMOTIONS]
+        if unknown:
+            raise ValueError(f"boost: {shown(unknown[0])} is not one of {listed(EMOTIONS)}")
+        if any(factor <= 0 for factor in self.boost.values()):
+            raise ValueError("boost: should be factors above 0")
+        if self.boost and self.sampler != "balanced":
+            raise ValueError('boost: needs sampler = "balanced"')
+        return self
+
+
+class AugmentSpec(Options):
+    """Random changes to training examples; 0 is off. Copies never leave the training fold."""
+
+    copies: Whole = Field(
+        default=0,
+        ge=0,
+        le=32,
+        description="Where training is on whole clips (training.crop = 0): changed copies of each, "
+        "whose features are kept beside its own; an example is one of them, or the clip itself.",
+    )
+    cut: Number = Field(
+        default=0.0,
+        ge=0,
+        le=60,
+        description="s; the copies are cuts of this length; 0: as long as the clip.",
+    )
+    cut_random: Number = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Probability that a cut is from anywhere, rather than from the middle.",
+    )
+    gain: Number = Field(
+        default=0.0, ge=0, le=60, description="dB; level changes by up to this, +/-."
+    )
+    noise: Number = Field(
+        default=0.0, ge=0, le=1, description="Probability of background noise (--data noise=DIR)."
+    )
+    noise_snr: Range = Field(
+        default=(3.0, 30.0), description="dB; lowest and highest ratio of speech to noise."
+    )
+    equaliser: Number = Field(
+        default=0.0,
+        ge=0,
+        le=24,
+        description="dB; a smooth random curve over frequency, up to this, + or -.",
+    )
+    speed: Number = Field(
+        default=0.0, ge=0, le=0.5, description="Time scale changes by up to this share."
+    )
+    pitch: Number = Field(
+        default=0.0, ge=0, le=12, description="Semitones; the voice moves by up to this, + or -."
+    )
+    pitch_probability: Number = Field(
+        default=0.5, ge=0, le=1, description="Probability that it moves at all."
+    )
+    formant: Number = Field(
+        default=0.0, ge=0, le=0.5, description="Frequency scale changes by up to this share."
+    )
+    time_mask: Whole = Field(
+        default=0, ge=0, le=10, description="Number of spans of time blanked out."
+    )
+    time_mask_max: Number = Field(
+        default=0.3, gt=0, le=10, description="s; longest of those spans."
+    )
+    frequency_mask: Whole = Field(
+        default=0, ge=0, le=10, description="Number of spans of bands blanked."
+    )
+    frequency_mask_max: Whole = Field(
+        default=10, ge=1, le=256, description="Bands; widest of those spans."
+    )
+
+    @property
+    def of_waveforms(self) -> tuple[str, ...]:
+        """The keys that are on and change the waveform."""
+        names = ("cut", "gain", "noise", "equaliser", "pitch")
+        return tuple(name for name in names if getattr(self, name))
+
+    @field_validator("noise_snr")
+    @classmethod
+    def _ordered(cls, snr: Range) -> Range:
+        if not -30 <= snr[0] <= snr[1] <= 100:
+            raise ValueError("should be two numbers, the lower first, between -30 and 100 dB")
+        return snr
+
+
+class CriteriaSpec(Options):
+    """What a model must reach to pass; 0 asks nothing."""
+
+    accuracy: Number = Field(default=0.0, ge=0, le=1, description="Least accuracy.")
+    weighted_f1: Number = Field(default=0.0, ge=0, le=1, description="Least weighted F1.")
+    uar: Number = Field(default=0.0, ge=0, le=1, description="Least unweighted average recall.")
+    recall: Number = Field(default=0.0, ge=0, le=1, description="Least recall of every emotion.")
+
+
+class ClaimSpec(Options):
+    """What the authors of a system say of it, for the page that compares."""
+
+    accuracy: Number | None = Field(default=None, ge=0, le=1, description="As they claim it.")
+    macro_f1: Number | None = Field(default=None, ge=0, le=1, description="As they claim it.")
+    weighted_f1: Number | None = Field(default=None, ge=0, le=1, description="As they claim it.")
+    note: str = Field(default="", description="What else is to be known of the claim.")
+
+
+class RangeSpec(Options):
+    """Numbers from low to high, both included: whole ones where low and high are."""
+
+    low: int | float
+    high: int | float
+    log: bool = Field(default=False, strict=True)
+    step: int | float | None = None
+
+    @field_validator("low", "high", "step", mode="before")
+    @classmethod
+    def _numbers(cls, value: object) -> object:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError("should be a number")
+        return value
+
+    @property
+    def whole(self) -> bool:
+        """Whether it gives whole numbers."""
+        return all(isinstance(value, int) for value in (self.low, self.high, self.step or 1))
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.low < self.high:
+            raise ValueError("low: should be below high")
+        if self.log and (self.low <= 0 or self.step):
+            raise ValueError("log: needs a low above 0, and no step")
+        if self.step is not None and not 0 < self.step <= self.high - self.low:
+            raise ValueError("step: should be above 0, and fit between low and high")
+        return self
+
+
+class SearchSpec(Options):
+    """What `sottovoce search` tries; docs/search.md says how. It changes nothing in a training."""
+
+    trials: Whole = Field(default=20, ge=1, le=10_000, description="Trainings to compare.")
+    sampler: Literal["random", "tpe"] = Field(
+        default="tpe",
+        description="random: each trial is drawn alike. tpe: after ten of them, nearer to what did "
+        "well (Bergstra et al. 2011).",
+    )
+    folds: tuple[Whole, ...] = Field(
+        default=(1,),
+        min_length=1,
+        description="Numbers of the folds that each trial trains, from 1; it is judged by the mean "
+        "of `training.monitor` over their validation clips.",
+    )
+    prune: bool = Field(
+        default=False,
+        strict=True,
+        description="Stop a trial that, after a fifth of the epochs, is worse than half of the "
+        "trials were by then.",
+    )
+    space: dict[str, tuple[Any, ...] | RangeSpec] = Field(
+        min_length=1,
+        description="Dotted keys of the recipe, each with a list of choices, "
+        '`"network.units" = [[64, 32], [128, 64]]`, or a range, `"training.learning_rate" = '
+        "{ low = 1e-4, high = 1e-2, log = true }`: whole numbers where both bounds are; `step` "
+        "if given.",
+    )
+
+    @field_validator("folds")
+    @classmethod
+    def _folds_once(cls, folds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(folds)) != len(folds) or min(folds) < 1:
+            raise ValueError("should be whole numbers from 1 up, each once")
+        return folds
+
+    @field_validator("space", mode="before")
+    @classmethod
+    def _choices_or_ranges(cls, space: object) -> object:
+        if not isinstance(space, dict):
+            raise ValueError("should be a table of dotted keys, [search.space]")
+        return {key: _choices_or_range(key, values) for key, values in space.items()}
+
+
+def _choices_or_range(key: str, values: object) -> tuple[Any, ...] | RangeSpec:
+    if isinstance(values, list):
+        if len(values) < 2 or any(value in values[:i] for i, value in enumerate(values)):
+            raise ValueError(f'"{key}" should have two or more choices, each once')
+        return tuple(values)
+    if not isinstance(values, dict) or not values.keys() & RangeSpec.model_fields.keys():
+        raise ValueError(
+            f'"{key}" should be a dotted key in quotes, with a list of choices or a range, '
+            f"{{ low = ..., high = ... }}; found {shown(values)}"
+        )
+    try:
+        return RangeSpec.model_validate(values)
+    except ValidationError as error:
+        mistake = mistakes_in(error, RangeSpec)[0]
+        raise ValueError(f'"{key}": {mistake.key}: {mistake.message}') from None

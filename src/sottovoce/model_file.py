@@ -1,0 +1,192 @@
+"""What a model file holds, checked before anything in it runs, and the seal that closes it.
+
+A model file is an ONNX file (protocol buffers, github.com/onnx/onnx/blob/main/onnx/onnx.proto).
+ONNX Runtime would read other files, or memory, where a tensor says that its data stand elsewhere;
+so the whole file is walked first, with the few field numbers below, and anything but plain
+operators on tensors that stand in the file itself is refused.
+
+The card and the seal are appended to the serialised graph, as two more metadata entries: protocol
+buffers may be joined end to end. The seal is the SHA-256 of every byte before it, so a file that
+was cut short or changed anywhere is noticed.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from sottovoce.card import Card
+from sottovoce.display import describe
+from sottovoce.errors import ModelError
+
+CARD_KEY = "sottovoce.card"
+"""The metadata key under which a model file's card stands, as JSON."""
+
+ENCODER_KEY = "sottovoce.encoder"
+"""The same of the file of a pretrained encoder, for what says which it is."""
+
+SEAL_KEY = "sottovoce.sha256"
+"""The metadata key of the seal, the last entry of the file."""
+
+OPERATOR_DOMAINS = frozenset({"", "ai.onnx", "com.microsoft"})
+"""Whose operators a model may use: the standard's and ONNX Runtime's own."""
+
+_WIDTHS = {1: 8, 5: 4}  # wire type -> bytes, of the fixed-width numbers
+
+# message -> field number -> the message that stands there, or the rule in `_metadata` for it.
+_FIELDS = {
+    "model": {7: "graph", 14: "metadata", 20: "training", 25: "function"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "node": {5: "attribute", 7: "domain"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+    "tensor": {13: "outside", 14: "outside"},
+}
+
+
+def seal(model: bytes, text: str, key: str = CARD_KEY) -> bytes:
+    """A model file: the serialised ONNX model, with its card (JSON text) and the seal added.
+
+    With another `key` it is a file of another kind, sealed the same way.
+
+    Raises:
+        ModelError: the model breaks a rule of model files, or has a card already.
+    """
+    if key in _metadata(model):
+        raise ModelError("the model already has a card; seal the graph as it was exported")
+    content = model + _write_entry(key, text)
+    return content + _write_entry(SEAL_KEY, hashlib.sha256(content).hexdigest())
+
+
+def read_model_file(path: str | os.PathLike[str]) -> tuple[bytes, Card]:
+    """The bytes of a model file and its card, both checked.
+
+    Raises:
+        ModelError: the file cannot be read, or is refused; the message begins with the path.
+    """
+    name = describe(path)
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"{name}: no such file; check the path") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError(f"{name}: cannot be read ({reason}); give an .onnx file") from None
+    try:
+        return data, Card.from_json(read_card(data))
+    except ModelError as error:
+        raise ModelError(f"{name}: {error}") from None
+
+
+def read_card(data: bytes, key: str = CARD_KEY) -> str:
+    """The text of the card in a model file, after everything else in the file was checked.
+
+    Raises:
+        ModelError: not an ONNX file, cut short, changed since its export, without a card, with
+            tensors kept outside the file, or with operators that are not ONNX's or ONNX Runtime's.
+    """
+    metadata = _metadata(data)
+    if key not in metadata:
+        raise ModelError("an ONNX file without a Sottovoce card; use one that Sottovoce exported")
+    digest = metadata.get(SEAL_KEY, "")
+    content = data[: -len(_write_entry(SEAL_KEY, digest))]
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise ModelError("the file was cut short or changed after its export; get it again")
+    return metadata[key]
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    """The metadata of an ONNX model whose every graph, node and tensor was walked and allowed."""
+    metadata: dict[str, str] = {}
+    has_graph = False
+    ahead = [("model", memoryview(data))]
+    while ahead:
+        message, content = ahead.pop()
+        for number, value in _fields(content):
+            what = _FIELDS[message].get(number)
+            if what == "outside":
+                if value != 0:  # data_location 0 is the default: in the file itself
+                    raise ModelError("has tensors kept outside the file; export it as one file")
+            elif what == "domain":
+                if (domain := _text(value)) not in OPERATOR_DOMAINS:
+                    raise ModelError(
+                        f"has operators of {domain!r}, only ONNX's and ONNX Runtime's are allowed; "
+                        "export it without custom operators"
+                    )
+            elif what in ("training", "function"):
+                raise ModelError(f"has a {what} part; export it for inference, functions inlined")
+            elif what == "metadata":
+                entry = {field: _text(text) for field, text in _fields(_message(value))}
+                if (key := entry.get(1, "")) in metadata:
+                    raise ModelError(f"has the metadata key {key!r} twice; get the file again")
+                metadata[key] = entry.get(2, "")
+            elif what is not None:
+                has_graph = has_graph or what == "graph"
+                ahead.append((what, _message(value)))
+    if not has_graph:
+        raise _broken()
+    return metadata
+
+
+def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """The fields of a serialised message: (number, the integer or the bytes that stand there)."""
+    at = 0
+    while at < len(message):
+        tag, at = _read_varint(message, at)
+        number, wire = tag >> 3, tag & 7
+        value: int | memoryview
+        if wire == 0:
+            value, at = _read_varint(message, at)
+        elif wire in _WIDTHS or wire == 2:
+            width, at = _read_varint(message, at) if wire == 2 else (_WIDTHS[wire], at)
+            value, at = message[at : at + width], at + width
+        else:
+            raise _broken()
+        if at > len(message) or number == 0:
+            raise _broken()
+        yield number, value
+
+
+def _read_varint(message: memoryview, at: int) -> tuple[int, int]:
+    """The integer at `at`, seven bits a byte, lowest first, and where the next thing starts."""
+    value = 0
+    for shift in range(0, 70, 7):
+        if at >= len(message):
+            break
+        byte = message[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+    raise _broken()
+
+
+def _message(value: int | memoryview) -> memoryview:
+    if isinstance(value, int):
+        raise _broken()
+    return value
+
+
+def _text(value: int | memoryview) -> str:
+    return str(_message(value), "utf-8", errors="replace")
+
+
+def _broken() -> ModelError:
+    return ModelError("not an ONNX file, or one cut short; get it again")
+
+
+def _write_entry(key: str, value: str) -> bytes:
+    """A metadata entry of an ONNX model, serialised (ModelProto.metadata_props is field 14)."""
+    return _write_field(14, _write_field(1, key.encode()) + _write_field(2, value.encode()))
+
+
+def _write_field(number: int, content: bytes) -> bytes:
+    return bytes((number << 3 | 2,)) + _write_varint(len(content)) + content
+
+
+def _write_varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes((*out, value))

@@ -1,0 +1,22 @@
+"""The service: models behind HTTP and WebSocket. `sottovoce serve` runs it; extra `serve`.
+
+    from sottovoce.serve import Settings, create_app
+
+    app = create_app(Settings(models=("ravdess8-tcn",)))  # for any ASGI server
+
+What it answers and takes is in docs/service.md and docs/stream-protocol.md.
+"""
+
+from sottovoce.errors import MissingExtraError
+
+try:
+    from sottovoce.serve.app import create_app
+    from sottovoce.serve.settings import Limits, Settings
+except ModuleNotFoundError as error:
+    if (error.name or "").startswith("sottovoce"):
+        raise
+    raise MissingExtraError(
+        f'the service needs {error.name}; run: pip install "sottovoce[serve]"'
+    ) from None
+
+__all__ = ["Limits", "Settings", "create_app"]

@@ -1,0 +1,170 @@
+"""From what the network says of each window to labels that do not flicker."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sottovoce.gate import Status
+from sottovoce.plan import Plan
+from sottovoce.segments import Segment
+
+Row = NDArray[np.float64]
+"""(classes,), probabilities of the labels."""
+
+DWELL = 3.0
+"""s that an emotion lasts on average, in the hidden Markov model; docs/timeline.md says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One segment before smoothing: with probabilities, or with a status that says why not."""
+
+    start: float
+    end: float
+    status: Status
+    row: Row | None
+
+
+class Smoother:
+    """Turns what was said of each window of one channel into segments, in order.
+
+    A segment comes out `plan.lag` windows after it went in, and the rest with `finish`.
+    """
+
+    def __init__(
+        self, labels: Sequence[str], plan: Plan, min_confidence: float, channel: int | None
+    ) -> None:
+        self._labels = labels
+        self._min_confidence = min_confidence
+        self._channel = channel
+        self._lag = plan.lag
+        self._smoothed = _method(plan, len(labels))
+        self._held = Hold(math.ceil(plan.hold / plan.hop - 1e-9))
+        self._waiting: deque[Judged] = deque()
+
+    def take(self, judged: Judged) -> list[Segment]:
+        """The segments that became final with one more window; at most one."""
+        self._waiting.append(judged)
+        return [self._next()] if len(self._waiting) > self._lag else []
+
+    def finish(self) -> list[Segment]:
+        """The segments that waited for more."""
+        return [self._next() for _ in range(len(self._waiting))]
+
+    def _next(self) -> Segment:
+        judged = self._waiting.popleft()
+        later = [other.row for other in islice(self._waiting, self._lag)]
+        row = self._smoothed(judged.row, later)
+        label = self._held(row)
+        if row is None or label is None:
+            return Segment(judged.start, judged.end, judged.status, channel=self._channel)
+        confidence = float(row[label])
+        return Segment(
+            start=judged.start,
+            end=judged.end,
+            status=Status.OK if confidence >= self._min_confidence else Status.UNCERTAIN,
+            emotion=self._labels[label],
+            confidence=confidence,
+            probabilities=dict(zip(self._labels, row.tolist(), strict=True)),
+            channel=self._channel,
+        )
+
+
+class Hold:
+    """Hysteresis: a label gives way to a likelier one only when it has lasted a while.
+
+    A pause counts neither for nor against it; but one as long as that forgets the label.
+
+    Args:
+        least: how many segments with speech a label lasts at least.
+    """
+
+    def __init__(self, least: int) -> None:
+        self._least = least
+        self._label: int | None = None
+        self._lasted = self._paused = 0
+
+    def __call__(self, row: Row | None) -> int | None:
+        """The label of the next segment, None for one without probabilities."""
+        if row is None:
+            self._paused += 1
+            if self._paused >= self._least:
+                self._label = None
+            return None
+        self._paused = 0
+        likeliest = int(row.argmax())
+        if likeliest != self._label and (self._label is None or self._lasted >= self._least):
+            self._label, self._lasted = likeliest, 0
+        self._lasted += 1
+        return self._label
+
+
+Method = Callable[[Row | None, Sequence[Row | None]], Row | None]
+"""Called for each window in order, with those that follow as far as they may be heard; gives
+probabilities wherever it was given some."""
+
+
+def _method(plan: Plan, classes: int) -> Method:
+    if plan.smoothing == "off":
+        return lambda row, later: row
+    return Mean() if plan.smoothing == "mean" else HiddenMarkov(classes, plan.hop, plan.window)
+
+
+class Mean:
+    """The mean of a window, the one before, and the one after where that may be heard."""
+
+    def __init__(self) -> None:
+        self._before: Row | None = None
+
+    def __call__(self, row: Row | None, later: Sequence[Row | None]) -> Row | None:
+        """As `Method`."""
+        before, self._before = self._before, row
+        if row is None:
+            return None
+        near = [one for one in (before, row, *later[:1]) if one is not None]
+        return cast(Row, np.mean(near, axis=0))
+
+
+class HiddenMarkov:
+    """Emotions as the states of a hidden Markov model, of which the windows tell.
+
+    In the time of one hop the emotion stays with probability exp(-hop / `DWELL`), and else becomes
+    any other alike. A window's probabilities, over equal priors, stand for its likelihoods, as in
+    hybrid models (Bourlard and Morgan, Connectionist Speech Recognition, 1994). As windows
+    overlap, each part of the sound would count window / hop times: likelihoods are taken to the
+    power of hop / window. Windows without speech tell nothing.
+
+    The answer is the distribution of the state given all windows so far and the few that may be
+    heard after it: forward-backward (Rabiner, Proceedings of the IEEE 77(2), 1989) with a fixed
+    lag; with none, it is the forward pass alone.
+    """
+
+    def __init__(self, classes: int, hop: float, window: float) -> None:
+        stay = math.exp(-hop / DWELL)
+        self._step = np.full((classes, classes), (1 - stay) / max(1, classes - 1))
+        np.fill_diagonal(self._step, stay)
+        self._power = hop / window
+        self._forward = np.full(classes, 1 / classes)
+
+    def __call__(self, row: Row | None, later: Sequence[Row | None]) -> Row | None:
+        """As `Method`."""
+        self._forward = self._forward @ self._step * self._likelihood(row)
+        self._forward /= self._forward.sum()
+        if row is None:
+            return None
+        backward = np.ones_like(self._forward)
+        for following in reversed(later):
+            backward = self._step @ (self._likelihood(following) * backward)
+        both = self._forward * backward
+        return cast(Row, both / both.sum())
+
+    def _likelihood(self, row: Row | None) -> Any:
+        return 1.0 if row is None else np.maximum(row, 1e-9) ** self._power

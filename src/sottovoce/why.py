@@ -1,0 +1,212 @@
+"""Why a model said what it said: which moments and which frequencies carried its decision.
+
+By occlusion (Zeiler and Fergus 2014, "Visualizing and understanding convolutional networks"): a
+part of the waveform is taken out, and the probability of the emotion that was heard drops by what
+that part was worth. Only the model file's graph is run, so it works for every model alike.
+
+A recording is the sum of its parts: raised cosines over time that add up to one, times bands of
+raised cosines over the mel scale that add up to one too. So edges are smooth, and nothing but the
+part is taken out. What remains is quieter than any speech the model knows, as all occlusion is; a
+part's worth is a hint, not a proof.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sottovoce.audio import Audio, Samples, Source
+from sottovoce.display import describe
+from sottovoce.errors import AudioError, SottovoceError
+from sottovoce.gate import Gate, Status
+from sottovoce.judging import BATCH_SECONDS
+from sottovoce.window import pieces
+
+if TYPE_CHECKING:
+    from sottovoce.model import Model
+
+MOMENT = 0.25
+"""s that a moment lasts, unless the recording is long."""
+MOST_MOMENTS = 32
+BANDS = 10
+HIGHEST = 8000.0
+"""Hz, where the last band ends in pictures; it takes all that is above too."""
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What every part of a recording was worth: how far the probability drops without it.
+
+    Above 0 a part spoke for the emotion, below 0 against it.
+    """
+
+    emotion: str
+    """The likeliest label of what the network heard."""
+    probability: float
+    """Of it, with nothing taken out."""
+    moments: Values
+    """(moments + 1,): where each moment begins and ends, s from the start of the recording."""
+    bands: Values
+    """(bands + 1,): where each band begins and ends, Hz."""
+    by_moment: Values
+    """(moments,): worth of each moment, all its frequencies together."""
+    by_band: Values
+    """(bands,): worth of each band, all the time."""
+    cells: Values | None = None
+    """(bands, moments): worth of each band in each moment, where it was asked for."""
+
+    @property
+    def stretch(self) -> tuple[float, float] | None:
+        """The decisive stretch, s: about the best moment, all that is worth half as much or more.
+
+        None where no moment spoke for the emotion.
+        """
+        return _peak(self.by_moment, self.moments)
+
+    @property
+    def range(self) -> tuple[float, float] | None:
+        """The decisive range of frequencies, Hz, found in the same way."""
+        return _peak(self.by_band, self.bands)
+
+
+def explain(
+    model: Model,
+    source: Source,
+    *,
+    gate: Gate | None = None,
+    bands: int = BANDS,
+    cells: bool = False,
+) -> Explanation:
+    """Take out every moment, every band, and on request every cell of both, and ask again.
+
+    Args:
+        model: whose decision is meant.
+        source: as for `Model.predict`.
+        gate: as for `Model.predict`; it also says which stretch the network hears.
+        bands: how many bands there are, 2 or more.
+        cells: ask for every band in every moment too, `bands` times as many runs.
+
+    Raises:
+        AudioError: the source cannot be read, or there is nothing to judge in it.
+        SottovoceError: it is too long to be judged at once, or there are too few bands.
+    """
+    if bands < 2:
+        raise SottovoceError(f"bands is {bands}; expected 2 or more")
+    card = model.card
+    audio = Audio.read(source, sample_rate=card.sample_rate)
+    piece, first, last, before = _heard(model, audio, gate or Gate(), describe(source))
+    start, end = first / card.sample_rate, last / card.sample_rate
+    count = int(np.clip(round((end - start) / MOMENT), 2, MOST_MOMENTS))
+    mels = np.linspace(0.0, float(mel(min(HIGHEST, card.sample_rate / 2))), bands + 1)
+
+    windows = _parts_of_one(
+        np.arange(piece.size) - before, np.linspace(0.0, last - first, count + 1)
+    )
+    frequencies = np.fft.rfftfreq(piece.size, 1 / card.sample_rate)
+    filters = _parts_of_one(mel(frequencies), mels)
+    answers = _ask(model, _without(piece, windows, filters, cells), piece.size)
+    label = int(answers[0].argmax())
+    drops = answers[0, label] - answers[1:, label]
+    return Explanation(
+        emotion=card.labels[label],
+        probability=float(answers[0, label]),
+        moments=np.linspace(start, end, count + 1),
+        bands=hertz(mels),
+        by_moment=drops[:count],
+        by_band=drops[count : count + bands],
+        cells=drops[count + bands :].reshape(bands, count) if cells else None,
+    )
+
+
+def mel(frequency: NDArray[np.floating[Any]] | float) -> Values:
+    """Hz to mel: 2595 log10(1 + f / 700) (O'Shaughnessy 1987, "Speech communication")."""
+    return np.asarray(2595.0 * np.log10(1.0 + np.asarray(frequency) / 700.0))
+
+
+def hertz(mels: NDArray[np.floating[Any]] | float) -> Values:
+    """Mel to Hz."""
+    return np.asarray(700.0 * (10.0 ** (np.asarray(mels) / 2595.0) - 1.0))
+
+
+def _heard(model: Model, audio: Audio, gate: Gate, name: str) -> tuple[Samples, int, int, int]:
+    """The one piece that the network hears, and where it is from.
+
+    Returns:
+        Its samples; which sample of the recording is its first, which comes after its last, and
+        how many zeros stand before them.
+    """
+    verdict = gate.judge(audio)
+    if verdict.status is not Status.OK:
+        said = str(verdict.status).replace("_", " ")
+        raise AudioError(f"{name}: {said}; there is no decision to explain")
+    window = model.card.window
+    cut = pieces(audio, window, verdict.extent)
+    if len(cut) > 1:
+        raise SottovoceError(
+            f"{name}: longer than the {window.max:g} s that {model.card.title} hears at once; "
+            "give a part of it"
+        )
+    # The same cut of a ramp says where each sample is from; what was padded is 0.
+    ramp = np.arange(1, audio.samples.shape[1] + 1, dtype=np.float32)
+    (numbers,) = pieces(Audio(ramp, audio.sample_rate), window, verdict.extent)
+    kept = np.flatnonzero(numbers)
+    first = int(numbers[kept[0]]) - 1
+    return cut[0], first, first + kept.size, int(kept[0])
+
+
+def _without(
+    piece: Samples, windows: Sequence[Samples], filters: Sequence[Samples], cells: bool
+) -> Iterator[Samples]:
+    """The piece whole, then without each moment, each band, and each cell, band by band."""
+    yield piece
+    for window in windows:
+        yield piece - piece * window
+    spectrum = np.fft.rfft(piece)
+    ranges = [np.fft.irfft(spectrum * one, piece.size).astype(np.float32) for one in filters]
+    for part in ranges:
+        yield piece - part
+    for part in ranges if cells else ():
+        for window in windows:
+            yield piece - part * window
+
+
+def _ask(model: Model, clips: Iterator[Samples], samples: int) -> Values:
+    """The network's answers to clips of so many samples, in batches that bound the memory."""
+    most = max(1, int(BATCH_SECONDS * model.card.sample_rate) // samples)
+    rows = []
+    while batch := list(islice(clips, most)):
+        rows.append(model.probabilities(np.stack(batch)))
+    return np.concatenate(rows).astype(np.float64)
+
+
+def _parts_of_one(places: NDArray[Any], edges: Values) -> list[Samples]:
+    """Raised cosines, one for each interval between `edges`, that add up to 1 at every place.
+
+    Each is 1 in the middle of its interval, a half at its edges, and 0 in the middle of the next;
+    the outermost stay 1 outwards.
+    """
+    middles = (edges[:-1] + edges[1:]) / 2
+    at = np.interp(places, middles, np.arange(middles.size))
+    return [
+        (np.cos(np.pi / 2 * np.clip(np.abs(at - i), 0, 1)) ** 2).astype(np.float32)
+        for i in range(middles.size)
+    ]
+
+
+def _peak(values: Values, edges: Values) -> tuple[float, float] | None:
+    best = int(values.argmax())
+    if values[best] <= 0:
+        return None
+    first = last = best
+    while first > 0 and values[first - 1] >= values[best] / 2:
+        first -= 1
+    while last + 1 < values.size and values[last + 1] >= values[best] / 2:
+        last += 1
+    return float(edges[first]), float(edges[last + 1])

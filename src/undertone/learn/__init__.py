@@ -1,1 +1,0 @@
-"""The learning half: corpora, recipes, training, evaluation and export (`undertone[learn]`)."""
