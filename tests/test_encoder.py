@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_encoder_model import INFO, write_tiny_encoder, write_tiny_head
 from tiny_model import RATE, VOICE, write_tiny
-from tiny_standing import INFO, write_tiny_encoder, write_tiny_head
 
 import sottovoce
 from sottovoce.card import Card, EncoderInfo

@@ -20,9 +20,9 @@ from sottovoce.decode import (
     decode,
     not_finite,
 )
-from sottovoce.display import describe, display_path
 from sottovoce.errors import AudioError
 from sottovoce.libsndfile import BLOCK
+from sottovoce.text import describe, display_path
 
 __all__ = ["Audio", "Samples", "Source", "describe", "display_path"]
 

@@ -23,12 +23,12 @@ from typing import Any, BinaryIO, Self, TypeAlias, Unpack
 
 from sottovoce.card import Card
 from sottovoce.client_stream import LiveStream, Message, refused, segment_of, summary_of
-from sottovoce.display import describe, one_line
 from sottovoce.errors import AudioError, MissingExtraError, SottovoceError
 from sottovoce.gate import Status
 from sottovoce.plan import Options
 from sottovoce.prediction import Prediction
 from sottovoce.segments import Segment, Summary
+from sottovoce.text import describe, one_line
 
 try:
     import httpx

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sottovoce.audio import Audio
-from sottovoce.display import one_line
 from sottovoce.errors import AudioError, MissingExtraError, SottovoceError
 from sottovoce.gate import Status
 from sottovoce.segments import Segment, Summary
+from sottovoce.text import one_line
 
 try:
     from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException

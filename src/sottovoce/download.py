@@ -12,8 +12,8 @@ import os
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from sottovoce.display import display_path
 from sottovoce.errors import DownloadError
+from sottovoce.text import display_path
 from sottovoce.transfer import AGAIN, Progress, Transfer
 
 

@@ -11,10 +11,10 @@ import onnxruntime
 
 from sottovoce.cache import cache_folder
 from sottovoce.card import EncoderInfo
-from sottovoce.display import describe
 from sottovoce.errors import ModelError
 from sottovoce.model_file import ENCODER_KEY, read_card
 from sottovoce.session import check_end, open_session
+from sottovoce.text import describe
 
 
 def encoder_file(info: EncoderInfo) -> Path:

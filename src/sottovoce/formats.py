@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sottovoce.display import one_line
 from sottovoce.errors import SottovoceError
 from sottovoce.gate import Status
 from sottovoce.segments import Segment, stretches
+from sottovoce.text import one_line
 
 
 def webvtt(segments: Iterable[Segment]) -> str:

@@ -12,8 +12,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from sottovoce.display import one_line
 from sottovoce.errors import AudioError
+from sottovoce.text import one_line
 
 BLOCK = 65_536
 """Frames decoded at a time: the memory that reading needs beyond its result."""

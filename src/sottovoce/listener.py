@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 
-from sottovoce.display import one_line
 from sottovoce.errors import SottovoceError
+from sottovoce.text import one_line
 
 BACKLOG = 512
 

@@ -9,8 +9,8 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from sottovoce.display import one_line
 from sottovoce.errors import AudioError, MissingExtraError
+from sottovoce.text import one_line
 
 
 def decode_media(

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from sottovoce.audio import Source
 from sottovoce.card import Card
-from sottovoce.display import describe, one_line
 from sottovoce.encoder import encoded_axes, open_encoder
 from sottovoce.errors import AudioError, ModelError, SottovoceError
 from sottovoce.gate import Gate, Status
@@ -22,6 +21,7 @@ from sottovoce.prediction import Prediction
 from sottovoce.processors import processors
 from sottovoce.session import check_end, open_session
 from sottovoce.stream import Stream
+from sottovoce.text import describe, one_line
 from sottovoce.timeline import Timeline
 
 

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sottovoce.card import Card
-from sottovoce.display import describe
 from sottovoce.errors import ModelError
+from sottovoce.text import describe
 
 CARD_KEY = "sottovoce.card"
 """The metadata key under which a model file's card stands, as JSON."""

@@ -5,8 +5,8 @@ from typing import Any
 
 import onnxruntime
 
-from sottovoce.display import one_line
 from sottovoce.errors import ModelError
+from sottovoce.text import one_line
 
 
 def open_session(data: bytes, threads: int) -> onnxruntime.InferenceSession:

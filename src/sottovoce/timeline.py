@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from sottovoce.audio import Audio, Source
 from sottovoce.decode import decode
-from sottovoce.display import describe
 from sottovoce.errors import AudioError, SottovoceError
 from sottovoce.following import Following
 from sottovoce.judging import source_path
@@ -21,6 +20,7 @@ from sottovoce.plan import Options, Plan
 from sottovoce.processors import processors
 from sottovoce.segments import Segment, Summary
 from sottovoce.smoothing import Judged
+from sottovoce.text import describe
 from sottovoce.track import Window
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from typing import IO, BinaryIO
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
-from sottovoce.display import one_line
 from sottovoce.errors import DownloadError
+from sottovoce.text import one_line
 
 WAITS = (1.0, 2.0, 4.0)
 """s before each further try; a try that got something new starts from the first again."""

@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sottovoce.audio import Audio, Samples, Source
-from sottovoce.display import describe
 from sottovoce.errors import AudioError, SottovoceError
 from sottovoce.gate import Gate, Status
 from sottovoce.judging import BATCH_SECONDS
+from sottovoce.text import describe
 from sottovoce.window import pieces
 
 if TYPE_CHECKING:

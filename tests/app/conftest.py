@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_encoder_model import write_tiny_head
 from tiny_model import write_tiny
-from tiny_standing import write_tiny_head
 
 ROOT = Path(__file__).parents[2]
 SHOTS = ROOT / "build" / "app"

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from tiny_encoder_model import INFO, write_tiny_encoder
 from tiny_model import VOICE
-from tiny_standing import INFO, write_tiny_encoder
 
 import sottovoce
 from sottovoce.plan import RECORDED_LOOKAHEAD

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from tiny_encoder_model import INFO, write_tiny_encoder, write_tiny_head
 from tiny_model import write_tiny
-from tiny_standing import INFO, write_tiny_encoder, write_tiny_head
 
 from sottovoce.cli import run
 from sottovoce.encoder import encoder_file

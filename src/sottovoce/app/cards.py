@@ -9,7 +9,7 @@ from sottovoce.app import axes, matrices, tested, words
 from sottovoce.app.library import Entry, entries, missing_encoder
 from sottovoce.app.settings import settings
 from sottovoce.card import Card, Figure
-from sottovoce.display import display_path
+from sottovoce.text import display_path
 
 NAMES = {
     "uar": "Recall, mean of the emotions (UAR)",

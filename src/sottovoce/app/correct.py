@@ -6,10 +6,10 @@ import streamlit as st
 
 from sottovoce.app import corrections, frame, recordings, words
 from sottovoce.app.settings import settings
-from sottovoce.display import display_path
 from sottovoce.emotions import EMOTIONS
 from sottovoce.errors import SottovoceError
 from sottovoce.gate import Status
+from sottovoce.text import display_path
 
 
 def page() -> None:

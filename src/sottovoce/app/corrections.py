@@ -16,10 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from sottovoce.display import display_path, one_line
 from sottovoce.emotions import EMOTIONS
 from sottovoce.errors import SottovoceError
 from sottovoce.prediction import Prediction
+from sottovoce.text import display_path, one_line
 
 TABLE = "corrections.csv"
 COLUMNS = ("file", "emotion", "speaker", "heard", "confidence", "model", "added")

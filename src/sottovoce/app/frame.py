@@ -13,11 +13,11 @@ from sottovoce.app.library import Entry, entries, usable
 from sottovoce.app.recordings import MOST_SECONDS, TYPES, Recording
 from sottovoce.app.settings import settings
 from sottovoce.audio import Audio
-from sottovoce.display import display_path
 from sottovoce.errors import ModelError, SottovoceError
 from sottovoce.gate import Gate, Status
 from sottovoce.model import Model
 from sottovoce.prediction import Prediction
+from sottovoce.text import display_path
 
 
 class Ended(Exception):  # noqa: N818 - nothing is wrong

@@ -34,7 +34,7 @@ def run(arguments: Sequence[str]) -> int:
     except SottovoceError as error:
         print(f"sottovoce: {error}", file=sys.stderr)
     except OSError as error:
-        from sottovoce.display import one_line
+        from sottovoce.text import one_line
 
         print(f"sottovoce: {one_line(error)}", file=sys.stderr)
     except KeyboardInterrupt:

@@ -6,7 +6,7 @@ import statistics
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
-from sottovoce.display import display_path
+from sottovoce.text import display_path
 
 if TYPE_CHECKING:
     from rich.console import Console

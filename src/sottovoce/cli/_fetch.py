@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from sottovoce.display import display_path
 from sottovoce.errors import CorpusError
+from sottovoce.text import display_path
 
 
 def fetch(

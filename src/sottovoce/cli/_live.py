@@ -12,8 +12,8 @@ from typing import Any
 
 from sottovoce.audio import Samples
 from sottovoce.decode import decode
-from sottovoce.display import display_path, one_line
 from sottovoce.errors import MissingExtraError, SottovoceError
+from sottovoce.text import display_path, one_line
 
 BLOCK_SECONDS = 0.1
 """How much comes at once."""

@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sottovoce.display import display_path, one_line
 from sottovoce.errors import SottovoceError
 from sottovoce.gate import Status
 from sottovoce.prediction import Prediction
+from sottovoce.text import display_path, one_line
 
 Add = Callable[[Prediction], None]
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from sottovoce.cli._strip import STEPS
 from sottovoce.colours import colour
-from sottovoce.display import clock
 from sottovoce.errors import MissingExtraError, SottovoceError
 from sottovoce.gate import Status
+from sottovoce.text import clock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sottovoce.audio import Source
-from sottovoce.display import display_path
+from sottovoce.text import display_path
 
 # fmt: off
 SUFFIXES = (

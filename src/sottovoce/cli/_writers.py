@@ -17,9 +17,9 @@ from rich.console import Console
 from sottovoce import formats
 from sottovoce.cli._plot import Plot
 from sottovoce.cli._strip import Strip, figures
-from sottovoce.display import display_path, one_line
 from sottovoce.errors import SottovoceError
 from sottovoce.segments import Joiner, Segment, Summary
+from sottovoce.text import display_path, one_line
 
 Add = Callable[[Segment], None]
 

@@ -25,8 +25,8 @@ from sottovoce.cli._table_options import (
     table_spec,
 )
 from sottovoce.cli.evaluate import corpus_folder
-from sottovoce.display import display_path
 from sottovoce.errors import CorpusError
+from sottovoce.text import display_path
 
 if TYPE_CHECKING:
     from sottovoce.learn.corpora import Clip

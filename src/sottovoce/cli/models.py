@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sottovoce.display import display_path
+from sottovoce.text import display_path
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -98,7 +98,7 @@ def timeline(
     from sottovoce import formats
     from sottovoce.cli import _writers
     from sottovoce.cli._sources import Named
-    from sottovoce.display import display_path
+    from sottovoce.text import display_path
     from sottovoce.zoo import load
 
     asked = _asked.options(
@@ -144,7 +144,7 @@ def _with_progress(segments: Timeline, path: str, console: Console) -> Iterator[
     """The segments, with a bar on `console` once it takes a while."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from sottovoce.display import clock
+    from sottovoce.text import clock
 
     columns = (TextColumn("Listening {task.fields[at]}"), BarColumn(), TimeRemainingColumn())
     begun = time.monotonic()

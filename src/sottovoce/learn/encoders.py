@@ -7,7 +7,6 @@ import onnxruntime
 import torch
 
 from sottovoce.card import EncoderInfo
-from sottovoce.display import describe
 from sottovoce.encoder import encoder_file
 from sottovoce.errors import ModelError, SottovoceError
 from sottovoce.learn.frontends.pretrained import VERSION, Frozen
@@ -16,6 +15,7 @@ from sottovoce.learn.frontends.pretrained_weights import find, load
 from sottovoce.learn.graphs import to_graph, write_whole
 from sottovoce.learn.half import halve
 from sottovoce.model_file import ENCODER_KEY, seal
+from sottovoce.text import describe
 
 SHORTEST = 800
 """Samples from which on the graph of an encoder works."""

@@ -4,9 +4,9 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sottovoce.display import display_path
 from sottovoce.errors import CorpusError
 from sottovoce.learn.corpora import Clip
+from sottovoce.text import display_path
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from sottovoce.display import display_path
 from sottovoce.errors import CorpusError
 from sottovoce.learn.corpora import Clip
 from sottovoce.learn.dealing import deal, grouped, share, shuffled, spread
 from sottovoce.learn.folds import Fold, Split, check_leaks, check_taught
+from sottovoce.text import display_path
 
 if TYPE_CHECKING:
     from sottovoce.learn.tables import ProtocolSpec

@@ -19,7 +19,6 @@ from pydantic import (
 )
 
 from sottovoce.card import Window
-from sottovoce.display import display_path
 from sottovoce.emotions import EMOTIONS, LABEL_SETS
 from sottovoce.errors import RecipeError
 from sottovoce.learn import corpora
@@ -36,6 +35,7 @@ from sottovoce.learn.tables import (
     TrainingSpec,
     Whole,
 )
+from sottovoce.text import display_path
 
 
 class Component(Options):

@@ -11,7 +11,6 @@ import optuna
 import torch
 from optuna.trial import Trial, TrialState
 
-from sottovoce.display import one_line
 from sottovoce.errors import CorpusError, SottovoceError
 from sottovoce.learn.batches import WholeClips
 from sottovoce.learn.classifier import judge
@@ -27,6 +26,7 @@ from sottovoce.learn.search_report import Judged, Tried, describe_trial, write_s
 from sottovoce.learn.search_space import Space, Values
 from sottovoce.learn.search_study import Study
 from sottovoce.learn.training import train
+from sottovoce.text import one_line
 
 
 def open_search(folder: Path, recipe: Recipe, *, resume: bool) -> None:

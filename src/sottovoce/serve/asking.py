@@ -10,7 +10,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 
-from sottovoce.display import one_line
 from sottovoce.errors import SottovoceError
 from sottovoce.plan import RECORDED_LOOKAHEAD, Channels, Options, Plan, Smoothing
 from sottovoce.prediction import Prediction
@@ -21,6 +20,7 @@ from sottovoce.serve.bodies import Recording, read_body
 from sottovoce.serve.refusal import Refusal
 from sottovoce.serve.service import Service, failed
 from sottovoce.serve.store import PRINTABLE
+from sottovoce.text import one_line
 
 DEFAULTS = Plan()
 

@@ -14,9 +14,9 @@ from fastapi.requests import HTTPConnection
 from fastapi.security import APIKeyHeader, HTTPBearer
 from fastapi.security.http import HTTPAuthorizationCredentials
 
-from sottovoce.display import display_path
 from sottovoce.errors import SottovoceError
 from sottovoce.serve.refusal import Refusal
+from sottovoce.text import display_path
 
 VARIABLE = "SOTTOVOCE_API_KEYS"
 """The environment variable with API keys, separated by commas or spaces."""

@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from sottovoce.display import one_line
+from sottovoce.text import one_line
 
 CODES: Mapping[int, str] = {404: "not_found", 405: "method_not_allowed"}
 

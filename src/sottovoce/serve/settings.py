@@ -7,8 +7,8 @@ import math
 import re
 from dataclasses import dataclass, field, fields
 
-from sottovoce.display import one_line
 from sottovoce.errors import SottovoceError
+from sottovoce.text import one_line
 
 ORIGIN = re.compile(r"https?://[^\s/?#@]+")
 """Of a web page: scheme, host and perhaps a port."""

@@ -14,10 +14,10 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy import JSON, BigInteger, Column, DateTime, Float, Integer, LargeBinary, String
 
-from sottovoce.display import one_line
 from sottovoce.errors import MissingExtraError, SottovoceError
 from sottovoce.prediction import Prediction
 from sottovoce.segments import Segment
+from sottovoce.text import one_line
 
 DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 """What an address begins with -> what SQLAlchemy calls it."""

@@ -11,13 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sottovoce.audio import Audio
 from sottovoce.decode import MAX_CHANNELS, MAX_RATE, MIN_RATE
-from sottovoce.display import one_line
 from sottovoce.errors import AudioError
 from sottovoce.judging import MAX_PEAK
 from sottovoce.plan import Options, Plan, Smoothing
 from sottovoce.segments import Segment
 from sottovoce.serve.refusal import Refusal
 from sottovoce.serve.store import PRINTABLE
+from sottovoce.text import one_line
 
 DEFAULTS = Plan()
 

@@ -17,9 +17,9 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from sottovoce.display import display_path
 from sottovoce.errors import CorpusError
 from sottovoce.learn.corpora._sources import Archive, ByHand
+from sottovoce.text import display_path
 
 SILENT = 1e-4
 """Offset-free RMS (full scale is 1) below which a clip holds nothing: -80 dBFS."""

@@ -5,12 +5,12 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
-from sottovoce.display import display_path
 from sottovoce.download import download
 from sottovoce.errors import CorpusError
 from sottovoce.learn.corpora import Listing, listing, source
 from sottovoce.learn.corpora._sources import ByHand
 from sottovoce.learn.corpora._unpack import unpack
+from sottovoce.text import display_path
 
 Progress = Callable[[str, int, int | None], None]
 """Called with what is being done, how many bytes are done, and of how many."""

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from sottovoce.display import display_path
 from sottovoce.errors import CorpusError
+from sottovoce.text import display_path
 
 AUDIO = frozenset(
     {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".mp4", ".webm"}

@@ -7,8 +7,8 @@ import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path, PureWindowsPath
 
-from sottovoce.display import display_path
 from sottovoce.errors import DownloadError
+from sottovoce.text import display_path
 
 LIMIT = 8 << 30
 """Bytes; no corpus here unpacks to a tenth of it."""

@@ -10,13 +10,13 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from sottovoce.display import display_path
 from sottovoce.emotions import CORPUS_EMOTIONS
 from sottovoce.errors import CorpusError
 from sottovoce.learn.corpora import Clip, Listing, Problem
 from sottovoce.learn.corpora._files import files
 from sottovoce.learn.corpora._names import OddName, list_clips, missing
 from sottovoce.learn.corpora._sources import ByHand
+from sottovoce.text import display_path
 
 NAME = "cremad"
 LICENCE = "ODbL-1.0 AND DbCL-1.0"

@@ -11,13 +11,13 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from sottovoce.display import display_path
 from sottovoce.emotions import CORPUS_EMOTIONS
 from sottovoce.errors import CorpusError
 from sottovoce.learn.corpora import Clip, Listing, Problem
 from sottovoce.learn.corpora._files import files
 from sottovoce.learn.corpora._names import OddName, list_clips, missing
 from sottovoce.learn.corpora._sources import Archive
+from sottovoce.text import display_path
 
 NAME = "nemo"
 LICENCE = "CC-BY-NC-SA-4.0"

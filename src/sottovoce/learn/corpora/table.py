@@ -13,12 +13,12 @@ from pathlib import Path
 
 from pydantic import Field
 
-from sottovoce.display import display_path
 from sottovoce.emotions import EMOTIONS, OTHER_NAMES
 from sottovoce.errors import CorpusError, MissingExtraError
 from sottovoce.learn.corpora import Clip, Listing, Problem
 from sottovoce.learn.corpora._sources import ByHand
 from sottovoce.learn.registry import Options
+from sottovoce.text import display_path
 
 NAME = "table"
 LICENCE = "that of the clips in the table"

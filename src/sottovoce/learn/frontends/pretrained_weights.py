@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from sottovoce.display import display_path, one_line
 from sottovoce.errors import MissingExtraError, ModelError
 from sottovoce.learn.quiet import quiet
+from sottovoce.text import display_path, one_line
 
 FOLDER_VARIABLE = "SOTTOVOCE_ENCODERS"
 """The environment variable naming a folder of encoders, each in a folder of its own."""
