@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sottovoce.audio import Audio, Samples
-from sottovoce.decode import checked_rate
+from sottovoce.audio.decode import checked_rate
 from sottovoce.errors import AudioError
 from sottovoce.judging import MAX_PEAK, Heard
 from sottovoce.many import run_pieces

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from numpy.typing import NDArray
 
 from sottovoce.audio import Audio, Source
-from sottovoce.decode import decode
+from sottovoce.audio.decode import decode
+from sottovoce.audio.libsndfile import BLOCK
 from sottovoce.errors import AudioError, SottovoceError
 from sottovoce.following import Following
 from sottovoce.judging import source_path
-from sottovoce.libsndfile import BLOCK
 from sottovoce.plan import Options, Plan
 from sottovoce.processors import processors
 from sottovoce.segments import Segment, Summary

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sottovoce.audio import Audio, Samples
+from sottovoce.audio.resample_buffer import ResampleBuffer
 from sottovoce.card import Card
 from sottovoce.gate import (
     LEVEL_FRAME,
@@ -21,7 +22,6 @@ from sottovoce.gate import (
 from sottovoce.judging import Heard
 from sottovoce.plan import Plan
 from sottovoce.speech import FRAME, RATE, SpeechDetector, speech_probabilities
-from sottovoce.tape import Tape
 from sottovoce.window import pieces
 
 NEAR = 0.3
@@ -107,8 +107,8 @@ class Track:
             round(seconds * card.sample_rate) for seconds in (plan.hop, plan.window, plan.ahead)
         )
         self._windows = 0
-        self._voice = Tape(rate, card.sample_rate)
-        self._ear = Tape(rate, RATE)
+        self._voice = ResampleBuffer(rate, card.sample_rate)
+        self._ear = ResampleBuffer(rate, RATE)
         self._speech = _Speech(gate)
 
     def feed(self, samples: Samples) -> list[Window]:
@@ -188,7 +188,7 @@ class _Speech:
         """How many samples were heard."""
         return (self._first + self._probabilities.size) * FRAME
 
-    def hear(self, ear: Tape, until: int, *, last: bool) -> None:
+    def hear(self, ear: ResampleBuffer, until: int, *, last: bool) -> None:
         """Hear all whole frames up to a position, or all samples if they are the last."""
         frames = -(-until // FRAME) if last else until // FRAME
         samples = ear.between(self.end, min(frames * FRAME, until))

@@ -14,7 +14,7 @@ import soundfile
 import streamlit as st
 
 from sottovoce.audio import Audio
-from sottovoce.decode import decode
+from sottovoce.audio.decode import decode
 from sottovoce.errors import AudioError
 
 TYPES = ("wav", "mp3", "flac", "ogg", "m4a")

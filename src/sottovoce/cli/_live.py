@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from sottovoce.audio import Samples
-from sottovoce.decode import decode
+from sottovoce.audio.decode import decode
 from sottovoce.errors import MissingExtraError, SottovoceError
 from sottovoce.text import display_path, one_line
 

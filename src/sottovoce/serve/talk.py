@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sottovoce.audio import Audio
-from sottovoce.decode import MAX_CHANNELS, MAX_RATE, MIN_RATE
+from sottovoce.audio.decode import MAX_CHANNELS, MAX_RATE, MIN_RATE
 from sottovoce.errors import AudioError
 from sottovoce.judging import MAX_PEAK
 from sottovoce.plan import Options, Plan, Smoothing

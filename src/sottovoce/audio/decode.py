@@ -14,9 +14,9 @@ from typing import Any, BinaryIO, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from sottovoce.audio.libsndfile import decode_libsndfile
+from sottovoce.audio.pyav import decode_media
 from sottovoce.errors import AudioError
-from sottovoce.libsndfile import decode_libsndfile
-from sottovoce.media import decode_media
 from sottovoce.text import describe, one_line
 
 Block: TypeAlias = NDArray[np.float32]

@@ -8,7 +8,7 @@ import soxr
 from sottovoce.audio import Samples
 
 
-class Tape:
+class ResampleBuffer:
     """One channel at another sample rate.
 
     What comes out does not depend on the size of the pieces that go in: soxr's stream keeps what

@@ -16,7 +16,7 @@ from sottovoce.text import one_line
 def decode_media(
     file: BinaryIO, container: str, name: str, stack: ExitStack
 ) -> tuple[int, int, Iterator[NDArray[np.float32]]]:
-    """Decode the first sound track of a file, as `sottovoce.decode.decode` does.
+    """Decode the first sound track of a file, as `sottovoce.audio.decode.decode` does.
 
     The container is given to FFmpeg, so that no other demuxer is ever tried on the bytes.
 

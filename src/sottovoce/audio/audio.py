@@ -12,7 +12,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from sottovoce.decode import (
+from sottovoce.audio.decode import (
     MAX_CHANNELS,
     Block,
     all_finite,
@@ -20,8 +20,8 @@ from sottovoce.decode import (
     decode,
     not_finite,
 )
+from sottovoce.audio.libsndfile import BLOCK
 from sottovoce.errors import AudioError
-from sottovoce.libsndfile import BLOCK
 from sottovoce.text import describe, display_path
 
 __all__ = ["Audio", "Samples", "Source", "describe", "display_path"]

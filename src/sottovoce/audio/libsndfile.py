@@ -24,7 +24,7 @@ UNKNOWN_LENGTH = b"\xff\xff\xff\xff"
 def decode_libsndfile(
     file: BinaryIO, name: str, stack: ExitStack
 ) -> tuple[int, int, Iterator[NDArray[np.float32]]]:
-    """Decode a seekable file, at its start, as `sottovoce.decode.decode` does.
+    """Decode a seekable file, at its start, as `sottovoce.audio.decode.decode` does.
 
     Returns:
         Sample rate in Hz, channels, and blocks of (frames, channels).
