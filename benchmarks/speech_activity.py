@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from sottovoce.audio import Audio
-from sottovoce.gate import LOUDEST_HEARD, QUIETEST_HEARD, Gate, Status, loudness
-from sottovoce.speech import FRAME, RATE, speech_probabilities
+from sottovoce.vad.gate import LOUDEST_HEARD, QUIETEST_HEARD, Gate, Status, loudness
+from sottovoce.vad.silero import FRAME, RATE, speech_probabilities
 
 Detector = Callable[[np.ndarray], float]
 """Samples at 16 kHz -> seconds of speech."""

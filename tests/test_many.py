@@ -11,9 +11,9 @@ from tiny_model import RATE, VOICE, tiny_card, write_tiny
 from sottovoce import many
 from sottovoce.audio import Audio
 from sottovoce.errors import SottovoceError
-from sottovoce.gate import Gate, Status
 from sottovoce.judging import batches
 from sottovoce.model import Model
+from sottovoce.vad.gate import Gate, Status
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ import os
 
 import pytest
 
-from sottovoce.gate import Status
 from sottovoce.judging import source_path
 from sottovoce.prediction import Prediction
+from sottovoce.vad.gate import Status
 
 HEARD = Prediction(
     status=Status.OK,

@@ -8,8 +8,8 @@ from hypothesis import given
 from made_segments import LABELS, recordings
 
 from sottovoce.errors import SottovoceError
-from sottovoce.gate import Status
 from sottovoce.segments import Segment, Tally, stretches
+from sottovoce.vad.gate import Status
 
 
 @given(segments=recordings())

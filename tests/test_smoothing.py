@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sottovoce.gate import Status
 from sottovoce.plan import Plan
 from sottovoce.smoothing import DWELL, HiddenMarkov, Hold, Judged, Mean, Smoother
+from sottovoce.vad.gate import Status
 
 LABELS = ("happy", "sad", "angry")
 

@@ -13,8 +13,8 @@ from sottovoce import Audio, Gate, Model, SottovoceError, Status, Stream
 from sottovoce.errors import AudioError
 from sottovoce.judging import Heard
 from sottovoce.plan import Plan
-from sottovoce.speech import FRAME, SpeechDetector, speech_probabilities
 from sottovoce.track import Track
+from sottovoce.vad.silero import FRAME, SpeechDetector, speech_probabilities
 
 FEW = settings(
     max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

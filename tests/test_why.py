@@ -12,8 +12,8 @@ import sottovoce
 from sottovoce.audio import Audio
 from sottovoce.card import Window
 from sottovoce.errors import AudioError, SottovoceError
-from sottovoce.gate import Gate
 from sottovoce.model import Model
+from sottovoce.vad.gate import Gate
 from sottovoce.why import _parts_of_one, explain, hertz, mel
 
 RATE = 16_000

@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sottovoce.audio import Audio
     from sottovoce.errors import SottovoceError
-    from sottovoce.gate import Gate, Status
     from sottovoce.model import Model
     from sottovoce.prediction import Prediction
     from sottovoce.segments import Segment, Summary
     from sottovoce.stream import Stream
     from sottovoce.timeline import Timeline
+    from sottovoce.vad.gate import Gate, Status
     from sottovoce.zoo import load
 
     __version__: str
@@ -54,11 +54,11 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 _HOMES = MappingProxyType(
     {
         "Audio": "sottovoce.audio",
-        "Gate": "sottovoce.gate",
+        "Gate": "sottovoce.vad.gate",
         "Model": "sottovoce.model",
         "Prediction": "sottovoce.prediction",
         "Segment": "sottovoce.segments",
-        "Status": "sottovoce.gate",
+        "Status": "sottovoce.vad.gate",
         "Stream": "sottovoce.stream",
         "Summary": "sottovoce.segments",
         "Timeline": "sottovoce.timeline",

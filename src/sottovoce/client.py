@@ -24,11 +24,11 @@ from typing import Any, BinaryIO, Self, TypeAlias, Unpack
 from sottovoce.card import Card
 from sottovoce.client_stream import LiveStream, Message, refused, segment_of, summary_of
 from sottovoce.errors import AudioError, MissingExtraError, SottovoceError
-from sottovoce.gate import Status
 from sottovoce.plan import Options
 from sottovoce.prediction import Prediction
 from sottovoce.segments import Segment, Summary
 from sottovoce.text import describe, one_line
+from sottovoce.vad.gate import Status
 
 try:
     import httpx

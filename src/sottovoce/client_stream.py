@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from sottovoce.audio import Audio
 from sottovoce.errors import AudioError, MissingExtraError, SottovoceError
-from sottovoce.gate import Status
 from sottovoce.segments import Segment, Summary
 from sottovoce.text import one_line
+from sottovoce.vad.gate import Status
 
 try:
     from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sottovoce.errors import SottovoceError
-from sottovoce.gate import Status
 from sottovoce.segments import Segment, stretches
 from sottovoce.text import one_line
+from sottovoce.vad.gate import Status
 
 
 def webvtt(segments: Iterable[Segment]) -> str:

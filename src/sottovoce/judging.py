@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from sottovoce.audio import Audio, Samples, Source
 from sottovoce.card import Card
 from sottovoce.errors import AudioError, SottovoceError
-from sottovoce.gate import Gate, Status
 from sottovoce.prediction import Prediction
 from sottovoce.text import describe
+from sottovoce.vad.gate import Gate, Status
 from sottovoce.window import pieces
 
 Probabilities = NDArray[np.float32]

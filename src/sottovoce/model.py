@@ -12,7 +12,6 @@ from sottovoce.audio import Source
 from sottovoce.card import Card
 from sottovoce.encoder import encoded_axes, open_encoder
 from sottovoce.errors import AudioError, ModelError, SottovoceError
-from sottovoce.gate import Gate, Status
 from sottovoce.judging import Judge, Probabilities
 from sottovoce.many import predict_many, run_pieces
 from sottovoce.model_file import read_model_file
@@ -23,6 +22,7 @@ from sottovoce.session import check_end, open_session
 from sottovoce.stream import Stream
 from sottovoce.text import describe, one_line
 from sottovoce.timeline import Timeline
+from sottovoce.vad.gate import Gate, Status
 
 
 class Model:

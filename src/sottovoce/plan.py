@@ -9,7 +9,7 @@ from sottovoce.errors import SottovoceError
 
 if TYPE_CHECKING:
     from sottovoce.card import Card
-    from sottovoce.gate import Gate
+    from sottovoce.vad.gate import Gate
 
 Smoothing = Literal["off", "mean", "hmm"]
 Channels = Literal["mix", "split"]
@@ -103,7 +103,7 @@ class Plan:
         Raises:
             SottovoceError: the model hears less at once, or the gate needs more.
         """
-        from sottovoce.gate import Gate
+        from sottovoce.vad.gate import Gate
 
         shortest = (self.gate or Gate()).min_duration
         if not shortest <= self.window <= card.window.max:

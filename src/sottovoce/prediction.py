@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sottovoce.gate import Status
+from sottovoce.vad.gate import Status
 
 
 @dataclass(frozen=True, slots=True)

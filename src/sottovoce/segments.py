@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sottovoce.errors import SottovoceError
-from sottovoce.gate import Status
+from sottovoce.vad.gate import Status
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from sottovoce.gate import Status
 from sottovoce.plan import Plan
 from sottovoce.segments import Segment
+from sottovoce.vad.gate import Status
 
 Row = NDArray[np.float64]
 """(classes,), probabilities of the labels."""

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from sottovoce.audio import Audio, Samples
 from sottovoce.audio.resample_buffer import ResampleBuffer
 from sottovoce.card import Card
-from sottovoce.gate import (
+from sottovoce.judging import Heard
+from sottovoce.plan import Plan
+from sottovoce.vad.gate import (
     LEVEL_FRAME,
     SLOWER,
     Gate,
@@ -19,9 +21,7 @@ from sottovoce.gate import (
     level_reached,
     loudness,
 )
-from sottovoce.judging import Heard
-from sottovoce.plan import Plan
-from sottovoce.speech import FRAME, RATE, SpeechDetector, speech_probabilities
+from sottovoce.vad.silero import FRAME, RATE, SpeechDetector, speech_probabilities
 from sottovoce.window import pieces
 
 NEAR = 0.3

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from sottovoce.audio import Audio, Samples, Source
 from sottovoce.errors import AudioError, SottovoceError
-from sottovoce.gate import Gate, Status
 from sottovoce.judging import BATCH_SECONDS
 from sottovoce.text import describe
+from sottovoce.vad.gate import Gate, Status
 from sottovoce.window import pieces
 
 if TYPE_CHECKING:

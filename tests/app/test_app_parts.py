@@ -16,9 +16,9 @@ from tiny_model import VOICE, tiny_card, write_tiny
 from sottovoce.audio import Audio
 from sottovoce.cli import run
 from sottovoce.errors import AudioError, SottovoceError
-from sottovoce.gate import Status
 from sottovoce.model import Model
 from sottovoce.prediction import Prediction
+from sottovoce.vad.gate import Status
 from sottovoce.zoo import FOLDER_VARIABLE
 
 pytest.importorskip("streamlit", reason="the app needs the extra app")

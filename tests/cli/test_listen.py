@@ -16,8 +16,8 @@ from tiny_model import LABELS, RATE, VOICE, write_tiny
 from sottovoce import Audio, Model
 from sottovoce.cli import _live, _screen, run
 from sottovoce.cli._strip import Strip
-from sottovoce.gate import Status
 from sottovoce.segments import Segment
+from sottovoce.vad.gate import Status
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 

@@ -17,8 +17,8 @@ from rich.console import Console
 from tiny_model import LABELS, RATE, VOICE, write_tiny
 
 from sottovoce.cli import _outputs, run
-from sottovoce.gate import Status
 from sottovoce.prediction import Prediction
+from sottovoce.vad.gate import Status
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@
 
 from hypothesis import strategies as st
 
-from sottovoce.gate import Status
 from sottovoce.segments import Segment
+from sottovoce.vad.gate import Status
 
 LABELS = ("happy", "sad", "angry")
 

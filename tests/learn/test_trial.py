@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import pytest
 
 from sottovoce.errors import CorpusError
-from sottovoce.gate import Status
 from sottovoce.learn.corpora import Clip, CorpusScan
 from sottovoce.learn.evaluation import metrics
 from sottovoce.learn.trial import NO_ANSWER, Trial, try_model
 from sottovoce.prediction import Prediction
+from sottovoce.vad.gate import Status
 
 LABELS = ("happy", "sad")
 FOLDER = Path("corpora/made")

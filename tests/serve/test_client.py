@@ -14,8 +14,8 @@ from sottovoce.audio import Audio
 from sottovoce.client import Client
 from sottovoce.client_stream import SpeechEnded, SpeechStarted
 from sottovoce.errors import AudioError, SottovoceError
-from sottovoce.gate import Status
 from sottovoce.segments import Segment, Summary
+from sottovoce.vad.gate import Status
 
 KEY = "0123456789abcdef"
 

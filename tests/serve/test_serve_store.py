@@ -22,12 +22,12 @@ from tiny_model import RATE, VOICE
 from sottovoce.audio import Audio
 from sottovoce.client import Client
 from sottovoce.errors import MissingExtraError, SottovoceError
-from sottovoce.gate import Status
 from sottovoce.prediction import Prediction
 from sottovoce.serve import Settings
 from sottovoce.serve import service as service_module
 from sottovoce.serve import store as store_module
 from sottovoce.serve.store import RECORDINGS, RESULTS, Store, rows_of
+from sottovoce.vad.gate import Status
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,9 @@ from tiny_model import RATE, VOICE
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from sottovoce.gate import Status
 from sottovoce.segments import Segment
 from sottovoce.serve.talk import Config, Talk
+from sottovoce.vad.gate import Status
 
 KEY = "0123456789abcdef"
 FINISH = json.dumps({"type": "finish"})

@@ -16,11 +16,11 @@ from sottovoce.app import axes, frame, pictures, words
 from sottovoce.app.recordings import Recording
 from sottovoce.audio import Audio
 from sottovoce.errors import SottovoceError
-from sottovoce.gate import Status
 from sottovoce.model import Model
 from sottovoce.plan import RECORDED_LOOKAHEAD
 from sottovoce.prediction import Prediction
 from sottovoce.segments import Segment, Summary
+from sottovoce.vad.gate import Status
 
 LONG = 6.0
 """s from which a recording is followed over time."""

@@ -8,8 +8,8 @@ from sottovoce.app import axes, frame, recordings, words, worth
 from sottovoce.app.recordings import Recording
 from sottovoce.audio import Audio
 from sottovoce.errors import SottovoceError
-from sottovoce.gate import Status
 from sottovoce.model import Model
+from sottovoce.vad.gate import Status
 from sottovoce.why import Explanation, explain
 
 LONGEST = 10.0

@@ -7,10 +7,10 @@ import re
 
 from sottovoce.audio import Audio
 from sottovoce.card import Figure, ProtocolInfo
-from sottovoce.gate import Gate, Status, loudness
 from sottovoce.prediction import Prediction
-from sottovoce.speech import RATE
 from sottovoce.text import display_path
+from sottovoce.vad.gate import Gate, Status, loudness
+from sottovoce.vad.silero import RATE
 
 CANNOT_KNOW = (
     "It hears how an utterance sounds, not what a person feels, and it can be wrong while it is "

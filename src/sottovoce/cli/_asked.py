@@ -112,7 +112,7 @@ def options(
     Raises:
         SottovoceError: a threshold of the gate is out of its range.
     """
-    from sottovoce.gate import Gate
+    from sottovoce.vad.gate import Gate
 
     chosen = {
         "silence_rms": silence_rms,

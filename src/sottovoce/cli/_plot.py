@@ -13,8 +13,8 @@ import numpy as np
 from sottovoce.cli._strip import STEPS
 from sottovoce.colours import colour
 from sottovoce.errors import MissingExtraError, SottovoceError
-from sottovoce.gate import Status
 from sottovoce.text import clock
+from sottovoce.vad.gate import Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

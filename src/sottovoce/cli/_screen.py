@@ -15,9 +15,9 @@ from sottovoce.audio import Samples
 from sottovoce.cli._outputs import BAR
 from sottovoce.cli._strip import TICK, Strip
 from sottovoce.colours import colour
-from sottovoce.gate import Status
 from sottovoce.segments import Segment
 from sottovoce.text import clock, one_line
+from sottovoce.vad.gate import Status
 
 QUIETEST = -60.0
 """dB of full scale where the meter begins."""

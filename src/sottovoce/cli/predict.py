@@ -10,9 +10,9 @@ from sottovoce.cli import _asked
 
 if TYPE_CHECKING:
     from sottovoce.cli._sources import Named
-    from sottovoce.gate import Gate
     from sottovoce.model import Model
     from sottovoce.prediction import Prediction
+    from sottovoce.vad.gate import Gate
 
 PROGRESS_FROM = 10
 """Fewer recordings than this need no progress bar."""
@@ -67,7 +67,7 @@ def predict(
 
     from sottovoce.cli import _outputs
     from sottovoce.cli._sources import expand
-    from sottovoce.gate import Gate, Status
+    from sottovoce.vad.gate import Gate, Status
     from sottovoce.zoo import load
 
     if paths.count("-") > 1:
@@ -111,9 +111,9 @@ def _answers(
     workers: int | None,
 ) -> "Iterator[Prediction]":
     """A prediction for each argument in order, those with nothing to judge included."""
-    from sottovoce.gate import Status
     from sottovoce.judging import source_path
     from sottovoce.prediction import Prediction
+    from sottovoce.vad.gate import Status
 
     judged = model.predict_many(
         (one.source() for one in named if not one.problem),

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sottovoce import gate as gate_module
-from sottovoce import speech
 from sottovoce.errors import CorpusError
-from sottovoce.gate import Gate
 from sottovoce.learn.batches import ChangedClips, Examples, WholeClips
 from sottovoce.learn.classifier import make_frontend
 from sottovoce.learn.clips import ClipStore
@@ -17,6 +15,7 @@ from sottovoce.learn.corpora import Clip, scan
 from sottovoce.learn.corpora._files import AUDIO, files
 from sottovoce.learn.features import FeatureStore
 from sottovoce.learn.recipe import Recipe
+from sottovoce.vad.gate import Gate
 
 NOISE = "noise"
 """What `--data noise=DIR` names: recordings of anything but speech."""

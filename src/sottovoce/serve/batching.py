@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from sottovoce.audio import Samples
 from sottovoce.card import Card
 from sottovoce.errors import ModelError
-from sottovoce.gate import STRETCH
 from sottovoce.judging import BATCH_SECONDS, Network, Probabilities, batches
 from sottovoce.model import Model
-from sottovoce.speech import speech_probabilities
+from sottovoce.vad.gate import STRETCH
+from sottovoce.vad.silero import speech_probabilities
 
 MOST = 64
 """Clips that are looked at together."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sottovoce.audio import Audio, Samples
 from sottovoce.errors import SottovoceError
-from sottovoce.speech import FRAME, RATE, speech_probabilities
+from sottovoce.vad.silero import FRAME, RATE, speech_probabilities
 
 LEVEL_FRAME = 480
 """Samples at 16 kHz, 30 ms: what the level is taken over."""

@@ -21,7 +21,7 @@ FRAME = 512
 """Samples that one probability is about."""
 CONTEXT = 64
 """Samples before each frame that the detector sees with it."""
-GRAPH = Path(__file__).with_name("speech.onnx")
+GRAPH = Path(__file__).with_name("silero.onnx")
 """The detector's file."""
 
 
@@ -29,7 +29,7 @@ def speech_probabilities(samples: Samples) -> NDArray[np.float32]:
     """Run Silero VAD over samples at 16 kHz.
 
     Silero VAD 6.2 (Silero Team, https://github.com/snakers4/silero-vad, MIT; see
-    `speech.onnx.LICENSE`), in the form of one graph for a whole sequence of frames: the magnitude
+    `silero.onnx.LICENSE`), in the form of one graph for a whole sequence of frames: the magnitude
     of a short-time Fourier transform, four convolutions and an LSTM over the frames. Safe to call
     from several threads at once.
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from sottovoce.audio import Audio
 from sottovoce.errors import SottovoceError
-from sottovoce.gate import Gate, Status
-from sottovoce.speech import FRAME, RATE, speech_probabilities
+from sottovoce.vad.gate import Gate, Status
+from sottovoce.vad.silero import FRAME, RATE, speech_probabilities
 
 SECONDS = np.arange(4 * RATE) / RATE
 

@@ -8,7 +8,6 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from sottovoce import speech
 from sottovoce.processors import processors
 
 
