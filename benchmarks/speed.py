@@ -25,7 +25,7 @@ import numpy as np
 from contenders import CONTENDERS, NEEDS
 
 from sottovoce import Audio, SottovoceError
-from sottovoce.zoo import find
+from sottovoce.models.registry import find
 
 ROOT = Path(__file__).resolve().parents[1]
 RATE, SECONDS = 16_000, 4

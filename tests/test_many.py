@@ -12,7 +12,7 @@ from sottovoce import many
 from sottovoce.audio import Audio
 from sottovoce.errors import SottovoceError
 from sottovoce.judging import batches
-from sottovoce.model import Model
+from sottovoce.models.model import Model
 from sottovoce.vad.gate import Gate, Status
 
 

@@ -10,9 +10,9 @@ from tiny_model import VOICE, tiny_card
 
 import sottovoce
 from sottovoce.audio import Audio
-from sottovoce.card import Window
 from sottovoce.errors import AudioError, SottovoceError
-from sottovoce.model import Model
+from sottovoce.models.card import Window
+from sottovoce.models.model import Model
 from sottovoce.vad.gate import Gate
 from sottovoce.why import _parts_of_one, explain, hertz, mel
 

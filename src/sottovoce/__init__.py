@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sottovoce.audio import Audio
     from sottovoce.errors import SottovoceError
-    from sottovoce.model import Model
+    from sottovoce.models.model import Model
+    from sottovoce.models.registry import load
     from sottovoce.prediction import Prediction
     from sottovoce.segments import Segment, Summary
     from sottovoce.stream import Stream
     from sottovoce.timeline import Timeline
     from sottovoce.vad.gate import Gate, Status
-    from sottovoce.zoo import load
 
     __version__: str
 
@@ -55,7 +55,7 @@ _HOMES = MappingProxyType(
     {
         "Audio": "sottovoce.audio",
         "Gate": "sottovoce.vad.gate",
-        "Model": "sottovoce.model",
+        "Model": "sottovoce.models.model",
         "Prediction": "sottovoce.prediction",
         "Segment": "sottovoce.segments",
         "Status": "sottovoce.vad.gate",
@@ -63,7 +63,7 @@ _HOMES = MappingProxyType(
         "Summary": "sottovoce.segments",
         "Timeline": "sottovoce.timeline",
         "SottovoceError": "sottovoce.errors",
-        "load": "sottovoce.zoo",
+        "load": "sottovoce.models.registry",
     }
 )
 

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Self, TypeAlias, Unpack
 
-from sottovoce.card import Card
 from sottovoce.client_stream import LiveStream, Message, refused, segment_of, summary_of
 from sottovoce.errors import AudioError, MissingExtraError, SottovoceError
+from sottovoce.models.card import Card
 from sottovoce.plan import Options
 from sottovoce.prediction import Prediction
 from sottovoce.segments import Segment, Summary

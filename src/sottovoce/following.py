@@ -18,7 +18,7 @@ from sottovoce.smoothing import Judged, Smoother
 from sottovoce.track import Track, Window
 
 if TYPE_CHECKING:
-    from sottovoce.model import Model
+    from sottovoce.models.model import Model
 
 Item = TypeVar("Item")
 

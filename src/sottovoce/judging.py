@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sottovoce.audio import Audio, Samples, Source
-from sottovoce.card import Card
 from sottovoce.errors import AudioError, SottovoceError
+from sottovoce.models.card import Card
 from sottovoce.prediction import Prediction
 from sottovoce.text import describe
 from sottovoce.vad.gate import Gate, Status

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict, get_args
 from sottovoce.errors import SottovoceError
 
 if TYPE_CHECKING:
-    from sottovoce.card import Card
+    from sottovoce.models.card import Card
     from sottovoce.vad.gate import Gate
 
 Smoothing = Literal["off", "mean", "hmm"]

@@ -13,7 +13,7 @@ from sottovoce.segments import Segment, Summary
 from sottovoce.track import Window
 
 if TYPE_CHECKING:
-    from sottovoce.model import Model
+    from sottovoce.models.model import Model
 
 
 class Stream:

@@ -24,7 +24,7 @@ from sottovoce.text import describe
 from sottovoce.track import Window
 
 if TYPE_CHECKING:
-    from sottovoce.model import Model
+    from sottovoce.models.model import Model
 
 AHEAD = 8
 """Windows for each thread that may wait to be judged; it bounds the memory."""

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from sottovoce.audio import Audio, Samples
 from sottovoce.audio.resample_buffer import ResampleBuffer
-from sottovoce.card import Card
 from sottovoce.judging import Heard
+from sottovoce.models.card import Card
 from sottovoce.plan import Plan
 from sottovoce.vad.gate import (
     LEVEL_FRAME,

@@ -28,7 +28,7 @@ from sottovoce.vad.gate import Gate, Status
 from sottovoce.window import pieces
 
 if TYPE_CHECKING:
-    from sottovoce.model import Model
+    from sottovoce.models.model import Model
 
 MOMENT = 0.25
 """s that a moment lasts, unless the recording is long."""

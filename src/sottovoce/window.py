@@ -11,7 +11,7 @@ import numpy as np
 from sottovoce.audio import Audio, Samples
 
 if TYPE_CHECKING:
-    from sottovoce.card import Window
+    from sottovoce.models.card import Window
 
 TOLERANCE = 1e-9
 """Slack, in grid steps, for bounds such as 0.3 s that are no exact multiple in binary."""

@@ -16,10 +16,10 @@ from tiny_model import VOICE, tiny_card, write_tiny
 from sottovoce.audio import Audio
 from sottovoce.cli import run
 from sottovoce.errors import AudioError, SottovoceError
-from sottovoce.model import Model
+from sottovoce.models.model import Model
+from sottovoce.models.registry import FOLDER_VARIABLE
 from sottovoce.prediction import Prediction
 from sottovoce.vad.gate import Status
-from sottovoce.zoo import FOLDER_VARIABLE
 
 pytest.importorskip("streamlit", reason="the app needs the extra app")
 

@@ -11,7 +11,7 @@ import sottovoce
 pytest.importorskip("streamlit", reason="the app needs the extra app")
 
 from sottovoce.app import tested
-from sottovoce.zoo import DEFAULT, available
+from sottovoce.models.registry import DEFAULT, available
 
 CARD = sottovoce.load().card
 RECORD = json.loads(available()[DEFAULT].with_suffix(".json").read_text())

@@ -14,8 +14,8 @@ import soundfile
 from tiny_model import VOICE, tiny_card, write_tiny
 
 from sottovoce.audio import Audio
-from sottovoce.card import Window
 from sottovoce.cli import run
+from sottovoce.models.card import Window
 
 RATE = 48_000
 

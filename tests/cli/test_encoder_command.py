@@ -8,8 +8,8 @@ from tiny_encoder_model import INFO, write_tiny_encoder, write_tiny_head
 from tiny_model import write_tiny
 
 from sottovoce.cli import run
-from sottovoce.encoder import encoder_file
-from sottovoce.zoo import FOLDER_VARIABLE
+from sottovoce.models.encoder import encoder_file
+from sottovoce.models.registry import FOLDER_VARIABLE
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import typer
 from tiny_model import tiny_card, write_tiny
 from typer.testing import CliRunner
 
-from sottovoce.card import CorpusInfo, speaker_hash
 from sottovoce.cli import evaluate
 from sottovoce.errors import CorpusError, MissingExtraError, ModelError
+from sottovoce.models.card import CorpusInfo, speaker_hash
 
 runner = CliRunner()
 

@@ -5,9 +5,9 @@ import json
 import pytest
 from tiny_model import tiny_card, write_tiny
 
-from sottovoce.card import Card, ProtocolInfo
 from sottovoce.cli import run
-from sottovoce.zoo import FOLDER_VARIABLE
+from sottovoce.models.card import Card, ProtocolInfo
+from sottovoce.models.registry import FOLDER_VARIABLE
 
 
 @pytest.fixture

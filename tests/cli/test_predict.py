@@ -130,7 +130,7 @@ def interrupted(monkeypatch):
         yield model.predict(next(iter(sources)))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sottovoce.model.Model.predict_many", predict_many)
+    monkeypatch.setattr("sottovoce.models.model.Model.predict_many", predict_many)
 
 
 @pytest.mark.usefixtures("interrupted")
@@ -153,7 +153,7 @@ def test_a_row_is_in_the_file_before_the_next_is_there(predict, folder, monkeypa
             seen.append(len(target.read_text().splitlines()))
             yield model.predict(source)
 
-    monkeypatch.setattr("sottovoce.model.Model.predict_many", predict_many)
+    monkeypatch.setattr("sottovoce.models.model.Model.predict_many", predict_many)
     predict("--csv", target, folder)
     assert seen == [1, 2, 3]
 

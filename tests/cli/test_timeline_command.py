@@ -252,7 +252,7 @@ def test_an_interruption_leaves_what_was_heard(timeline, tiny, recording, tmp_pa
             yield from (next(self._inside) for _ in range(4))
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("sottovoce.model.Model.timeline", staticmethod(Interrupted))
+    monkeypatch.setattr("sottovoce.models.model.Model.timeline", staticmethod(Interrupted))
     files = {name: tmp_path / name for name in ("a.csv", "a.vtt", "a.TextGrid", "a.png")}
     status, out, err = timeline(
         *(recording, "--csv", files["a.csv"], "--subtitles", files["a.vtt"]),

@@ -10,9 +10,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from tiny_model import tiny_card, tiny_graph
 
-from sottovoce.card import EncoderInfo
-from sottovoce.encoder import encoder_file
-from sottovoce.model_file import ENCODER_KEY, seal
+from sottovoce.models.card import EncoderInfo
+from sottovoce.models.encoder import encoder_file
+from sottovoce.models.model_file import ENCODER_KEY, seal
 
 INFO = EncoderInfo(
     name="nobody/tiny-encoder",

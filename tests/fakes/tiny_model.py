@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from sottovoce.card import (
+from sottovoce.models.card import (
     Calibration,
     Card,
     CorpusInfo,
@@ -16,7 +16,7 @@ from sottovoce.card import (
     Window,
     speaker_hash,
 )
-from sottovoce.model_file import seal
+from sottovoce.models.model_file import seal
 
 LABELS = ("neutral", "happy", "sad", "angry")
 RATE = 16_000

@@ -5,10 +5,10 @@ import pytest
 import soundfile
 import torch
 
-from sottovoce.card import Window
 from sottovoce.learn.batches import EpochSteps, Examples, TrainingBatches, WholeClips
 from sottovoce.learn.clips import ClipStore
 from sottovoce.learn.tables import AugmentSpec, TrainingSpec
+from sottovoce.models.card import Window
 from sottovoce.window import pieces
 
 RATE = 16_000

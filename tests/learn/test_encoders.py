@@ -14,15 +14,15 @@ from tiny_encoder import tiny_encoder
 from tiny_model import VOICE, tiny_card
 
 import sottovoce
-from sottovoce.card import Window
 from sottovoce.cli import run
-from sottovoce.encoder import encoder_file
 from sottovoce.errors import ModelError, SottovoceError
 from sottovoce.learn import encoders
 from sottovoce.learn.classifier import Classifier
 from sottovoce.learn.export import export_model
 from sottovoce.learn.recipe import Recipe
-from sottovoce.model_file import ENCODER_KEY, read_card
+from sottovoce.models.card import Window
+from sottovoce.models.encoder import encoder_file
+from sottovoce.models.model_file import ENCODER_KEY, read_card
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

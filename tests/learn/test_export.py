@@ -11,11 +11,11 @@ from tiny_model import tiny_card
 
 import sottovoce
 from sottovoce.audio import Audio
-from sottovoce.card import Calibration
 from sottovoce.errors import ModelError
 from sottovoce.learn.classifier import Classifier
 from sottovoce.learn.export import Calibrated, disagreement, export_model, to_onnx
 from sottovoce.learn.recipe import Recipe
+from sottovoce.models.card import Calibration
 
 LENGTHS = (0.5, 0.77, 1.3, 4.0, 10.0, 30.0)
 

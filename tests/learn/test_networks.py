@@ -12,7 +12,6 @@ from tiny_corpus import RECIPE
 from tiny_model import tiny_card
 from torch import nn
 
-from sottovoce.card import Window
 from sottovoce.errors import RecipeError
 from sottovoce.learn.export import Calibrated, disagreement, to_onnx
 from sottovoce.learn.networks import Network
@@ -21,6 +20,7 @@ from sottovoce.learn.networks.inception import STAGES, Block
 from sottovoce.learn.networks.parts import Cell, Pool, Recurrent, Summary, as_picture
 from sottovoce.learn.recipe import Recipe
 from sottovoce.learn.registry import networks
+from sottovoce.models.card import Window
 
 TINY: Mapping[str, Mapping[str, object]] = {
     "cnn": {"filters": (8, 16), "kernels": (5, 3), "pool": 3},

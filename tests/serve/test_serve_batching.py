@@ -10,8 +10,8 @@ from serving import PREDICT, get, sound, until
 from tiny_model import RATE, VOICE, tiny_card, write_tiny
 
 from sottovoce.audio import Audio
-from sottovoce.card import Window
 from sottovoce.errors import ModelError
+from sottovoce.models.card import Window
 from sottovoce.serve.batching import Batcher, SharedModel
 
 

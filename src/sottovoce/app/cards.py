@@ -8,7 +8,7 @@ import streamlit as st
 from sottovoce.app import axes, matrices, tested, words
 from sottovoce.app.library import Entry, entries, missing_encoder
 from sottovoce.app.settings import settings
-from sottovoce.card import Card, Figure
+from sottovoce.models.card import Card, Figure
 from sottovoce.text import display_path
 
 NAMES = {

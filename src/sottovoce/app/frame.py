@@ -14,7 +14,7 @@ from sottovoce.app.recordings import MOST_SECONDS, TYPES, Recording
 from sottovoce.app.settings import settings
 from sottovoce.audio import Audio
 from sottovoce.errors import ModelError, SottovoceError
-from sottovoce.model import Model
+from sottovoce.models.model import Model
 from sottovoce.prediction import Prediction
 from sottovoce.text import display_path
 from sottovoce.vad.gate import Gate, Status

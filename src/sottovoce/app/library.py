@@ -7,12 +7,12 @@ from pathlib import Path
 
 import streamlit as st
 
-from sottovoce.card import Card, EncoderInfo
-from sottovoce.encoder import encoder_file
 from sottovoce.errors import ModelError
-from sottovoce.model import Model
-from sottovoce.model_file import read_model_file
-from sottovoce.zoo import DEFAULT, available
+from sottovoce.models.card import Card, EncoderInfo
+from sottovoce.models.encoder import encoder_file
+from sottovoce.models.model import Model
+from sottovoce.models.model_file import read_model_file
+from sottovoce.models.registry import DEFAULT, available
 
 BESIDE = Path("models")
 """The folder of models beside what the app was started in."""

@@ -16,7 +16,7 @@ from sottovoce.app import axes, frame, pictures, words
 from sottovoce.app.recordings import Recording
 from sottovoce.audio import Audio
 from sottovoce.errors import SottovoceError
-from sottovoce.model import Model
+from sottovoce.models.model import Model
 from sottovoce.plan import RECORDED_LOOKAHEAD
 from sottovoce.prediction import Prediction
 from sottovoce.segments import Segment, Summary

@@ -8,7 +8,7 @@ from sottovoce.app import axes, frame, recordings, words, worth
 from sottovoce.app.recordings import Recording
 from sottovoce.audio import Audio
 from sottovoce.errors import SottovoceError
-from sottovoce.model import Model
+from sottovoce.models.model import Model
 from sottovoce.vad.gate import Status
 from sottovoce.why import Explanation, explain
 

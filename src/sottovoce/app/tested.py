@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sottovoce.card import Card
+from sottovoce.models.card import Card
 
 KEPT = Path(__file__).parents[3] / "docs" / "results" / "references"
 """Where a checkout keeps the figures of further models."""

@@ -6,7 +6,7 @@ import math
 import re
 
 from sottovoce.audio import Audio
-from sottovoce.card import Figure, ProtocolInfo
+from sottovoce.models.card import Figure, ProtocolInfo
 from sottovoce.prediction import Prediction
 from sottovoce.text import display_path
 from sottovoce.vad.gate import Gate, Status, loudness

@@ -37,11 +37,11 @@ def encoder(
     Some models hold only what was trained on top of a pretrained encoder. This fetches that encoder
     and turns it into a graph; it needs the extras learn and pretrained, the model itself does not.
     """
-    from sottovoce.encoder import encoder_file
     from sottovoce.errors import MissingExtraError, ModelError
-    from sottovoce.model_file import read_model_file
+    from sottovoce.models.encoder import encoder_file
+    from sottovoce.models.model_file import read_model_file
+    from sottovoce.models.registry import find
     from sottovoce.text import display_path
-    from sottovoce.zoo import find
 
     path = find(model)
     info = read_model_file(path)[1].encoder

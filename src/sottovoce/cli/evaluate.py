@@ -66,7 +66,7 @@ def evaluate(
         raise MissingExtraError(
             f"{error.name} is not installed; evaluate needs pip install 'sottovoce[learn]'"
         ) from error
-    from sottovoce.zoo import load
+    from sottovoce.models.registry import load
 
     opened = load(model)
     folders = [corpus_folder(each) for each in data]

@@ -68,7 +68,7 @@ def listen(
 
     from sottovoce.cli import _live, _screen, _writers
     from sottovoce.cli._strip import Strip
-    from sottovoce.zoo import load
+    from sottovoce.models.registry import load
 
     out = Console(highlight=False)
     if list_devices:

@@ -11,7 +11,7 @@ from sottovoce.text import display_path
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sottovoce.card import Card, EncoderInfo, Figure
+    from sottovoce.models.card import Card, EncoderInfo, Figure
 
 EXAMPLES = """Examples:
 
@@ -39,8 +39,8 @@ def models(
 
     from sottovoce.errors import ModelError
     from sottovoce.judging import source_path
-    from sottovoce.model_file import read_model_file
-    from sottovoce.zoo import available, find
+    from sottovoce.models.model_file import read_model_file
+    from sottovoce.models.registry import available, find
 
     files = available().values() if model is None else [find(model)]
     cards: list[tuple[Path, Card]] = []
@@ -129,7 +129,7 @@ def _show(file: Path, card: "Card", console: "Console") -> None:
 
 def _encoder(info: "EncoderInfo", model: Path) -> str:
     """Which encoder, whether it is here, and how to make it if it is not."""
-    from sottovoce.encoder import encoder_file
+    from sottovoce.models.encoder import encoder_file
 
     made = encoder_file(info)
     if made.exists():

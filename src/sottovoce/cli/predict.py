@@ -10,7 +10,7 @@ from sottovoce.cli import _asked
 
 if TYPE_CHECKING:
     from sottovoce.cli._sources import Named
-    from sottovoce.model import Model
+    from sottovoce.models.model import Model
     from sottovoce.prediction import Prediction
     from sottovoce.vad.gate import Gate
 
@@ -67,8 +67,8 @@ def predict(
 
     from sottovoce.cli import _outputs
     from sottovoce.cli._sources import expand
+    from sottovoce.models.registry import load
     from sottovoce.vad.gate import Gate, Status
-    from sottovoce.zoo import load
 
     if paths.count("-") > 1:
         raise typer.BadParameter("standard input (-) can be judged once", param_hint="PATHS")

@@ -98,8 +98,8 @@ def timeline(
     from sottovoce import formats
     from sottovoce.cli import _writers
     from sottovoce.cli._sources import Named
+    from sottovoce.models.registry import load
     from sottovoce.text import display_path
-    from sottovoce.zoo import load
 
     asked = _asked.options(
         window=window,

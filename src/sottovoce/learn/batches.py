@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
-from sottovoce.card import Window
 from sottovoce.learn import augment
 from sottovoce.learn.clips import ClipStore
 from sottovoce.learn.features import FeatureStore
 from sottovoce.learn.tables import AugmentSpec, TrainingSpec
+from sottovoce.models.card import Window
 from sottovoce.window import pieces
 
 EDGE = 0.15

@@ -6,15 +6,15 @@ import numpy as np
 import onnxruntime
 import torch
 
-from sottovoce.card import EncoderInfo
-from sottovoce.encoder import encoder_file
 from sottovoce.errors import ModelError, SottovoceError
 from sottovoce.learn.frontends.pretrained import VERSION, Frozen
 from sottovoce.learn.frontends.pretrained_parts import Parts
 from sottovoce.learn.frontends.pretrained_weights import find, load
 from sottovoce.learn.graphs import to_graph, write_whole
 from sottovoce.learn.half import halve
-from sottovoce.model_file import ENCODER_KEY, seal
+from sottovoce.models.card import EncoderInfo
+from sottovoce.models.encoder import encoder_file
+from sottovoce.models.model_file import ENCODER_KEY, seal
 from sottovoce.text import describe
 
 SHORTEST = 800

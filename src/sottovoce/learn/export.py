@@ -9,14 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from sottovoce.card import Card
 from sottovoce.errors import ModelError
 from sottovoce.learn.classifier import Classifier
 from sottovoce.learn.encoders import write_encoder
 from sottovoce.learn.frontends.pretrained import PretrainedFrontEnd
 from sottovoce.learn.graphs import Axes, to_graph, write_whole
 from sottovoce.learn.half import halve
-from sottovoce.model_file import seal
+from sottovoce.models.card import Card
+from sottovoce.models.model_file import seal
 
 TOLERANCE = 1e-4
 """Largest difference of a probability between torch and the exported graph."""

@@ -10,14 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sottovoce.card import (
-    Calibration,
-    Card,
-    CorpusInfo,
-    Figure,
-    ProtocolInfo,
-    speaker_hash,
-)
 from sottovoce.errors import RecipeError, SottovoceError
 from sottovoce.learn.calibration import fit_temperature
 from sottovoce.learn.corpora import licence
@@ -28,6 +20,14 @@ from sottovoce.learn.recipe import Recipe
 from sottovoce.learn.registry import frontends
 from sottovoce.learn.run import FoldResult, Say, difference
 from sottovoce.learn.training import train
+from sottovoce.models.card import (
+    Calibration,
+    Card,
+    CorpusInfo,
+    Figure,
+    ProtocolInfo,
+    speaker_hash,
+)
 from sottovoce.window import pieces
 
 CHECKED = (0.5, 1.0, 2.3, 4.0, 10.0, 30.0)

@@ -18,7 +18,6 @@ from pydantic import (
     model_validator,
 )
 
-from sottovoce.card import Window
 from sottovoce.emotions import EMOTIONS, LABEL_SETS
 from sottovoce.errors import RecipeError
 from sottovoce.learn import corpora
@@ -35,6 +34,7 @@ from sottovoce.learn.tables import (
     TrainingSpec,
     Whole,
 )
+from sottovoce.models.card import Window
 from sottovoce.text import display_path
 
 

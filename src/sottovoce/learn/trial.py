@@ -9,7 +9,7 @@ import numpy as np
 from sottovoce.errors import CorpusError
 from sottovoce.learn.corpora import CorpusScan
 from sottovoce.learn.evaluation import Predictions
-from sottovoce.model import Model
+from sottovoce.models.model import Model
 from sottovoce.prediction import Prediction
 
 NO_ANSWER = "no answer"

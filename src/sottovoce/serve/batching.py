@@ -13,10 +13,10 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from sottovoce.audio import Samples
-from sottovoce.card import Card
 from sottovoce.errors import ModelError
 from sottovoce.judging import BATCH_SECONDS, Network, Probabilities, batches
-from sottovoce.model import Model
+from sottovoce.models.card import Card
+from sottovoce.models.model import Model
 from sottovoce.vad.gate import STRETCH
 from sottovoce.vad.silero import speech_probabilities
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from sottovoce.audio import Audio
 from sottovoce.errors import SottovoceError
+from sottovoce.models.registry import find
 from sottovoce.plan import Options
 from sottovoce.prediction import Prediction
 from sottovoce.processors import processors
@@ -23,7 +24,6 @@ from sottovoce.serve.refusal import Refusal, stopping
 from sottovoce.serve.settings import Settings
 from sottovoce.serve.store import Row, Store, rows_of
 from sottovoce.vad.gate import Status
-from sottovoce.zoo import find
 
 Result = TypeVar("Result")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from sottovoce.card import Card
+from sottovoce.models.card import Card
 from sottovoce.serve.answers import Failure, Health, ModelAnswer, Models
 from sottovoce.serve.metrics import CONTENT_TYPE
 from sottovoce.serve.service import Service

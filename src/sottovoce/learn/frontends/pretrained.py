@@ -7,12 +7,12 @@ import torch
 from pydantic import Field, field_validator
 from torch import nn
 
-from sottovoce.card import EncoderInfo
 from sottovoce.errors import RecipeError, SottovoceError
 from sottovoce.learn.frontends import FrontEnd
 from sottovoce.learn.frontends.pretrained_parts import Layers, Parts, gather
 from sottovoce.learn.frontends.pretrained_weights import find, load
 from sottovoce.learn.registry import Options
+from sottovoce.models.card import EncoderInfo
 
 VERSION = 1
 """Raised whenever the same encoder would give other values than before."""

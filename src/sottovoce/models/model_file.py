@@ -15,8 +15,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from sottovoce.card import Card
 from sottovoce.errors import ModelError
+from sottovoce.models.card import Card
 from sottovoce.text import describe
 
 CARD_KEY = "sottovoce.card"

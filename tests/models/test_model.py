@@ -11,9 +11,9 @@ from onnx import TensorProto, helper
 from tiny_model import LABELS, RATE, VOICE, tiny_card, tiny_graph, write_tiny
 
 from sottovoce.audio import Audio
-from sottovoce.card import Window
 from sottovoce.errors import AudioError, ModelError, SottovoceError
-from sottovoce.model import Model
+from sottovoce.models.card import Window
+from sottovoce.models.model import Model
 from sottovoce.vad.gate import Gate, Status
 from sottovoce.window import pieces
 

@@ -5,8 +5,8 @@ import json
 import pytest
 from tiny_model import tiny_card
 
-from sottovoce.card import Card
 from sottovoce.errors import ModelError
+from sottovoce.models.card import Card
 
 
 def document() -> dict[str, object]:

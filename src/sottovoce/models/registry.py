@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from sottovoce.errors import ModelError
-from sottovoce.model import Model
+from sottovoce.models.model import Model
 
 DEFAULT = "ravdess8-tcn"
 """The model that `load` gives when none is named."""

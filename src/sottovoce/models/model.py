@@ -9,16 +9,16 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from sottovoce.audio import Source
-from sottovoce.card import Card
-from sottovoce.encoder import encoded_axes, open_encoder
 from sottovoce.errors import AudioError, ModelError, SottovoceError
 from sottovoce.judging import Judge, Probabilities
 from sottovoce.many import predict_many, run_pieces
-from sottovoce.model_file import read_model_file
+from sottovoce.models.card import Card
+from sottovoce.models.encoder import encoded_axes, open_encoder
+from sottovoce.models.model_file import read_model_file
+from sottovoce.models.session import check_end, open_session
 from sottovoce.plan import Options
 from sottovoce.prediction import Prediction
 from sottovoce.processors import processors
-from sottovoce.session import check_end, open_session
 from sottovoce.stream import Stream
 from sottovoce.text import describe, one_line
 from sottovoce.timeline import Timeline

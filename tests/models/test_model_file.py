@@ -6,7 +6,7 @@ from onnx import TensorProto, helper
 from tiny_model import tiny_card, tiny_graph, write_tiny
 
 from sottovoce.errors import ModelError
-from sottovoce.model_file import CARD_KEY, SEAL_KEY, read_card, read_model_file, seal
+from sottovoce.models.model_file import CARD_KEY, SEAL_KEY, read_card, read_model_file, seal
 
 
 def whole() -> bytes:

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from tiny_model import tiny_card, write_tiny
 
-from sottovoce import zoo
 from sottovoce.errors import ModelError
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import onnxruntime
 
 from sottovoce.cache import cache_folder
-from sottovoce.card import EncoderInfo
 from sottovoce.errors import ModelError
-from sottovoce.model_file import ENCODER_KEY, read_card
-from sottovoce.session import check_end, open_session
+from sottovoce.models.card import EncoderInfo
+from sottovoce.models.model_file import ENCODER_KEY, read_card
+from sottovoce.models.session import check_end, open_session
 from sottovoce.text import describe
 
 

@@ -10,9 +10,9 @@ from tiny_encoder_model import INFO, write_tiny_encoder, write_tiny_head
 from tiny_model import RATE, VOICE, write_tiny
 
 import sottovoce
-from sottovoce.card import Card, EncoderInfo
-from sottovoce.encoder import encoder_file
 from sottovoce.errors import ModelError
+from sottovoce.models.card import Card, EncoderInfo
+from sottovoce.models.encoder import encoder_file
 
 
 @pytest.fixture(autouse=True)

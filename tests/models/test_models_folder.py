@@ -7,7 +7,7 @@ import pytest
 
 from sottovoce import load
 from sottovoce.cli import run
-from sottovoce.model_file import read_model_file
+from sottovoce.models.model_file import read_model_file
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted((ROOT / "models").glob("*.onnx"))
