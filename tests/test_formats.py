@@ -9,7 +9,7 @@ from made_segments import recordings
 
 from sottovoce import formats
 from sottovoce.errors import SottovoceError
-from sottovoce.segments import Segment, stretches
+from sottovoce.inference.segments import Segment, stretches
 from sottovoce.vad.gate import Status
 
 CUE = re.compile(r"(\d\d+):(\d\d):(\d\d)[.,](\d{3}) --> (\d\d+):(\d\d):(\d\d)[.,](\d{3})")

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from sottovoce.judging import source_path
+from sottovoce.inference.predictor import source_path
 from sottovoce.prediction import Prediction
 from sottovoce.vad.gate import Status
 

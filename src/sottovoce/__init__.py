@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sottovoce.audio import Audio
     from sottovoce.errors import SottovoceError
+    from sottovoce.inference.segments import Segment, Summary
+    from sottovoce.inference.stream import Stream
+    from sottovoce.inference.timeline import Timeline
     from sottovoce.models.model import Model
     from sottovoce.models.registry import load
     from sottovoce.prediction import Prediction
-    from sottovoce.segments import Segment, Summary
-    from sottovoce.stream import Stream
-    from sottovoce.timeline import Timeline
     from sottovoce.vad.gate import Gate, Status
 
     __version__: str
@@ -57,11 +57,11 @@ _HOMES = MappingProxyType(
         "Gate": "sottovoce.vad.gate",
         "Model": "sottovoce.models.model",
         "Prediction": "sottovoce.prediction",
-        "Segment": "sottovoce.segments",
+        "Segment": "sottovoce.inference.segments",
         "Status": "sottovoce.vad.gate",
-        "Stream": "sottovoce.stream",
-        "Summary": "sottovoce.segments",
-        "Timeline": "sottovoce.timeline",
+        "Stream": "sottovoce.inference.stream",
+        "Summary": "sottovoce.inference.segments",
+        "Timeline": "sottovoce.inference.timeline",
         "SottovoceError": "sottovoce.errors",
         "load": "sottovoce.models.registry",
     }

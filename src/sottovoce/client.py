@@ -23,10 +23,10 @@ from typing import Any, BinaryIO, Self, TypeAlias, Unpack
 
 from sottovoce.client_stream import LiveStream, Message, refused, segment_of, summary_of
 from sottovoce.errors import AudioError, MissingExtraError, SottovoceError
+from sottovoce.inference.segments import Segment, Summary
 from sottovoce.models.card import Card
 from sottovoce.plan import Options
 from sottovoce.prediction import Prediction
-from sottovoce.segments import Segment, Summary
 from sottovoce.text import describe, one_line
 from sottovoce.vad.gate import Status
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sottovoce.audio import Audio
 from sottovoce.errors import AudioError, MissingExtraError, SottovoceError
-from sottovoce.segments import Segment, Summary
+from sottovoce.inference.segments import Segment, Summary
 from sottovoce.text import one_line
 from sottovoce.vad.gate import Status
 

@@ -1,6 +1,6 @@
 """Emotion over time as other programs read it: subtitles, Praat's TextGrid, Audacity's labels.
 
-All give one entry a stretch (see `sottovoce.segments.stretches`), in order of time. What has no
+All give one entry a stretch (see `sottovoce.inference.segments.stretches`), in order of time. What has no
 emotion is left out, or empty in a TextGrid; an emotion of status `uncertain` has a question mark.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sottovoce.errors import SottovoceError
-from sottovoce.segments import Segment, stretches
+from sottovoce.inference.segments import Segment, stretches
 from sottovoce.text import one_line
 from sottovoce.vad.gate import Status
 

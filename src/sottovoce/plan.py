@@ -58,7 +58,7 @@ class Plan:
     hear one window more."""
     smoothing: Smoothing = "hmm"
     """"off"; "mean" of the neighbouring windows; "hmm", a hidden Markov model. See
-    `sottovoce.smoothing`."""
+    `sottovoce.inference.smoothing`."""
     hold: float = 2.0
     """s of speech that a label lasts at least before another takes its place, 0 (none) to 60."""
     channels: Channels = "mix"

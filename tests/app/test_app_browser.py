@@ -13,8 +13,8 @@ from tiny_encoder_model import INFO, write_tiny_encoder
 from tiny_model import VOICE
 
 import sottovoce
+from sottovoce.inference.occlusion import explain
 from sottovoce.plan import RECORDED_LOOKAHEAD
-from sottovoce.why import explain
 
 SAMPLES = VOICE.parent
 CHART = "stVegaLiteChart"

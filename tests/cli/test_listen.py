@@ -16,7 +16,7 @@ from tiny_model import LABELS, RATE, VOICE, write_tiny
 from sottovoce import Audio, Model
 from sottovoce.cli import _live, _screen, run
 from sottovoce.cli._strip import Strip
-from sottovoce.segments import Segment
+from sottovoce.inference.segments import Segment
 from sottovoce.vad.gate import Status
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

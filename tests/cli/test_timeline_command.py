@@ -22,7 +22,7 @@ from sottovoce import Audio, Model
 from sottovoce.cli import _strip, _writers, run
 from sottovoce.cli import timeline as command
 from sottovoce.colours import COLOURS
-from sottovoce.segments import Segment, Tally, stretches
+from sottovoce.inference.segments import Segment, Tally, stretches
 from sottovoce.vad.gate import Status
 
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")

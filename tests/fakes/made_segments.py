@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from sottovoce.segments import Segment
+from sottovoce.inference.segments import Segment
 from sottovoce.vad.gate import Status
 
 LABELS = ("happy", "sad", "angry")

@@ -5,11 +5,11 @@ import pytest
 import soundfile
 import torch
 
+from sottovoce.inference.window import pieces
 from sottovoce.learn.batches import EpochSteps, Examples, TrainingBatches, WholeClips
 from sottovoce.learn.clips import ClipStore
 from sottovoce.learn.tables import AugmentSpec, TrainingSpec
 from sottovoce.models.card import Window
-from sottovoce.window import pieces
 
 RATE = 16_000
 WINDOW = Window(trim="speech", margin=0.1, grid=0.1, min=0.5, max=1.0)

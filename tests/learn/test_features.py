@@ -10,13 +10,13 @@ import torch
 from test_batches import WINDOW, examples  # noqa: F401  (a fixture)
 
 from sottovoce.errors import RecipeError, SottovoceError
+from sottovoce.inference.window import pieces
 from sottovoce.learn import features as module
 from sottovoce.learn.batches import ChangedClips, Examples, TrainingBatches, WholeClips
 from sottovoce.learn.features import FeatureStore
 from sottovoce.learn.frontends.stack import Stack, StackOptions
 from sottovoce.learn.tables import AugmentSpec, TrainingSpec
 from sottovoce.models.card import Window
-from sottovoce.window import pieces
 
 RATE = 16_000
 

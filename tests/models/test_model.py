@@ -12,10 +12,10 @@ from tiny_model import LABELS, RATE, VOICE, tiny_card, tiny_graph, write_tiny
 
 from sottovoce.audio import Audio
 from sottovoce.errors import AudioError, ModelError, SottovoceError
+from sottovoce.inference.window import pieces
 from sottovoce.models.card import Window
 from sottovoce.models.model import Model
 from sottovoce.vad.gate import Gate, Status
-from sottovoce.window import pieces
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from sottovoce.audio import Audio
 from sottovoce.client import Client
 from sottovoce.client_stream import SpeechEnded, SpeechStarted
 from sottovoce.errors import AudioError, SottovoceError
-from sottovoce.segments import Segment, Summary
+from sottovoce.inference.segments import Segment, Summary
 from sottovoce.vad.gate import Status
 
 KEY = "0123456789abcdef"

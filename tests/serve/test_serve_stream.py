@@ -13,7 +13,7 @@ from tiny_model import RATE, VOICE
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from sottovoce.segments import Segment
+from sottovoce.inference.segments import Segment
 from sottovoce.serve.talk import Config, Talk
 from sottovoce.vad.gate import Status
 

@@ -16,10 +16,10 @@ from sottovoce.app import axes, frame, pictures, words
 from sottovoce.app.recordings import Recording
 from sottovoce.audio import Audio
 from sottovoce.errors import SottovoceError
+from sottovoce.inference.segments import Segment, Summary
 from sottovoce.models.model import Model
 from sottovoce.plan import RECORDED_LOOKAHEAD
 from sottovoce.prediction import Prediction
-from sottovoce.segments import Segment, Summary
 from sottovoce.vad.gate import Status
 
 LONG = 6.0

@@ -15,10 +15,10 @@ import pandas as pd
 from sottovoce.app import axes, spectrogram, words
 from sottovoce.audio import Audio
 from sottovoce.colours import colour, letters
-from sottovoce.segments import Segment, stretches
+from sottovoce.inference.occlusion import HIGHEST, mel
+from sottovoce.inference.segments import Segment, stretches
 from sottovoce.text import clock
 from sottovoce.vad.gate import Status
-from sottovoce.why import HIGHEST, mel
 
 
 def probabilities(

@@ -8,9 +8,9 @@ from sottovoce.app import axes, frame, recordings, words, worth
 from sottovoce.app.recordings import Recording
 from sottovoce.audio import Audio
 from sottovoce.errors import SottovoceError
+from sottovoce.inference.occlusion import Explanation, explain
 from sottovoce.models.model import Model
 from sottovoce.vad.gate import Status
-from sottovoce.why import Explanation, explain
 
 LONGEST = 10.0
 """s that are explained at once; more would take long, and say little."""

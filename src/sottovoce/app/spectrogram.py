@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sottovoce.audio import Audio
-from sottovoce.why import HIGHEST, hertz, mel
+from sottovoce.inference.occlusion import HIGHEST, hertz, mel
 
 RATE = 16_000
 FFT = 1024

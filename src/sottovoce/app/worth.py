@@ -11,7 +11,7 @@ import pandas as pd
 
 from sottovoce.app import axes, pictures, spectrogram
 from sottovoce.audio import Audio
-from sottovoce.why import HIGHEST, Explanation, mel
+from sottovoce.inference.occlusion import HIGHEST, Explanation, mel
 
 FOR, AGAINST = "#e07b1f", "#3d7fc4"
 """What spoke for an emotion and against it; told apart by those who see fewer colours too."""

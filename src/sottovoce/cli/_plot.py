@@ -19,7 +19,7 @@ from sottovoce.vad.gate import Status
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sottovoce.segments import Segment
+    from sottovoce.inference.segments import Segment
 
 FORMATS = (".png", ".svg", ".pdf")
 PAUSE = "#e8e8e8"

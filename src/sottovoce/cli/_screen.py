@@ -15,7 +15,7 @@ from sottovoce.audio import Samples
 from sottovoce.cli._outputs import BAR
 from sottovoce.cli._strip import TICK, Strip
 from sottovoce.colours import colour
-from sottovoce.segments import Segment
+from sottovoce.inference.segments import Segment
 from sottovoce.text import clock, one_line
 from sottovoce.vad.gate import Status
 

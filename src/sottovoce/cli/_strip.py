@@ -14,7 +14,7 @@ from rich.text import Text
 
 from sottovoce.cli._outputs import BAR, _length
 from sottovoce.colours import colour, letters
-from sottovoce.segments import Segment, Summary
+from sottovoce.inference.segments import Segment, Summary
 from sottovoce.text import clock, one_line
 from sottovoce.vad.gate import Status
 

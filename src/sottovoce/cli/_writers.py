@@ -18,7 +18,7 @@ from sottovoce import formats
 from sottovoce.cli._plot import Plot
 from sottovoce.cli._strip import Strip, figures
 from sottovoce.errors import SottovoceError
-from sottovoce.segments import Joiner, Segment, Summary
+from sottovoce.inference.segments import Joiner, Segment, Summary
 from sottovoce.text import display_path, one_line
 
 Add = Callable[[Segment], None]

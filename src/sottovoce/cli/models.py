@@ -38,7 +38,7 @@ def models(
     from rich.console import Console
 
     from sottovoce.errors import ModelError
-    from sottovoce.judging import source_path
+    from sottovoce.inference.predictor import source_path
     from sottovoce.models.model_file import read_model_file
     from sottovoce.models.registry import available, find
 

@@ -111,7 +111,7 @@ def _answers(
     workers: int | None,
 ) -> "Iterator[Prediction]":
     """A prediction for each argument in order, those with nothing to judge included."""
-    from sottovoce.judging import source_path
+    from sottovoce.inference.predictor import source_path
     from sottovoce.prediction import Prediction
     from sottovoce.vad.gate import Status
 

@@ -16,8 +16,8 @@ from sottovoce.plan import RECORDED_LOOKAHEAD
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sottovoce.segments import Segment
-    from sottovoce.timeline import Timeline
+    from sottovoce.inference.segments import Segment
+    from sottovoce.inference.timeline import Timeline
 
 PATIENCE = 2.0
 """s after which a progress bar is shown."""

@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
+from sottovoce.inference.window import pieces
 from sottovoce.learn import augment
 from sottovoce.learn.clips import ClipStore
 from sottovoce.learn.features import FeatureStore
 from sottovoce.learn.tables import AugmentSpec, TrainingSpec
 from sottovoce.models.card import Window
-from sottovoce.window import pieces
 
 EDGE = 0.15
 """s of a clip's quieter end that fill up a crop which is longer than the recording."""

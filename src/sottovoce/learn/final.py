@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from sottovoce.errors import RecipeError, SottovoceError
+from sottovoce.inference.window import pieces
 from sottovoce.learn.calibration import fit_temperature
 from sottovoce.learn.corpora import licence
 from sottovoce.learn.data import Data
@@ -28,7 +29,6 @@ from sottovoce.models.card import (
     ProtocolInfo,
     speaker_hash,
 )
-from sottovoce.window import pieces
 
 CHECKED = (0.5, 1.0, 2.3, 4.0, 10.0, 30.0)
 """s; lengths at which an exported graph is compared with torch."""

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from sottovoce.audio import Source
 from sottovoce.errors import AudioError, ModelError, SottovoceError
-from sottovoce.judging import Judge, Probabilities
-from sottovoce.many import predict_many, run_pieces
+from sottovoce.inference.batch_predictor import predict_many, run_pieces
+from sottovoce.inference.predictor import Judge, Probabilities
+from sottovoce.inference.stream import Stream
+from sottovoce.inference.timeline import Timeline
 from sottovoce.models.card import Card
 from sottovoce.models.encoder import encoded_axes, open_encoder
 from sottovoce.models.model_file import read_model_file
@@ -19,9 +21,7 @@ from sottovoce.models.session import check_end, open_session
 from sottovoce.plan import Options
 from sottovoce.prediction import Prediction
 from sottovoce.processors import processors
-from sottovoce.stream import Stream
 from sottovoce.text import describe, one_line
-from sottovoce.timeline import Timeline
 from sottovoce.vad.gate import Gate, Status
 
 

@@ -11,9 +11,9 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 
 from sottovoce.errors import SottovoceError
+from sottovoce.inference.segments import Segment, Summary
 from sottovoce.plan import RECORDED_LOOKAHEAD, Channels, Options, Plan, Smoothing
 from sottovoce.prediction import Prediction
-from sottovoce.segments import Segment, Summary
 from sottovoce.serve.answers import Failure, Predictions, TimelineAnswer
 from sottovoce.serve.batching import SharedModel
 from sottovoce.serve.bodies import Recording, read_body

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sottovoce.audio import Samples
 from sottovoce.errors import ModelError
-from sottovoce.judging import BATCH_SECONDS, Network, Probabilities, batches
+from sottovoce.inference.predictor import BATCH_SECONDS, Network, Probabilities, batches
 from sottovoce.models.card import Card
 from sottovoce.models.model import Model
 from sottovoce.vad.gate import STRETCH

@@ -12,11 +12,11 @@ from typing import TypeVar
 
 from sottovoce.audio import Audio
 from sottovoce.errors import SottovoceError
+from sottovoce.inference.segments import Segment, Summary
 from sottovoce.models.registry import find
 from sottovoce.plan import Options
 from sottovoce.prediction import Prediction
 from sottovoce.processors import processors
-from sottovoce.segments import Segment, Summary
 from sottovoce.serve.admission import Admission
 from sottovoce.serve.batching import SharedModel
 from sottovoce.serve.metrics import Metrics

@@ -15,8 +15,8 @@ import sqlalchemy
 from sqlalchemy import JSON, BigInteger, Column, DateTime, Float, Integer, LargeBinary, String
 
 from sottovoce.errors import MissingExtraError, SottovoceError
+from sottovoce.inference.segments import Segment
 from sottovoce.prediction import Prediction
-from sottovoce.segments import Segment
 from sottovoce.text import one_line
 
 DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}

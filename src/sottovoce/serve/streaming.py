@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from sottovoce.segments import Segment
+from sottovoce.inference.segments import Segment
 from sottovoce.serve.asking import check_options
 from sottovoce.serve.keys import given_key, is_known, unknown_key
 from sottovoce.serve.refusal import Refusal, failed_within, stopping

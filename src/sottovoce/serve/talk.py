@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sottovoce.audio import Audio
 from sottovoce.audio.decode import MAX_CHANNELS, MAX_RATE, MIN_RATE
 from sottovoce.errors import AudioError
-from sottovoce.judging import MAX_PEAK
+from sottovoce.inference.predictor import MAX_PEAK
+from sottovoce.inference.segments import Segment
 from sottovoce.plan import Options, Plan, Smoothing
-from sottovoce.segments import Segment
 from sottovoce.serve.refusal import Refusal
 from sottovoce.serve.store import PRINTABLE
 from sottovoce.text import one_line

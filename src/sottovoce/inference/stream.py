@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Unpack
 from numpy.typing import NDArray
 
 from sottovoce.errors import SottovoceError
-from sottovoce.following import Following
+from sottovoce.inference.framing import Window
+from sottovoce.inference.pipeline import Following
+from sottovoce.inference.segments import Segment, Summary
 from sottovoce.plan import Options, Plan
-from sottovoce.segments import Segment, Summary
-from sottovoce.track import Window
 
 if TYPE_CHECKING:
     from sottovoce.models.model import Model

@@ -14,14 +14,14 @@ from sottovoce.audio import Audio, Source
 from sottovoce.audio.decode import decode
 from sottovoce.audio.libsndfile import BLOCK
 from sottovoce.errors import AudioError, SottovoceError
-from sottovoce.following import Following
-from sottovoce.judging import source_path
+from sottovoce.inference.framing import Window
+from sottovoce.inference.pipeline import Following
+from sottovoce.inference.predictor import source_path
+from sottovoce.inference.segments import Segment, Summary
+from sottovoce.inference.smoothing import Judged
 from sottovoce.plan import Options, Plan
 from sottovoce.processors import processors
-from sottovoce.segments import Segment, Summary
-from sottovoce.smoothing import Judged
 from sottovoce.text import describe
-from sottovoce.track import Window
 
 if TYPE_CHECKING:
     from sottovoce.models.model import Model

@@ -12,8 +12,8 @@ from tiny_model import LABELS, RATE, VOICE, tiny_card, write_tiny
 import sottovoce
 from sottovoce import Audio, Gate, Model, Status, Timeline
 from sottovoce.errors import AudioError, SottovoceError
+from sottovoce.inference.segments import Tally
 from sottovoce.models.card import Window
-from sottovoce.segments import Tally
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from sottovoce.audio import Audio, Samples
 from sottovoce.audio.resample_buffer import ResampleBuffer
-from sottovoce.judging import Heard
+from sottovoce.inference.predictor import Heard
+from sottovoce.inference.window import pieces
 from sottovoce.models.card import Card
 from sottovoce.plan import Plan
 from sottovoce.vad.gate import (
@@ -22,7 +23,6 @@ from sottovoce.vad.gate import (
     loudness,
 )
 from sottovoce.vad.silero import FRAME, RATE, SpeechDetector, speech_probabilities
-from sottovoce.window import pieces
 
 NEAR = 0.3
 """s from speech within which a segment still belongs to it."""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sottovoce.audio import Audio
-from sottovoce.window import pieces
+from sottovoce.inference.window import pieces
 
 
 def window(trim="speech", margin=0.3, grid=0.25, shortest=0.5, longest=30.0) -> SimpleNamespace:

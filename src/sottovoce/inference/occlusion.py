@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 
 from sottovoce.audio import Audio, Samples, Source
 from sottovoce.errors import AudioError, SottovoceError
-from sottovoce.judging import BATCH_SECONDS
+from sottovoce.inference.predictor import BATCH_SECONDS
+from sottovoce.inference.window import pieces
 from sottovoce.text import describe
 from sottovoce.vad.gate import Gate, Status
-from sottovoce.window import pieces
 
 if TYPE_CHECKING:
     from sottovoce.models.model import Model

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from sottovoce.audio import Audio, Samples
 from sottovoce.audio.decode import checked_rate
 from sottovoce.errors import AudioError
-from sottovoce.judging import MAX_PEAK, Heard
-from sottovoce.many import run_pieces
+from sottovoce.inference.batch_predictor import run_pieces
+from sottovoce.inference.framing import Track, Window
+from sottovoce.inference.predictor import MAX_PEAK, Heard
+from sottovoce.inference.segments import Segment, Tally
+from sottovoce.inference.smoothing import Judged, Smoother
 from sottovoce.plan import Plan
-from sottovoce.segments import Segment, Tally
-from sottovoce.smoothing import Judged, Smoother
-from sottovoce.track import Track, Window
 
 if TYPE_CHECKING:
     from sottovoce.models.model import Model

@@ -12,8 +12,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from sottovoce.inference.segments import Segment
 from sottovoce.plan import Plan
-from sottovoce.segments import Segment
 from sottovoce.vad.gate import Status
 
 Row = NDArray[np.float64]

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from sottovoce.audio import Audio, Samples, Source
 from sottovoce.errors import AudioError, SottovoceError
+from sottovoce.inference.window import pieces
 from sottovoce.models.card import Card
 from sottovoce.prediction import Prediction
 from sottovoce.text import describe
 from sottovoce.vad.gate import Gate, Status
-from sottovoce.window import pieces
 
 Probabilities = NDArray[np.float32]
 

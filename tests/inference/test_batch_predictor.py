@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from tiny_model import RATE, VOICE, tiny_card, write_tiny
 
-from sottovoce import many
 from sottovoce.audio import Audio
 from sottovoce.errors import SottovoceError
-from sottovoce.judging import batches
+from sottovoce.inference.predictor import batches
 from sottovoce.models.model import Model
 from sottovoce.vad.gate import Gate, Status
 
@@ -72,7 +71,7 @@ def test_a_recording_that_needs_too_much_memory_is_an_answer(model, voice, monke
     def read(source, **_):
         raise MemoryError
 
-    monkeypatch.setattr("sottovoce.judging.Audio.read", read)
+    monkeypatch.setattr("sottovoce.inference.predictor.Audio.read", read)
     (answer,) = model.predict_many([voice])
     assert answer.status is Status.ERROR
     assert "not enough memory" in answer.message

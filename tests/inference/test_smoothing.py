@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sottovoce.inference.smoothing import DWELL, HiddenMarkov, Hold, Judged, Mean, Smoother
 from sottovoce.plan import Plan
-from sottovoce.smoothing import DWELL, HiddenMarkov, Hold, Judged, Mean, Smoother
 from sottovoce.vad.gate import Status
 
 LABELS = ("happy", "sad", "angry")

@@ -8,7 +8,7 @@ from hypothesis import given
 from made_segments import LABELS, recordings
 
 from sottovoce.errors import SottovoceError
-from sottovoce.segments import Segment, Tally, stretches
+from sottovoce.inference.segments import Segment, Tally, stretches
 from sottovoce.vad.gate import Status
 
 

@@ -11,10 +11,10 @@ from tiny_model import VOICE, tiny_card
 import sottovoce
 from sottovoce.audio import Audio
 from sottovoce.errors import AudioError, SottovoceError
+from sottovoce.inference.occlusion import _parts_of_one, explain, hertz, mel
 from sottovoce.models.card import Window
 from sottovoce.models.model import Model
 from sottovoce.vad.gate import Gate
-from sottovoce.why import _parts_of_one, explain, hertz, mel
 
 RATE = 16_000
 OPEN = Gate(min_duration=0, silence_rms=0, speech_threshold=0, min_speech=0)

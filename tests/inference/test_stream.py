@@ -11,9 +11,9 @@ from tiny_model import RATE, VOICE, tiny_card, write_tiny
 
 from sottovoce import Audio, Gate, Model, SottovoceError, Status, Stream
 from sottovoce.errors import AudioError
-from sottovoce.judging import Heard
+from sottovoce.inference.framing import Track
+from sottovoce.inference.predictor import Heard
 from sottovoce.plan import Plan
-from sottovoce.track import Track
 from sottovoce.vad.silero import FRAME, SpeechDetector, speech_probabilities
 
 FEW = settings(

@@ -10,7 +10,7 @@ import numpy as np
 
 from sottovoce.audio import Samples, Source
 from sottovoce.errors import SottovoceError
-from sottovoce.judging import Heard, Judge, Network, Probabilities, batches
+from sottovoce.inference.predictor import Heard, Judge, Network, Probabilities, batches
 from sottovoce.prediction import Prediction
 
 GROUP = 16

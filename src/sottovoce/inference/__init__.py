@@ -1,0 +1,1 @@
+"""Inference: from a recording or a stream to predictions, segments and explanations."""
