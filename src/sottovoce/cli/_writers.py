@@ -14,10 +14,10 @@ from typing import IO, Any
 
 from rich.console import Console
 
-from sottovoce import formats
 from sottovoce.cli._plot import Plot
 from sottovoce.cli._strip import Strip, figures
 from sottovoce.errors import SottovoceError
+from sottovoce.export import formats
 from sottovoce.inference.segments import Joiner, Segment, Summary
 from sottovoce.text import display_path, one_line
 
@@ -61,7 +61,7 @@ def subtitles(path: str) -> Any:
 
 @contextmanager
 def text_file(path: str, write: Callable[[list[Segment]], str]) -> Iterator[Add]:
-    """A file of text in one of the `sottovoce.formats`, written in the end."""
+    """A file of text in one of the `sottovoce.export.formats`, written in the end."""
     joiner, ended = Joiner(), list[Segment]()
     with _opened(path, "w", encoding="utf-8", newline="\n") as file:
         try:

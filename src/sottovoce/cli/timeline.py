@@ -95,9 +95,9 @@ def timeline(
     """Follow a recording: which emotion the voice carries, second by second."""
     from rich.console import Console
 
-    from sottovoce import formats
     from sottovoce.cli import _writers
     from sottovoce.cli._sources import Named
+    from sottovoce.export import formats
     from sottovoce.models.registry import load
     from sottovoce.text import display_path
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from made_segments import recordings
 
-from sottovoce import formats
 from sottovoce.errors import SottovoceError
+from sottovoce.export import formats
 from sottovoce.inference.segments import Segment, stretches
 from sottovoce.vad.gate import Status
 

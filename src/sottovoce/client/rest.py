@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Self, TypeAlias, Unpack
 
-from sottovoce.client_stream import LiveStream, Message, refused, segment_of, summary_of
+from sottovoce.client.stream import LiveStream, Message, refused, segment_of, summary_of
 from sottovoce.errors import AudioError, MissingExtraError, SottovoceError
 from sottovoce.inference.segments import Segment, Summary
 from sottovoce.models.card import Card

@@ -12,7 +12,7 @@ from tiny_model import RATE, VOICE
 import sottovoce
 from sottovoce.audio import Audio
 from sottovoce.client import Client
-from sottovoce.client_stream import SpeechEnded, SpeechStarted
+from sottovoce.client.stream import SpeechEnded, SpeechStarted
 from sottovoce.errors import AudioError, SottovoceError
 from sottovoce.inference.segments import Segment, Summary
 from sottovoce.vad.gate import Status
