@@ -20,7 +20,7 @@ import soundfile
 from tiny_model import VOICE
 
 from sottovoce.serve import Limits, Settings, create_app
-from sottovoce.serve.running import Server, bind
+from sottovoce.serve.server import Server, bind
 from sottovoce.serve.service import Service
 
 PREDICT = "/v1/predict"

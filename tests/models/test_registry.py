@@ -10,66 +10,68 @@ from sottovoce.errors import ModelError
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
-    monkeypatch.setenv(zoo.FOLDER_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(registry.FOLDER_VARIABLE, str(tmp_path))
     return tmp_path
 
 
 def test_a_folder_of_one_s_own_adds_its_models_by_name(own):
     write_tiny(own / "mine.onnx")
-    assert zoo.available()["mine"] == own / "mine.onnx"
-    assert zoo.load("mine").card == tiny_card()
+    assert registry.available()["mine"] == own / "mine.onnx"
+    assert registry.load("mine").card == tiny_card()
 
 
 def test_names_are_sorted(own):
     for name in ("z", "a", "m"):
         write_tiny(own / f"{name}.onnx")
-    assert list(zoo.available()) == sorted(zoo.available())
+    assert list(registry.available()) == sorted(registry.available())
 
 
 def test_none_is_the_default(own):
-    write_tiny(own / f"{zoo.DEFAULT}.onnx")
-    assert zoo.find(None) == zoo.find(zoo.DEFAULT) == own / f"{zoo.DEFAULT}.onnx"
+    write_tiny(own / f"{registry.DEFAULT}.onnx")
+    assert (
+        registry.find(None) == registry.find(registry.DEFAULT) == own / f"{registry.DEFAULT}.onnx"
+    )
 
 
 def test_a_path_leads_to_its_file(tmp_path):
     path = write_tiny(tmp_path / "m.onnx")
-    assert zoo.load(path).card == zoo.load(str(path)).card == tiny_card()
+    assert registry.load(path).card == registry.load(str(path)).card == tiny_card()
 
 
 def test_a_path_needs_no_suffix(tmp_path):
     path = write_tiny(tmp_path / "model")
-    assert zoo.find(path) == path
+    assert registry.find(path) == path
 
 
 def test_a_file_named_like_a_model_is_reached_by_its_path(own, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_tiny(own / "mine.onnx")
     (tmp_path / "mine").write_text("a file, not a model")
-    assert zoo.find("mine") == own / "mine.onnx"
-    assert zoo.find("./mine") == Path("./mine")
+    assert registry.find("mine") == own / "mine.onnx"
+    assert registry.find("./mine") == Path("./mine")
 
 
 def test_an_unknown_name_lists_the_known_ones(own):
     write_tiny(own / "first.onnx")
     write_tiny(own / "second.onnx")
     with pytest.raises(ModelError) as refused:
-        zoo.load("thrid")
+        registry.load("thrid")
     message = str(refused.value)
     assert "'thrid'" in message
-    for name in zoo.available():
+    for name in registry.available():
         assert name in message
 
 
 def test_a_path_that_is_not_there_is_no_unknown_name():
     with pytest.raises(ModelError, match=r"absent\.onnx: no such file"):
-        zoo.load("absent.onnx")
+        registry.load("absent.onnx")
 
 
 def test_threads_are_passed_on(tmp_path):
-    model = zoo.load(write_tiny(tmp_path / "m.onnx"), threads=2)
+    model = registry.load(write_tiny(tmp_path / "m.onnx"), threads=2)
     assert model._session.get_session_options().intra_op_num_threads == 2
 
 
 def test_one_thread_is_the_default(tmp_path):
-    options = zoo.load(write_tiny(tmp_path / "m.onnx"))._session.get_session_options()
+    options = registry.load(write_tiny(tmp_path / "m.onnx"))._session.get_session_options()
     assert (options.intra_op_num_threads, options.inter_op_num_threads) == (1, 1)

@@ -33,9 +33,9 @@ def opened(monkeypatch):
             return np.zeros(len(feed["input"]), np.float32), feed["h"], feed["c"]
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
-    speech._session.cache_clear()
+    silero._session.cache_clear()
     yield count
-    speech._session.cache_clear()
+    silero._session.cache_clear()
 
 
 def test_it_is_opened_once_and_no_more_run_at_a_time_than_there_are_processors(opened):
@@ -44,7 +44,7 @@ def test_it_is_opened_once_and_no_more_run_at_a_time_than_there_are_processors(o
 
     def ask(number):
         together.wait(30)
-        return speech.speech_probabilities(np.zeros(number * speech.FRAME, np.float32)).size
+        return silero.speech_probabilities(np.zeros(number * silero.FRAME, np.float32)).size
 
     with ThreadPoolExecutor(crowd) as pool:
         assert list(pool.map(ask, range(1, crowd + 1))) == list(range(1, crowd + 1))

@@ -114,8 +114,8 @@ def serve(
     from sottovoce.errors import SottovoceError
     from sottovoce.memory import return_large_blocks
     from sottovoce.serve import Limits, Settings, create_app
-    from sottovoce.serve.keys import VARIABLE, read_keys
-    from sottovoce.serve.running import bind, run
+    from sottovoce.serve.auth import VARIABLE, read_keys
+    from sottovoce.serve.server import bind, run
     from sottovoce.serve.settings import is_loopback
 
     known = read_keys(keys, os.environ)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sottovoce import gate as gate_module
 from sottovoce.errors import CorpusError
 from sottovoce.learn.batches import ChangedClips, Examples, WholeClips
 from sottovoce.learn.classifier import make_frontend
@@ -15,6 +14,7 @@ from sottovoce.learn.corpora import Clip, scan
 from sottovoce.learn.corpora._files import AUDIO, files
 from sottovoce.learn.features import FeatureStore
 from sottovoce.learn.recipe import Recipe
+from sottovoce.vad import gate as gate_module
 from sottovoce.vad.gate import Gate
 
 NOISE = "noise"
@@ -109,7 +109,7 @@ class Data:
 
 def gate_digest() -> str:
     """Name how the gate finds speech, by its code and its detector: another one, another store."""
-    sources = (gate_module.__file__, speech.__file__, speech.GRAPH)
+    sources = (gate_module.__file__, silero.__file__, speech.GRAPH)
     return hashlib.sha256(b"".join(Path(each).read_bytes() for each in sources)).hexdigest()
 
 

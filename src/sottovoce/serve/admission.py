@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sottovoce.serve.refusal import stopping, too_busy
+from sottovoce.serve.errors import stopping, too_busy
 from sottovoce.serve.settings import Limits
 
 

@@ -10,12 +10,12 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
 from sottovoce import __version__
-from sottovoce.serve import asking, streaming, telling
-from sottovoce.serve.keys import authorise
-from sottovoce.serve.refusal import answer_errors
+from sottovoce.serve import recordings, status, stream
+from sottovoce.serve.auth import authorise
+from sottovoce.serve.errors import answer_errors
+from sottovoce.serve.middleware import Watching
 from sottovoce.serve.service import Service
 from sottovoce.serve.settings import Settings
-from sottovoce.serve.watching import Watching
 
 ABOUT = """Hears how something is said: which emotion a voice carries, and how sure that is.
 
@@ -48,10 +48,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.service = service
     known = [Depends(authorise)] if service.settings.keys else []
-    app.include_router(asking.router, dependencies=known)
-    app.include_router(telling.guarded, dependencies=known)
-    app.include_router(telling.router)
-    app.include_router(streaming.router)
+    app.include_router(recordings.router, dependencies=known)
+    app.include_router(status.guarded, dependencies=known)
+    app.include_router(status.router)
+    app.include_router(stream.router)
     answer_errors(app)
     if service.settings.cors:
         app.add_middleware(

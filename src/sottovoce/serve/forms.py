@@ -7,7 +7,7 @@ import io
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from sottovoce.serve.refusal import Refusal
+from sottovoce.serve.errors import Refusal
 
 LONGEST_HEADER = 8192
 """Bytes of the header of a part."""

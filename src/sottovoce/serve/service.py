@@ -19,8 +19,8 @@ from sottovoce.prediction import Prediction
 from sottovoce.processors import processors
 from sottovoce.serve.admission import Admission
 from sottovoce.serve.batching import SharedModel
+from sottovoce.serve.errors import Refusal, stopping
 from sottovoce.serve.metrics import Metrics
-from sottovoce.serve.refusal import Refusal, stopping
 from sottovoce.serve.settings import Settings
 from sottovoce.serve.store import Row, Store, rows_of
 from sottovoce.vad.gate import Status

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from sottovoce.models.card import Card
-from sottovoce.serve.answers import Failure, Health, ModelAnswer, Models
 from sottovoce.serve.metrics import CONTENT_TYPE
+from sottovoce.serve.schemas import Failure, Health, ModelAnswer, Models
 from sottovoce.serve.service import Service
 
 router = APIRouter()

@@ -32,8 +32,8 @@ from tiny_model import RATE, VOICE
 from sottovoce.audio import Audio
 from sottovoce.errors import SottovoceError
 from sottovoce.serve import Settings, create_app
-from sottovoce.serve.running import bind
-from sottovoce.serve.watching import Watching
+from sottovoce.serve.middleware import Watching
+from sottovoce.serve.server import bind
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

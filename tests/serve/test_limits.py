@@ -21,7 +21,7 @@ from serving import (
     until,
 )
 
-from sottovoce.serve.running import UNREAD, bind
+from sottovoce.serve.server import UNREAD, bind
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from sottovoce.serve.admission import Place
+from sottovoce.serve.errors import Refusal
 from sottovoce.serve.forms import Form
-from sottovoce.serve.refusal import Refusal
 from sottovoce.serve.settings import Limits
 
 

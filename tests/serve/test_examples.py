@@ -17,7 +17,7 @@ from websockets.sync.client import connect
 
 from sottovoce.serve import Limits
 from sottovoce.serve.store import RECORDINGS, RESULTS
-from sottovoce.serve.talk import Config
+from sottovoce.serve.stream_messages import Config
 
 ROOT = Path(__file__).resolve().parents[2]
 VOICE = ROOT / "samples" / "lively-voice.wav"

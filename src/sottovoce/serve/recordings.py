@@ -14,12 +14,12 @@ from sottovoce.errors import SottovoceError
 from sottovoce.inference.segments import Segment, Summary
 from sottovoce.plan import RECORDED_LOOKAHEAD, Channels, Options, Plan, Smoothing
 from sottovoce.prediction import Prediction
-from sottovoce.serve.answers import Failure, Predictions, TimelineAnswer
 from sottovoce.serve.batching import SharedModel
-from sottovoce.serve.bodies import Recording, read_body
-from sottovoce.serve.refusal import Refusal
+from sottovoce.serve.errors import Refusal
+from sottovoce.serve.schemas import Failure, Predictions, TimelineAnswer
 from sottovoce.serve.service import Service, failed
 from sottovoce.serve.store import PRINTABLE
+from sottovoce.serve.uploads import Recording, read_body
 from sottovoce.text import one_line
 
 DEFAULTS = Plan()

@@ -15,7 +15,7 @@ from sottovoce.errors import AudioError
 from sottovoce.inference.predictor import MAX_PEAK
 from sottovoce.inference.segments import Segment
 from sottovoce.plan import Options, Plan, Smoothing
-from sottovoce.serve.refusal import Refusal
+from sottovoce.serve.errors import Refusal
 from sottovoce.serve.store import PRINTABLE
 from sottovoce.text import one_line
 

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from serving import PREDICT, WAV, get, post, running
 
-from sottovoce.serve.answers import PREDICTION, SEGMENT, SUMMARY
+from sottovoce.serve.schemas import PREDICTION, SEGMENT, SUMMARY
 
 EXAMPLES = 15
 KEY = "0123456789abcdef"

@@ -15,7 +15,7 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from fastapi.security.http import HTTPAuthorizationCredentials
 
 from sottovoce.errors import SottovoceError
-from sottovoce.serve.refusal import Refusal
+from sottovoce.serve.errors import Refusal
 from sottovoce.text import display_path
 
 VARIABLE = "SOTTOVOCE_API_KEYS"

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from sottovoce.inference.segments import Segment
-from sottovoce.serve.talk import Config, Talk
+from sottovoce.serve.stream_messages import Config, Talk
 from sottovoce.vad.gate import Status
 
 KEY = "0123456789abcdef"

@@ -16,11 +16,11 @@ from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from sottovoce.inference.segments import Segment
-from sottovoce.serve.asking import check_options
-from sottovoce.serve.keys import given_key, is_known, unknown_key
-from sottovoce.serve.refusal import Refusal, failed_within, stopping
+from sottovoce.serve.auth import given_key, is_known, unknown_key
+from sottovoce.serve.errors import Refusal, failed_within, stopping
+from sottovoce.serve.recordings import check_options
 from sottovoce.serve.service import Service
-from sottovoce.serve.talk import Config, Talk, error, is_finish
+from sottovoce.serve.stream_messages import Config, Talk, error, is_finish
 
 ENDPOINT = "/v1/stream"
 

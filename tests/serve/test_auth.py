@@ -9,7 +9,7 @@ from websockets.sync.client import connect
 from sottovoce.cli import run
 from sottovoce.errors import SottovoceError
 from sottovoce.serve import Settings
-from sottovoce.serve.keys import is_known, read_keys
+from sottovoce.serve.auth import is_known, read_keys
 from sottovoce.serve.settings import is_loopback
 
 FIRST, SECOND = "first-0123456789abcdef", "second-0123456789abcdef"
