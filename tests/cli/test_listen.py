@@ -15,7 +15,7 @@ from tiny_model import LABELS, RATE, VOICE, write_tiny
 
 from sottovoce import Audio, Model
 from sottovoce.cli import _live, _screen, run
-from sottovoce.cli._strip import Strip
+from sottovoce.cli._timeline_view import Strip
 from sottovoce.inference.segments import Segment
 from sottovoce.vad.gate import Status
 

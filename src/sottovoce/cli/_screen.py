@@ -13,7 +13,7 @@ from rich.text import Text
 
 from sottovoce.audio import Samples
 from sottovoce.cli._outputs import BAR
-from sottovoce.cli._strip import TICK, Strip
+from sottovoce.cli._timeline_view import TICK, Strip
 from sottovoce.colours import colour
 from sottovoce.inference.segments import Segment
 from sottovoce.text import clock, one_line

@@ -15,7 +15,7 @@ from typing import IO, Any
 from rich.console import Console
 
 from sottovoce.cli._plot import Plot
-from sottovoce.cli._strip import Strip, figures
+from sottovoce.cli._timeline_view import Strip, figures
 from sottovoce.errors import SottovoceError
 from sottovoce.export import formats
 from sottovoce.inference.segments import Joiner, Segment, Summary

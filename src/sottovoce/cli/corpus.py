@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sottovoce.cli._corpus_views import new_table, plain_console, show, summarise
+from sottovoce.cli._corpus_view import new_table, plain_console, show, summarise
 from sottovoce.cli._fetch import fetch
 from sottovoce.cli._table_options import (
     LabelColumn,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sottovoce.cli import _asked
-from sottovoce.cli._asked import DEFAULTS
+from sottovoce.cli import _options
+from sottovoce.cli._options import DEFAULTS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 
 def listen(
-    model: _asked.ModelName = None,
+    model: _options.ModelName = None,
     device: Annotated[
         str | None,
         typer.Option(
@@ -49,32 +49,32 @@ def listen(
         float,
         typer.Option(metavar="TIMES", min=0.1, help="How fast a recording is taken."),
     ] = 1.0,
-    window: _asked.WindowLength = DEFAULTS.window,
-    hop: _asked.Hop = DEFAULTS.hop,
-    lookahead: _asked.Lookahead = DEFAULTS.lookahead,
-    smoothing: _asked.SmoothingName = DEFAULTS.smoothing,
-    hold: _asked.HoldTime = DEFAULTS.hold,
-    channels: _asked.ChannelsKind = DEFAULTS.channels,
+    window: _options.WindowLength = DEFAULTS.window,
+    hop: _options.Hop = DEFAULTS.hop,
+    lookahead: _options.Lookahead = DEFAULTS.lookahead,
+    smoothing: _options.SmoothingName = DEFAULTS.smoothing,
+    hold: _options.HoldTime = DEFAULTS.hold,
+    channels: _options.ChannelsKind = DEFAULTS.channels,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a segment, and nothing else.")
     ] = False,
-    min_confidence: _asked.MinConfidence = None,
-    silence_rms: _asked.SilenceRms = None,
-    speech_threshold: _asked.SpeechThreshold = None,
-    min_speech: _asked.MinSpeech = None,
+    min_confidence: _options.MinConfidence = None,
+    silence_rms: _options.SilenceRms = None,
+    speech_threshold: _options.SpeechThreshold = None,
+    min_speech: _options.MinSpeech = None,
 ) -> None:
     """Listen to the microphone: which emotion the voice carries, while it speaks."""
     from rich.console import Console
 
     from sottovoce.cli import _live, _screen, _writers
-    from sottovoce.cli._strip import Strip
+    from sottovoce.cli._timeline_view import Strip
     from sottovoce.models.registry import load
 
     out = Console(highlight=False)
     if list_devices:
         _list(out)
         return
-    asked = _asked.options(
+    asked = _options.options(
         window=window,
         hop=hop,
         lookahead=lookahead,

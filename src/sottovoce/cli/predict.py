@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sottovoce.cli import _asked
+from sottovoce.cli import _options
 
 if TYPE_CHECKING:
     from sottovoce.cli._sources import Named
@@ -42,7 +42,7 @@ def predict(
             show_default=False,
         ),
     ],
-    model: _asked.ModelName = None,
+    model: _options.ModelName = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a line, as they come.")
     ] = False,
@@ -50,17 +50,17 @@ def predict(
         str | None,
         typer.Option("--csv", metavar="FILE", help="Write CSV, a column for each emotion."),
     ] = None,
-    min_confidence: _asked.MinConfidence = None,
-    silence_rms: _asked.SilenceRms = None,
-    speech_threshold: _asked.SpeechThreshold = None,
-    min_speech: _asked.MinSpeech = None,
+    min_confidence: _options.MinConfidence = None,
+    silence_rms: _options.SilenceRms = None,
+    speech_threshold: _options.SpeechThreshold = None,
+    min_speech: _options.MinSpeech = None,
     min_duration: Annotated[
         float | None,
         typer.Option(
-            metavar="SECONDS", rich_help_panel=_asked.GATE, help="How long a recording must be."
+            metavar="SECONDS", rich_help_panel=_options.GATE, help="How long a recording must be."
         ),
     ] = None,
-    workers: _asked.Workers = None,
+    workers: _options.Workers = None,
 ) -> None:
     """Judge recordings: which emotion the voice carries, how surely, or why none is heard."""
     from rich.console import Console

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sottovoce.cli import _asked
-from sottovoce.cli._asked import DEFAULTS
+from sottovoce.cli import _options
+from sottovoce.cli._options import DEFAULTS
 from sottovoce.plan import RECORDED_LOOKAHEAD
 
 if TYPE_CHECKING:
@@ -48,13 +48,13 @@ def timeline(
             show_default=False,
         ),
     ],
-    model: _asked.ModelName = None,
-    window: _asked.WindowLength = DEFAULTS.window,
-    hop: _asked.Hop = DEFAULTS.hop,
-    lookahead: _asked.Lookahead = RECORDED_LOOKAHEAD,
-    smoothing: _asked.SmoothingName = DEFAULTS.smoothing,
-    hold: _asked.HoldTime = DEFAULTS.hold,
-    channels: _asked.ChannelsKind = DEFAULTS.channels,
+    model: _options.ModelName = None,
+    window: _options.WindowLength = DEFAULTS.window,
+    hop: _options.Hop = DEFAULTS.hop,
+    lookahead: _options.Lookahead = RECORDED_LOOKAHEAD,
+    smoothing: _options.SmoothingName = DEFAULTS.smoothing,
+    hold: _options.HoldTime = DEFAULTS.hold,
+    channels: _options.ChannelsKind = DEFAULTS.channels,
     as_json: Annotated[
         bool,
         typer.Option(
@@ -86,11 +86,11 @@ def timeline(
         str | None,
         typer.Option(metavar="FILE", rich_help_panel=FILES, help="A label track for Audacity."),
     ] = None,
-    min_confidence: _asked.MinConfidence = None,
-    silence_rms: _asked.SilenceRms = None,
-    speech_threshold: _asked.SpeechThreshold = None,
-    min_speech: _asked.MinSpeech = None,
-    workers: _asked.Workers = None,
+    min_confidence: _options.MinConfidence = None,
+    silence_rms: _options.SilenceRms = None,
+    speech_threshold: _options.SpeechThreshold = None,
+    min_speech: _options.MinSpeech = None,
+    workers: _options.Workers = None,
 ) -> None:
     """Follow a recording: which emotion the voice carries, second by second."""
     from rich.console import Console
@@ -101,7 +101,7 @@ def timeline(
     from sottovoce.models.registry import load
     from sottovoce.text import display_path
 
-    asked = _asked.options(
+    asked = _options.options(
         window=window,
         hop=hop,
         lookahead=lookahead,

@@ -39,7 +39,7 @@ def open_search(folder: Path, recipe: Recipe, *, resume: bool) -> None:
     """
     kept = folder / "recipe.toml"
     if resume and kept.exists():
-        first, second = (_asked(each) for each in (Recipe.load(kept), recipe))
+        first, second = (_options(each) for each in (Recipe.load(kept), recipe))
         differs = [key for key in second if first.get(key) != second[key]]
         if differs:
             raise SottovoceError(
@@ -49,7 +49,7 @@ def open_search(folder: Path, recipe: Recipe, *, resume: bool) -> None:
     open_folder(folder, recipe, resume=resume)
 
 
-def _asked(recipe: Recipe) -> Mapping[str, object]:
+def _options(recipe: Recipe) -> Mapping[str, object]:
     """What makes one search of the same training another."""
     spec = {} if recipe.search is None else recipe.search.model_dump(exclude={"trials"})
     return {f"search.{key}": value for key, value in spec.items()} | {"seeds": recipe.seeds[0]}

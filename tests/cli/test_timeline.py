@@ -19,7 +19,7 @@ from rich.console import Console
 from tiny_model import LABELS, RATE, VOICE, write_tiny
 
 from sottovoce import Audio, Model
-from sottovoce.cli import _strip, _writers, run
+from sottovoce.cli import _writers, run
 from sottovoce.cli import timeline as command
 from sottovoce.colours import COLOURS
 from sottovoce.inference.segments import Segment, Tally, stretches
