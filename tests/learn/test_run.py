@@ -10,7 +10,7 @@ from tiny_corpus import RECIPE, write_corpus
 
 from sottovoce.errors import CorpusError, SottovoceError
 from sottovoce.learn import run
-from sottovoce.learn.data import Data
+from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.evaluation import Predictions
 from sottovoce.learn.folds import Fold, Split
 from sottovoce.learn.recipe import Recipe

@@ -16,8 +16,8 @@ from tiny_corpus import RECIPE, write_corpus
 from sottovoce.errors import RecipeError, SottovoceError
 from sottovoce.learn import search as search_module
 from sottovoce.learn import search_report
-from sottovoce.learn.batches import WholeClips
-from sottovoce.learn.data import Data
+from sottovoce.learn.data.batches import WholeClips
+from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.history import COLUMNS, History, read_history
 from sottovoce.learn.learner import Job
 from sottovoce.learn.protocols import make_split

@@ -11,10 +11,9 @@ import torch
 from tiny_corpus import RATE, RECIPE, voice
 
 from sottovoce.errors import RecipeError, SottovoceError
-from sottovoce.learn import augment
-from sottovoce.learn.batches import Crops, Examples, WholeClips
 from sottovoce.learn.classifier import Classifier, find_device, judge
-from sottovoce.learn.clips import ClipStore
+from sottovoce.learn.data.batches import Crops, Examples, WholeClips
+from sottovoce.learn.data.clip_store import ClipStore
 from sottovoce.learn.history import read_history
 from sottovoce.learn.learner import Job, Learner
 from sottovoce.learn.recipe import Recipe

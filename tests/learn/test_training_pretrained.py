@@ -9,10 +9,10 @@ from test_training import CPU, examples, hush, store  # noqa: F401  (a fixture)
 from tiny_corpus import RECIPE
 from tiny_encoder import tiny_encoder
 
-from sottovoce.learn.batches import Examples, WholeClips
 from sottovoce.learn.classifier import Classifier, judge, make_frontend
-from sottovoce.learn.clips import ClipStore
-from sottovoce.learn.features import FeatureStore
+from sottovoce.learn.data.batches import Examples, WholeClips
+from sottovoce.learn.data.clip_store import ClipStore
+from sottovoce.learn.data.feature_store import FeatureStore
 from sottovoce.learn.learner import Job
 from sottovoce.learn.recipe import Recipe
 from sottovoce.learn.training import Trained, train

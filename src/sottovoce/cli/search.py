@@ -52,7 +52,7 @@ def search(
         import torch
 
         from sottovoce.learn.classifier import find_device
-        from sottovoce.learn.data import Data
+        from sottovoce.learn.data.dataset import Data
         from sottovoce.learn.recipe import Recipe
         from sottovoce.learn.search import open_search
         from sottovoce.learn.search import search as look

@@ -61,7 +61,7 @@ def train(
         import torch
 
         from sottovoce.learn.classifier import find_device
-        from sottovoce.learn.data import Data
+        from sottovoce.learn.data.dataset import Data
         from sottovoce.learn.final import Measured, check_exportable, train_final
         from sottovoce.learn.recipe import Recipe
         from sottovoce.learn.report import describe

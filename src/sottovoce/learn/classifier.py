@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sottovoce.errors import SottovoceError
-from sottovoce.learn.batches import Whole, WholeClips
+from sottovoce.learn.data.batches import Whole, WholeClips
 from sottovoce.learn.frontends import FrontEnd
 from sottovoce.learn.networks import Fitted, Network
 from sottovoce.learn.recipe import Recipe

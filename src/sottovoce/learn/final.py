@@ -14,7 +14,7 @@ from sottovoce.errors import RecipeError, SottovoceError
 from sottovoce.inference.window import pieces
 from sottovoce.learn.calibration import fit_temperature
 from sottovoce.learn.corpora import licence
-from sottovoce.learn.data import Data
+from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.export import export_model
 from sottovoce.learn.learner import Job
 from sottovoce.learn.recipe import Recipe

@@ -11,10 +11,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from sottovoce.errors import RecipeError, SottovoceError
-from sottovoce.learn import augment
-from sottovoce.learn.batches import Crops, Examples, Whole, generator_for
 from sottovoce.learn.classifier import Classifier
-from sottovoce.learn.clips import ClipStore
+from sottovoce.learn.data.batches import Crops, Examples, Whole, generator_for
+from sottovoce.learn.data.clip_store import ClipStore
 from sottovoce.learn.evaluation import Predictions, metrics
 from sottovoce.learn.recipe import Recipe
 

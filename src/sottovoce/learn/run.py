@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from sottovoce.errors import CorpusError, SottovoceError
-from sottovoce.learn.batches import WholeClips
 from sottovoce.learn.calibration import apply_temperature, fit_temperature
 from sottovoce.learn.classifier import judge
-from sottovoce.learn.data import Data
+from sottovoce.learn.data.batches import WholeClips
+from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.evaluation import Predictions, metrics
 from sottovoce.learn.folds import Fold, Split, check_leaks
 from sottovoce.learn.history import curve, read_history

@@ -12,9 +12,9 @@ import torch
 from optuna.trial import Trial, TrialState
 
 from sottovoce.errors import CorpusError, SottovoceError
-from sottovoce.learn.batches import WholeClips
 from sottovoce.learn.classifier import judge
-from sottovoce.learn.data import Data
+from sottovoce.learn.data.batches import WholeClips
+from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.evaluation import Predictions, metrics
 from sottovoce.learn.history import read_history
 from sottovoce.learn.learner import Job

@@ -11,7 +11,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
 
 from sottovoce.errors import SottovoceError
-from sottovoce.learn.batches import generator_for
+from sottovoce.learn.data.batches import generator_for
 from sottovoce.learn.search_report import Tried
 from sottovoce.learn.search_space import Space
 

@@ -15,8 +15,14 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from sottovoce.learn.batches import Crops, EpochSteps, TrainingBatches, WholeClips, generator_for
 from sottovoce.learn.classifier import Classifier
+from sottovoce.learn.data.batches import (
+    Crops,
+    EpochSteps,
+    TrainingBatches,
+    WholeClips,
+    generator_for,
+)
 from sottovoce.learn.history import COLUMNS, Bar, History, Row
 from sottovoce.learn.learner import Job, Learner
 from sottovoce.learn.networks import Fitted

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sottovoce.audio import Audio
 from sottovoce.cache import cache_folder
-from sottovoce.learn.drafts import INDEX, keep
+from sottovoce.learn.data.atomic_directory import INDEX, keep
 from sottovoce.processors import processors
 
 FORMAT = 1

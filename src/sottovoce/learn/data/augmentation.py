@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from sottovoce.learn.clips import ClipStore
+from sottovoce.learn.data.clip_store import ClipStore
 from sottovoce.learn.frontends.logmel import hz_to_mel
 from sottovoce.learn.tables import AugmentSpec
 

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from sottovoce.cache import cache_folder
 from sottovoce.errors import RecipeError
-from sottovoce.learn.drafts import INDEX, keep
+from sottovoce.learn.data.atomic_directory import INDEX, keep
 
 if TYPE_CHECKING:
-    from sottovoce.learn.batches import ChangedClips, WholeClips
+    from sottovoce.learn.data.batches import ChangedClips, WholeClips
     from sottovoce.learn.frontends import FrontEnd
 
 FORMAT = 1

@@ -6,8 +6,8 @@ import soundfile
 import torch
 
 from sottovoce.inference.window import pieces
-from sottovoce.learn.batches import EpochSteps, Examples, TrainingBatches, WholeClips
-from sottovoce.learn.clips import ClipStore
+from sottovoce.learn.data.batches import EpochSteps, Examples, TrainingBatches, WholeClips
+from sottovoce.learn.data.clip_store import ClipStore
 from sottovoce.learn.tables import AugmentSpec, TrainingSpec
 from sottovoce.models.card import Window
 

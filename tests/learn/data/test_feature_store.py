@@ -12,8 +12,8 @@ from test_batches import WINDOW, examples  # noqa: F401  (a fixture)
 from sottovoce.errors import RecipeError, SottovoceError
 from sottovoce.inference.window import pieces
 from sottovoce.learn import features as module
-from sottovoce.learn.batches import ChangedClips, Examples, TrainingBatches, WholeClips
-from sottovoce.learn.features import FeatureStore
+from sottovoce.learn.data.batches import ChangedClips, Examples, TrainingBatches, WholeClips
+from sottovoce.learn.data.feature_store import FeatureStore
 from sottovoce.learn.frontends.stack import Stack, StackOptions
 from sottovoce.learn.tables import AugmentSpec, TrainingSpec
 from sottovoce.models.card import Window

@@ -8,8 +8,7 @@ import pytest
 import soundfile
 import torch
 
-from sottovoce.learn import augment
-from sottovoce.learn.clips import ClipStore
+from sottovoce.learn.data.clip_store import ClipStore
 from sottovoce.learn.frontends.logmel import mel_edges
 from sottovoce.learn.tables import AugmentSpec
 

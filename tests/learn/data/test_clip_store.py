@@ -14,7 +14,7 @@ import soundfile
 
 from sottovoce.audio import Audio
 from sottovoce.errors import AudioError, SottovoceError
-from sottovoce.learn.clips import ClipStore
+from sottovoce.learn.data.clip_store import ClipStore
 
 RATE = 16_000
 

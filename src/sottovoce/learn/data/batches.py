@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
 from sottovoce.inference.window import pieces
-from sottovoce.learn import augment
-from sottovoce.learn.clips import ClipStore
-from sottovoce.learn.features import FeatureStore
+from sottovoce.learn.data.clip_store import ClipStore
+from sottovoce.learn.data.feature_store import FeatureStore
 from sottovoce.learn.tables import AugmentSpec, TrainingSpec
 from sottovoce.models.card import Window
 

@@ -1,0 +1,1 @@
+"""What a training reads: clips decoded once, their features, batches, augmentation."""
