@@ -12,9 +12,9 @@ from sottovoce.errors import CorpusError, SottovoceError
 from sottovoce.learn import run
 from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.evaluation import Predictions
-from sottovoce.learn.folds import Fold, Split
 from sottovoce.learn.recipe import Recipe
 from sottovoce.learn.run import FoldResult, cross_validate, difference, open_folder
+from sottovoce.learn.splits.folds import Fold, Split
 
 CPU = torch.device("cpu")
 SHORT = RECIPE.replace("epochs = 2", "epochs = 1")

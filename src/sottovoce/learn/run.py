@@ -14,14 +14,14 @@ from sottovoce.learn.classifier import judge
 from sottovoce.learn.data.batches import WholeClips
 from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.evaluation import Predictions, metrics
-from sottovoce.learn.folds import Fold, Split, check_leaks
 from sottovoce.learn.history import curve, read_history
 from sottovoce.learn.intervals import Interval
 from sottovoce.learn.learner import Job
 from sottovoce.learn.pictures import Curve
-from sottovoce.learn.protocols import make_split
 from sottovoce.learn.recipe import Recipe
 from sottovoce.learn.report import Effort, Run, SeedRun, write_report
+from sottovoce.learn.splits.folds import Fold, Split, check_leaks
+from sottovoce.learn.splits.protocols import make_split
 from sottovoce.learn.training import train
 
 Say = Callable[[str], None]

@@ -18,13 +18,13 @@ from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.evaluation import Predictions, metrics
 from sottovoce.learn.history import read_history
 from sottovoce.learn.learner import Job
-from sottovoce.learn.protocols import make_split
 from sottovoce.learn.quiet import quiet
 from sottovoce.learn.recipe import Recipe
 from sottovoce.learn.run import Say, choose_folds, open_folder
 from sottovoce.learn.search_report import Judged, Tried, describe_trial, write_search
 from sottovoce.learn.search_space import Space, Values
 from sottovoce.learn.search_study import Study
+from sottovoce.learn.splits.protocols import make_split
 from sottovoce.learn.training import train
 from sottovoce.text import one_line
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from sottovoce.errors import CorpusError
 from sottovoce.learn.corpora import Clip
-from sottovoce.learn.dealing import deal, grouped, share, shuffled, spread
-from sottovoce.learn.folds import Fold, Split, check_leaks, check_taught
+from sottovoce.learn.splits.folds import Fold, Split, check_leaks, check_taught
+from sottovoce.learn.splits.stratify import deal, grouped, share, shuffled, spread
 from sottovoce.text import display_path
 
 if TYPE_CHECKING:

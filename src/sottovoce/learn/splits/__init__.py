@@ -1,0 +1,1 @@
+"""Splits: protocols, folds, and the checks that no split goes without."""
