@@ -34,7 +34,7 @@ from sottovoce.learn.frontends import FrontEnd
 from sottovoce.learn.frontends.framewise import FrameFeature
 from sottovoce.learn.frontends.stack import Stack, frame_features, middle_of
 from sottovoce.learn.quiet import quiet
-from sottovoce.learn.recipe import Recipe
+from sottovoce.learn.recipe.recipe import Recipe
 
 SECONDS, RATE = 4, 16_000
 TARGET = 25.0

@@ -21,7 +21,7 @@ from accuracy import ROOT, put
 
 from sottovoce.errors import SottovoceError
 from sottovoce.learn.intervals import Interval
-from sottovoce.learn.recipe import Recipe
+from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.report import describe, table
 
 PAGE = "docs/reference-results.md"

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sottovoce.cli import _app, run
-from sottovoce.learn.recipe import Recipe
+from sottovoce.learn.recipe.recipe import Recipe
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "learn"))
 from tiny_corpus import RECIPE, write_corpus

@@ -14,7 +14,7 @@ from sottovoce.audio import Audio
 from sottovoce.errors import ModelError
 from sottovoce.learn.classifier import Classifier
 from sottovoce.learn.export import Calibrated, disagreement, export_model, to_onnx
-from sottovoce.learn.recipe import Recipe
+from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.models.card import Calibration
 
 LENGTHS = (0.5, 0.77, 1.3, 4.0, 10.0, 30.0)

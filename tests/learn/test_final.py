@@ -15,7 +15,7 @@ from sottovoce.learn.classifier import Classifier, judge
 from sottovoce.learn.data.batches import WholeClips
 from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.final import Measured, make_card, train_final
-from sottovoce.learn.recipe import Recipe
+from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.run import FoldResult, cross_validate, open_folder
 
 CPU = torch.device("cpu")

@@ -16,7 +16,7 @@ from sottovoce.errors import ModelError
 from sottovoce.learn.classifier import Classifier
 from sottovoce.learn.export import Calibrated, export_model, to_onnx
 from sottovoce.learn.half import halve
-from sottovoce.learn.recipe import Recipe
+from sottovoce.learn.recipe.recipe import Recipe
 
 CARD = tiny_card(labels=("neutral", "angry"))
 

@@ -18,7 +18,7 @@ from sottovoce.learn.networks import Network
 from sottovoce.learn.networks.cnn_bilstm_attention import SelfAttention
 from sottovoce.learn.networks.inception import STAGES, Block
 from sottovoce.learn.networks.parts import Cell, Pool, Recurrent, Summary, as_picture
-from sottovoce.learn.recipe import Recipe
+from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.registry import networks
 from sottovoce.models.card import Window
 

@@ -12,7 +12,7 @@ from sottovoce.errors import CorpusError, SottovoceError
 from sottovoce.learn import run
 from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.evaluation import Predictions
-from sottovoce.learn.recipe import Recipe
+from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.run import FoldResult, cross_validate, difference, open_folder
 from sottovoce.learn.splits.folds import Fold, Split
 

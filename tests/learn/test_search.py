@@ -20,7 +20,7 @@ from sottovoce.learn.data.batches import WholeClips
 from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.history import COLUMNS, History, read_history
 from sottovoce.learn.learner import Job
-from sottovoce.learn.recipe import Recipe
+from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.run import difference, run_fold
 from sottovoce.learn.search import open_search, search
 from sottovoce.learn.search_report import Judged, Tried, draw_search, write_search

@@ -16,7 +16,7 @@ from sottovoce.learn.data.batches import Crops, Examples, WholeClips
 from sottovoce.learn.data.clip_store import ClipStore
 from sottovoce.learn.history import read_history
 from sottovoce.learn.learner import Job, Learner
-from sottovoce.learn.recipe import Recipe
+from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.training import Trained, train
 
 CPU = torch.device("cpu")

@@ -14,7 +14,7 @@ from sottovoce.learn.data.batches import Examples, WholeClips
 from sottovoce.learn.data.clip_store import ClipStore
 from sottovoce.learn.data.feature_store import FeatureStore
 from sottovoce.learn.learner import Job
-from sottovoce.learn.recipe import Recipe
+from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.training import Trained, train
 
 

@@ -59,7 +59,7 @@ def evaluate(
         from sottovoce.learn.corpora import scan
         from sottovoce.learn.criteria import NOTHING_ASKED, check
         from sottovoce.learn.intervals import intervals
-        from sottovoce.learn.recipe import Recipe
+        from sottovoce.learn.recipe.recipe import Recipe
         from sottovoce.learn.report import write_report
         from sottovoce.learn.trial import try_model
     except ModuleNotFoundError as error:

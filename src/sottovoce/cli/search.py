@@ -53,7 +53,7 @@ def search(
 
         from sottovoce.learn.classifier import find_device
         from sottovoce.learn.data.dataset import Data
-        from sottovoce.learn.recipe import Recipe
+        from sottovoce.learn.recipe.recipe import Recipe
         from sottovoce.learn.search import open_search
         from sottovoce.learn.search import search as look
         from sottovoce.learn.search_space import Space

@@ -12,7 +12,7 @@ from sottovoce.cli.evaluate import corpus_folder
 from sottovoce.errors import MissingExtraError, SottovoceError
 
 if TYPE_CHECKING:
-    from sottovoce.learn.recipe import Recipe
+    from sottovoce.learn.recipe.recipe import Recipe
 
 
 def register(app: typer.Typer) -> None:
@@ -63,7 +63,7 @@ def train(
         from sottovoce.learn.classifier import find_device
         from sottovoce.learn.data.dataset import Data
         from sottovoce.learn.final import Measured, check_exportable, train_final
-        from sottovoce.learn.recipe import Recipe
+        from sottovoce.learn.recipe.recipe import Recipe
         from sottovoce.learn.report import describe
         from sottovoce.learn.run import cross_validate, open_folder
     except ModuleNotFoundError as error:

@@ -13,7 +13,7 @@ from sottovoce.errors import SottovoceError
 from sottovoce.learn.data.batches import Whole, WholeClips
 from sottovoce.learn.frontends import FrontEnd
 from sottovoce.learn.networks import Fitted, Network
-from sottovoce.learn.recipe import Recipe
+from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.registry import frontends, networks
 
 

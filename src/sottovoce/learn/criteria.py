@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sottovoce.learn.tables import CriteriaSpec
+from sottovoce.learn.recipe.specs import CriteriaSpec
 
 NOTHING_ASKED = CriteriaSpec()
 

@@ -17,7 +17,7 @@ from sottovoce.learn.corpora import licence
 from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.export import export_model
 from sottovoce.learn.learner import Job
-from sottovoce.learn.recipe import Recipe
+from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.registry import frontends
 from sottovoce.learn.run import FoldResult, Say, difference
 from sottovoce.learn.training import train

@@ -19,7 +19,7 @@ from sottovoce.learn.pictures import (
     draw_recall,
     draw_reliability,
 )
-from sottovoce.learn.tables import CriteriaSpec
+from sottovoce.learn.recipe.specs import CriteriaSpec
 
 OPTIMISTIC = "optimistic: speakers overlap"
 """What every report and picture of a split says in which a speaker is in training and in test."""

@@ -18,7 +18,7 @@ from sottovoce.learn.history import curve, read_history
 from sottovoce.learn.intervals import Interval
 from sottovoce.learn.learner import Job
 from sottovoce.learn.pictures import Curve
-from sottovoce.learn.recipe import Recipe
+from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.report import Effort, Run, SeedRun, write_report
 from sottovoce.learn.splits.folds import Fold, Split, check_leaks
 from sottovoce.learn.splits.protocols import make_split

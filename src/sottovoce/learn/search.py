@@ -19,7 +19,7 @@ from sottovoce.learn.evaluation import Predictions, metrics
 from sottovoce.learn.history import read_history
 from sottovoce.learn.learner import Job
 from sottovoce.learn.quiet import quiet
-from sottovoce.learn.recipe import Recipe
+from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.run import Say, choose_folds, open_folder
 from sottovoce.learn.search_report import Judged, Tried, describe_trial, write_search
 from sottovoce.learn.search_space import Space, Values

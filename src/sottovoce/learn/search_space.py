@@ -11,10 +11,10 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import Trial
 
 from sottovoce.errors import RecipeError
-from sottovoce.learn.mistakes import listed, shown
-from sottovoce.learn.recipe import Recipe
+from sottovoce.learn.recipe.messages import listed, shown
+from sottovoce.learn.recipe.recipe import Recipe
+from sottovoce.learn.recipe.specs import RangeSpec
 from sottovoce.learn.run import difference
-from sottovoce.learn.tables import RangeSpec
 
 SEARCHED = ("sample_rate", "window", "frontend", "network", "training", "augment")
 """Where the keys of a space lie; the others say what is asked, and not how it is answered."""

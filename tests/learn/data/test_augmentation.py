@@ -10,7 +10,7 @@ import torch
 
 from sottovoce.learn.data.clip_store import ClipStore
 from sottovoce.learn.frontends.logmel import mel_edges
-from sottovoce.learn.tables import AugmentSpec
+from sottovoce.learn.recipe.specs import AugmentSpec
 
 RATE = 16_000
 

@@ -8,7 +8,7 @@ import torch
 from sottovoce.inference.window import pieces
 from sottovoce.learn.data.batches import EpochSteps, Examples, TrainingBatches, WholeClips
 from sottovoce.learn.data.clip_store import ClipStore
-from sottovoce.learn.tables import AugmentSpec, TrainingSpec
+from sottovoce.learn.recipe.specs import AugmentSpec, TrainingSpec
 from sottovoce.models.card import Window
 
 RATE = 16_000

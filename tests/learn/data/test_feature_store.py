@@ -15,7 +15,7 @@ from sottovoce.learn import features as module
 from sottovoce.learn.data.batches import ChangedClips, Examples, TrainingBatches, WholeClips
 from sottovoce.learn.data.feature_store import FeatureStore
 from sottovoce.learn.frontends.stack import Stack, StackOptions
-from sottovoce.learn.tables import AugmentSpec, TrainingSpec
+from sottovoce.learn.recipe.specs import AugmentSpec, TrainingSpec
 from sottovoce.models.card import Window
 
 RATE = 16_000

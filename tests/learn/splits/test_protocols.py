@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from sottovoce.emotions import LABEL_SETS
 from sottovoce.errors import CorpusError
 from sottovoce.learn.corpora import Clip
+from sottovoce.learn.recipe.specs import ProtocolSpec
 from sottovoce.learn.splits.folds import Fold, Split, check_leaks
 from sottovoce.learn.splits.protocols import EMOBOX6, make_split
-from sottovoce.learn.tables import ProtocolSpec
 
 EMOTIONS = LABEL_SETS["ravdess8"]
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F  # noqa: N812
 
 from sottovoce.learn.data.clip_store import ClipStore
 from sottovoce.learn.frontends.logmel import hz_to_mel
-from sottovoce.learn.tables import AugmentSpec
+from sottovoce.learn.recipe.specs import AugmentSpec
 
 PHASE_FRAME = 0.045
 """s; about the length of a frame of the phase vocoder."""

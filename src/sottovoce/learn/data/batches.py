@@ -13,7 +13,7 @@ from torch.utils.data import Dataset, Sampler
 from sottovoce.inference.window import pieces
 from sottovoce.learn.data.clip_store import ClipStore
 from sottovoce.learn.data.feature_store import FeatureStore
-from sottovoce.learn.tables import AugmentSpec, TrainingSpec
+from sottovoce.learn.recipe.specs import AugmentSpec, TrainingSpec
 from sottovoce.models.card import Window
 
 EDGE = 0.15

@@ -18,7 +18,7 @@ from torch import nn
 from sottovoce.learn.frontends import FrontEnd
 from sottovoce.learn.frontends.framewise import FrameFeature, Framing, Sound
 from sottovoce.learn.frontends.normalise import TrainingStatistics, standardise
-from sottovoce.learn.mistakes import listed, mistakes_in, shown
+from sottovoce.learn.recipe.messages import listed, mistakes_in, shown
 from sottovoce.learn.registry import Options, frontends
 
 

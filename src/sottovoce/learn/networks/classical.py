@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from sottovoce.errors import SottovoceError
-from sottovoce.learn.mistakes import listed
 from sottovoce.learn.networks import Fitted
 from sottovoce.learn.quiet import quiet
+from sottovoce.learn.recipe.messages import listed
 from sottovoce.learn.registry import Options
 
 Statistic = Literal["mean", "std", "min", "max", "range", "median", "slope"]

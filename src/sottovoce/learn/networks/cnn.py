@@ -7,8 +7,8 @@ from pydantic import Field, field_validator, model_validator
 
 from sottovoce.learn.networks import Network
 from sottovoce.learn.networks.parts import Kernels, Sizes, check_pairs, convolutions, head, odd
+from sottovoce.learn.recipe.specs import Number, Whole
 from sottovoce.learn.registry import Options
-from sottovoce.learn.tables import Number, Whole
 
 
 class CNNOptions(Options):

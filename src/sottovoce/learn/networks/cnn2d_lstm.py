@@ -6,8 +6,8 @@ from torch import nn
 
 from sottovoce.learn.networks import Network
 from sottovoce.learn.networks.parts import How, Pool, Recurrent, Sizes, Summary, as_picture, head
+from sottovoce.learn.recipe.specs import Number, Whole
 from sottovoce.learn.registry import Options
-from sottovoce.learn.tables import Number, Whole
 
 
 class CNN2dLSTMOptions(Options):

@@ -17,8 +17,8 @@ from sottovoce.learn.networks.parts import (
     head,
     odd,
 )
+from sottovoce.learn.recipe.specs import Number, Whole
 from sottovoce.learn.registry import Options
-from sottovoce.learn.tables import Number, Whole
 
 
 class CNNBiLSTMAttentionOptions(Options):

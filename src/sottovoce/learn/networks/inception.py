@@ -8,8 +8,8 @@ from torch import nn
 
 from sottovoce.learn.networks import Network
 from sottovoce.learn.networks.parts import as_picture
+from sottovoce.learn.recipe.specs import Number
 from sottovoce.learn.registry import Options
-from sottovoce.learn.tables import Number
 
 # Table 1 of the paper: 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection.
 STAGES = (

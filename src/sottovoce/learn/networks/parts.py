@@ -9,7 +9,7 @@ import torch.nn.functional as F  # noqa: N812
 from pydantic import Field
 from torch import nn
 
-from sottovoce.learn.tables import Whole
+from sottovoce.learn.recipe.specs import Whole
 
 Sizes = tuple[Annotated[Whole, Field(ge=1, le=2048)], ...]
 """Channels or units of each of several layers."""

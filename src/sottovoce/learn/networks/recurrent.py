@@ -8,8 +8,8 @@ from torch import nn
 
 from sottovoce.learn.networks import Network
 from sottovoce.learn.networks.parts import Cell, How, Recurrent, Summary, head
+from sottovoce.learn.recipe.specs import Number, Whole
 from sottovoce.learn.registry import Options
-from sottovoce.learn.tables import Number, Whole
 
 
 class RecurrentOptions(Options):

@@ -16,7 +16,7 @@ from sottovoce.learn.splits.stratify import deal, grouped, share, shuffled, spre
 from sottovoce.text import display_path
 
 if TYPE_CHECKING:
-    from sottovoce.learn.tables import ProtocolSpec
+    from sottovoce.learn.recipe.specs import ProtocolSpec
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from sottovoce.emotions import EMOTIONS
-from sottovoce.learn.mistakes import listed, mistakes_in, shown
+from sottovoce.learn.recipe.messages import listed, mistakes_in, shown
 from sottovoce.learn.registry import Options
 
 # TOML has types: 40 is a number, "40" and true are not.

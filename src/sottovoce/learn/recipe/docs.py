@@ -1,4 +1,4 @@
-"""Writes docs/recipes.md from the schema of a recipe: `python -m sottovoce.learn.recipe_docs`."""
+"""Writes docs/recipes.md from the schema of a recipe: `python -m sottovoce.learn.recipe.docs`."""
 
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
@@ -8,7 +8,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from sottovoce.learn.recipe import Recipe
+from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.registry import frontends, networks
 
 OPENING = """# Recipes
@@ -23,7 +23,7 @@ that names it and what is allowed:
 
     recipes/mine.toml: training.epohs: unknown key (did you mean epochs?); allowed: batch, ...
 
-Below is every key, made from the schema by `python -m sottovoce.learn.recipe_docs`. A key without a
+Below is every key, made from the schema by `python -m sottovoce.learn.recipe.docs`. A key without a
 default must be there.
 """
 

@@ -22,9 +22,8 @@ from sottovoce.emotions import EMOTIONS, LABEL_SETS
 from sottovoce.errors import RecipeError
 from sottovoce.learn import corpora
 from sottovoce.learn.corpora.table import TableSpec
-from sottovoce.learn.mistakes import Mistake, listed, mistakes_in, shown
-from sottovoce.learn.registry import Options, frontends, networks
-from sottovoce.learn.tables import (
+from sottovoce.learn.recipe.messages import Mistake, listed, mistakes_in, shown
+from sottovoce.learn.recipe.specs import (
     AugmentSpec,
     ClaimSpec,
     CriteriaSpec,
@@ -34,6 +33,7 @@ from sottovoce.learn.tables import (
     TrainingSpec,
     Whole,
 )
+from sottovoce.learn.registry import Options, frontends, networks
 from sottovoce.models.card import Window
 from sottovoce.text import display_path
 

@@ -9,8 +9,8 @@ from tiny_corpus import RECIPE
 from sottovoce.emotions import LABEL_SETS
 from sottovoce.errors import MissingExtraError, RecipeError
 from sottovoce.learn import registry
-from sottovoce.learn.recipe import Recipe
-from sottovoce.learn.recipe_docs import document
+from sottovoce.learn.recipe.docs import document
+from sottovoce.learn.recipe.recipe import Recipe
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
@@ -222,7 +222,7 @@ def test_every_option_of_every_front_end_and_network_is_explained() -> None:
 
 def test_the_page_on_recipes_is_that_of_the_schema() -> None:
     page = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
-    assert page == document(), "run: python -m sottovoce.learn.recipe_docs > docs/recipes.md"
+    assert page == document(), "run: python -m sottovoce.learn.recipe.docs > docs/recipes.md"
 
 
 WHOLE = RECIPE.replace("crop = 0.6", "crop = 0.0").replace("speed = 0.1", "speed = 0.0")

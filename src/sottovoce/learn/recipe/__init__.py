@@ -1,0 +1,1 @@
+"""The recipe: its schema, its messages, and its page of documentation."""
