@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from sottovoce.errors import SottovoceError
-from sottovoce.learn.evaluation import Predictions, metrics
-from sottovoce.learn.intervals import Interval, intervals
-from sottovoce.learn.report import OPTIMISTIC, TITLES, describe, table, where_wrong
+from sottovoce.learn.evaluate.intervals import Interval, intervals
+from sottovoce.learn.evaluate.metrics import Predictions, metrics
+from sottovoce.learn.evaluate.report import OPTIMISTIC, TITLES, describe, table, where_wrong
 
 ROOT = Path(__file__).resolve().parents[1]
 APART = "uar of the untouched speakers"

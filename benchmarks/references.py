@@ -20,9 +20,9 @@ from typing import Any
 from accuracy import ROOT, put
 
 from sottovoce.errors import SottovoceError
-from sottovoce.learn.intervals import Interval
+from sottovoce.learn.evaluate.intervals import Interval
+from sottovoce.learn.evaluate.report import describe, table
 from sottovoce.learn.recipe.recipe import Recipe
-from sottovoce.learn.report import describe, table
 
 PAGE = "docs/reference-results.md"
 KEPT = "docs/results/references"

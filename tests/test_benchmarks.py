@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tiny_model import write_tiny
 
-from sottovoce.learn.evaluation import Predictions, metrics
+from sottovoce.learn.evaluate.metrics import Predictions, metrics
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 

@@ -123,7 +123,7 @@ def test_a_missing_extra_gives_the_install_line(
     app: typer.Typer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.axes", None)
-    for name in ("sottovoce.learn.report", "sottovoce.learn.pictures"):
+    for name in ("sottovoce.learn.evaluate.report", "sottovoce.learn.evaluate.plots"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     result = runner.invoke(app, ["tiny.onnx", "--data", "ravdess=DIR"])
     assert isinstance(result.exception, MissingExtraError)

@@ -11,7 +11,7 @@ from tiny_corpus import RECIPE, write_corpus
 from sottovoce.errors import CorpusError, SottovoceError
 from sottovoce.learn import run
 from sottovoce.learn.data.dataset import Data
-from sottovoce.learn.evaluation import Predictions
+from sottovoce.learn.evaluate.metrics import Predictions
 from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.run import FoldResult, cross_validate, difference, open_folder
 from sottovoce.learn.splits.folds import Fold, Split

@@ -24,9 +24,9 @@ from sottovoce.cli._table_options import (
 from sottovoce.errors import CorpusError, MissingExtraError, RecipeError
 
 if TYPE_CHECKING:
-    from sottovoce.learn.intervals import Interval
-    from sottovoce.learn.report import Run
-    from sottovoce.learn.trial import Trial
+    from sottovoce.learn.evaluate.evaluate_model import Trial
+    from sottovoce.learn.evaluate.intervals import Interval
+    from sottovoce.learn.evaluate.report import Run
     from sottovoce.prediction import Prediction
 
 
@@ -57,11 +57,11 @@ def evaluate(
     """Measure a model on labelled corpora: UAR and more, with 95 % intervals over speakers."""
     try:
         from sottovoce.learn.corpora import scan
-        from sottovoce.learn.criteria import NOTHING_ASKED, check
-        from sottovoce.learn.intervals import intervals
+        from sottovoce.learn.evaluate.criteria import NOTHING_ASKED, check
+        from sottovoce.learn.evaluate.evaluate_model import try_model
+        from sottovoce.learn.evaluate.intervals import intervals
+        from sottovoce.learn.evaluate.report import write_report
         from sottovoce.learn.recipe.recipe import Recipe
-        from sottovoce.learn.report import write_report
-        from sottovoce.learn.trial import try_model
     except ModuleNotFoundError as error:
         raise MissingExtraError(
             f"{error.name} is not installed; evaluate needs pip install 'sottovoce[learn]'"
@@ -128,7 +128,7 @@ def _bar(predictions: Iterable[Prediction], total: int) -> Iterable[Prediction]:
 
 def _run(trial: Trial) -> Run:
     """Give the trial as a run of one seed and one fold, for the report."""
-    from sottovoce.learn.report import Run, SeedRun
+    from sottovoce.learn.evaluate.report import Run, SeedRun
 
     everything = {"all": range(len(trial.answered.clips))}
     return Run(
@@ -167,7 +167,7 @@ def _show(trial: Trial, measured: dict[str, Interval], gated: dict[str, Interval
     from rich.console import Console
     from rich.table import Table
 
-    from sottovoce.learn.report import TITLES, describe
+    from sottovoce.learn.evaluate.report import TITLES, describe
 
     console = Console(markup=False, highlight=False, emoji=False)
     for warning in trial.warnings:

@@ -62,9 +62,9 @@ def train(
 
         from sottovoce.learn.classifier import find_device
         from sottovoce.learn.data.dataset import Data
+        from sottovoce.learn.evaluate.report import describe
         from sottovoce.learn.final import Measured, check_exportable, train_final
         from sottovoce.learn.recipe.recipe import Recipe
-        from sottovoce.learn.report import describe
         from sottovoce.learn.run import cross_validate, open_folder
     except ModuleNotFoundError as error:
         raise MissingExtraError(

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from sottovoce.errors import RecipeError, SottovoceError
 from sottovoce.inference.window import pieces
-from sottovoce.learn.calibration import fit_temperature
 from sottovoce.learn.corpora import licence
 from sottovoce.learn.data.dataset import Data
+from sottovoce.learn.evaluate.calibration import fit_temperature
 from sottovoce.learn.export import export_model
 from sottovoce.learn.learner import Job
 from sottovoce.learn.recipe.recipe import Recipe

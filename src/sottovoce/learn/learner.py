@@ -14,7 +14,7 @@ from sottovoce.errors import RecipeError, SottovoceError
 from sottovoce.learn.classifier import Classifier
 from sottovoce.learn.data.batches import Crops, Examples, Whole, generator_for
 from sottovoce.learn.data.clip_store import ClipStore
-from sottovoce.learn.evaluation import Predictions, metrics
+from sottovoce.learn.evaluate.metrics import Predictions, metrics
 from sottovoce.learn.recipe.recipe import Recipe
 
 WATCHED = ("nll", "uar", "accuracy", "macro_f1", "weighted_f1")

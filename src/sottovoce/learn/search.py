@@ -15,7 +15,7 @@ from sottovoce.errors import CorpusError, SottovoceError
 from sottovoce.learn.classifier import judge
 from sottovoce.learn.data.batches import WholeClips
 from sottovoce.learn.data.dataset import Data
-from sottovoce.learn.evaluation import Predictions, metrics
+from sottovoce.learn.evaluate.metrics import Predictions, metrics
 from sottovoce.learn.history import read_history
 from sottovoce.learn.learner import Job
 from sottovoce.learn.quiet import quiet

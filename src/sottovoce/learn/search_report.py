@@ -11,8 +11,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from sottovoce.learn.pictures import BLUE, GREY, ORANGE, new_figure, save_figure
-from sottovoce.learn.report import TITLES
+from sottovoce.learn.evaluate.plots import BLUE, GREY, ORANGE, new_figure, save_figure
+from sottovoce.learn.evaluate.report import TITLES
 from sottovoce.learn.search_space import Space
 
 

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from sottovoce.learn.calibration import reliability
-from sottovoce.learn.evaluation import Predictions, confusion
-from sottovoce.learn.intervals import Interval
+from sottovoce.learn.evaluate.calibration import reliability
+from sottovoce.learn.evaluate.intervals import Interval
+from sottovoce.learn.evaluate.metrics import Predictions, confusion
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#767676"
 """Okabe and Ito's blue and vermilion, told apart with any colour vision, and a neutral grey."""

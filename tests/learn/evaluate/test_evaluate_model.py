@@ -8,8 +8,8 @@ import pytest
 
 from sottovoce.errors import CorpusError
 from sottovoce.learn.corpora import Clip, CorpusScan
-from sottovoce.learn.evaluation import metrics
-from sottovoce.learn.trial import NO_ANSWER, Trial, try_model
+from sottovoce.learn.evaluate.evaluate_model import NO_ANSWER, Trial, try_model
+from sottovoce.learn.evaluate.metrics import metrics
 from sottovoce.prediction import Prediction
 from sottovoce.vad.gate import Status
 

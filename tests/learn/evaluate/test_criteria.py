@@ -1,6 +1,6 @@
 """Criteria pass where every figure reaches what is asked, and are silent where nothing is."""
 
-from sottovoce.learn.criteria import check
+from sottovoce.learn.evaluate.criteria import check
 from sottovoce.learn.recipe.specs import CriteriaSpec
 
 MEASURED = {"accuracy": 0.8, "weighted_f1": 0.79, "uar": 0.7, "recall_sad": 0.9, "recall_calm": 0.5}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sottovoce.errors import SottovoceError
-from sottovoce.learn.evaluation import Predictions, Tally
+from sottovoce.learn.evaluate.metrics import Predictions, Tally
 
 LEAST_DRAWS = 100
 """Fewer draws give no 2.5th percentile worth the name."""

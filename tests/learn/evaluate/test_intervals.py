@@ -5,8 +5,8 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss, recall_score
 
 from sottovoce.errors import SottovoceError
-from sottovoce.learn.evaluation import Predictions, metrics
-from sottovoce.learn.intervals import intervals
+from sottovoce.learn.evaluate.intervals import intervals
+from sottovoce.learn.evaluate.metrics import Predictions, metrics
 
 
 def simulated(

@@ -15,7 +15,7 @@ from sklearn.metrics import (
 )
 
 from sottovoce.errors import SottovoceError
-from sottovoce.learn.evaluation import BINS, FLOOR, Predictions, confusion, metrics
+from sottovoce.learn.evaluate.metrics import BINS, FLOOR, Predictions, confusion, metrics
 
 LABELS = ("neutral", "calm", "happy", "sad", "angry")
 

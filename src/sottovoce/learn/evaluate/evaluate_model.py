@@ -8,7 +8,7 @@ import numpy as np
 
 from sottovoce.errors import CorpusError
 from sottovoce.learn.corpora import CorpusScan
-from sottovoce.learn.evaluation import Predictions
+from sottovoce.learn.evaluate.metrics import Predictions
 from sottovoce.models.model import Model
 from sottovoce.prediction import Prediction
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sottovoce.errors import SottovoceError
-from sottovoce.learn.evaluation import BINS, Predictions, confidence_bins
+from sottovoce.learn.evaluate.metrics import BINS, Predictions, confidence_bins
 
 TEMPERATURES = (0.05, 20.0)
 """Least and greatest temperature that a fit gives."""

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from sottovoce.errors import SottovoceError
-from sottovoce.learn import pictures, report
-from sottovoce.learn.evaluation import Predictions, confusion, metrics
-from sottovoce.learn.intervals import Interval, intervals
-from sottovoce.learn.pictures import Curve
-from sottovoce.learn.report import OPTIMISTIC, Run, SeedRun, describe, table, write_report
+from sottovoce.learn.evaluate import report
+from sottovoce.learn.evaluate.intervals import Interval, intervals
+from sottovoce.learn.evaluate.metrics import Predictions, confusion, metrics
+from sottovoce.learn.evaluate.plots import Curve
+from sottovoce.learn.evaluate.report import OPTIMISTIC, Run, SeedRun, describe, table, write_report
 
 LABELS = ("neutral", "happy", "sad")
 

@@ -8,13 +8,13 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import log_loss
 
 from sottovoce.errors import SottovoceError
-from sottovoce.learn.calibration import (
+from sottovoce.learn.evaluate.calibration import (
     TEMPERATURES,
     apply_temperature,
     fit_temperature,
     reliability,
 )
-from sottovoce.learn.evaluation import Predictions, metrics
+from sottovoce.learn.evaluate.metrics import Predictions, metrics
 
 
 def calibrated(count: int = 4000, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

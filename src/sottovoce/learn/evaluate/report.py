@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from sottovoce.errors import SottovoceError
-from sottovoce.learn.calibration import reliability
-from sottovoce.learn.criteria import NOTHING_ASKED, check
-from sottovoce.learn.evaluation import Predictions, confusion, metrics
-from sottovoce.learn.intervals import Interval, intervals
-from sottovoce.learn.pictures import (
+from sottovoce.learn.evaluate.calibration import reliability
+from sottovoce.learn.evaluate.criteria import NOTHING_ASKED, check
+from sottovoce.learn.evaluate.intervals import Interval, intervals
+from sottovoce.learn.evaluate.metrics import Predictions, confusion, metrics
+from sottovoce.learn.evaluate.plots import (
     Curve,
     draw_confusion,
     draw_curves,

@@ -1,0 +1,1 @@
+"""Evaluation: metrics, intervals, calibration, reports, and a model file on labelled corpora."""
