@@ -29,12 +29,12 @@ from speed import ROOT, processor
 from threadpoolctl import threadpool_limits
 
 from sottovoce import Audio
-from sottovoce.learn.classifier import make_frontend
 from sottovoce.learn.frontends import FrontEnd
 from sottovoce.learn.frontends.framewise import FrameFeature
 from sottovoce.learn.frontends.stack import Stack, frame_features, middle_of
 from sottovoce.learn.quiet import quiet
 from sottovoce.learn.recipe.recipe import Recipe
+from sottovoce.learn.train.classifier import make_frontend
 
 SECONDS, RATE = 4, 16_000
 TARGET = 25.0

@@ -18,11 +18,11 @@ from sklearn.svm import SVC
 from tiny_model import tiny_card
 
 from sottovoce.errors import SottovoceError
-from sottovoce.learn.classifier import Classifier
 from sottovoce.learn.export import Calibrated, disagreement, to_onnx
 from sottovoce.learn.networks.classical import Classical, Statistic, summary
 from sottovoce.learn.networks.svm import SVM
 from sottovoce.learn.registry import frontends, networks
+from sottovoce.learn.train.classifier import Classifier
 
 NAMES = ("k-nearest-neighbours", "logistic-regression", "random-forest", "svm")
 EVERY: tuple[Statistic, ...] = ("mean", "std", "min", "max", "range", "median", "slope")

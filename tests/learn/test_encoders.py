@@ -17,9 +17,9 @@ import sottovoce
 from sottovoce.cli import run
 from sottovoce.errors import ModelError, SottovoceError
 from sottovoce.learn import encoders
-from sottovoce.learn.classifier import Classifier
 from sottovoce.learn.export import export_model
 from sottovoce.learn.recipe.recipe import Recipe
+from sottovoce.learn.train.classifier import Classifier
 from sottovoce.models.card import Window
 from sottovoce.models.encoder import encoder_file
 from sottovoce.models.model_file import ENCODER_KEY, read_card

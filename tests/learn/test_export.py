@@ -12,9 +12,9 @@ from tiny_model import tiny_card
 import sottovoce
 from sottovoce.audio import Audio
 from sottovoce.errors import ModelError
-from sottovoce.learn.classifier import Classifier
 from sottovoce.learn.export import Calibrated, disagreement, export_model, to_onnx
 from sottovoce.learn.recipe.recipe import Recipe
+from sottovoce.learn.train.classifier import Classifier
 from sottovoce.models.card import Calibration
 
 LENGTHS = (0.5, 0.77, 1.3, 4.0, 10.0, 30.0)

@@ -13,10 +13,10 @@ from tiny_model import tiny_card
 
 import sottovoce
 from sottovoce.errors import ModelError
-from sottovoce.learn.classifier import Classifier
 from sottovoce.learn.export import Calibrated, export_model, to_onnx
 from sottovoce.learn.half import halve
 from sottovoce.learn.recipe.recipe import Recipe
+from sottovoce.learn.train.classifier import Classifier
 
 CARD = tiny_card(labels=("neutral", "angry"))
 

@@ -18,14 +18,14 @@ from sottovoce.learn import search as search_module
 from sottovoce.learn import search_report
 from sottovoce.learn.data.batches import WholeClips
 from sottovoce.learn.data.dataset import Data
-from sottovoce.learn.history import COLUMNS, History, read_history
-from sottovoce.learn.learner import Job
 from sottovoce.learn.recipe.recipe import Recipe
-from sottovoce.learn.run import difference, run_fold
 from sottovoce.learn.search import open_search, search
 from sottovoce.learn.search_report import Judged, Tried, draw_search, write_search
 from sottovoce.learn.search_space import Space
 from sottovoce.learn.splits.protocols import make_split
+from sottovoce.learn.train.cross_validate import difference, run_fold
+from sottovoce.learn.train.history import COLUMNS, History, read_history
+from sottovoce.learn.train.lightning_module import Job
 
 CPU = torch.device("cpu")
 SPACE = """

@@ -51,12 +51,12 @@ def search(
     try:
         import torch
 
-        from sottovoce.learn.classifier import find_device
         from sottovoce.learn.data.dataset import Data
         from sottovoce.learn.recipe.recipe import Recipe
         from sottovoce.learn.search import open_search
         from sottovoce.learn.search import search as look
         from sottovoce.learn.search_space import Space
+        from sottovoce.learn.train.classifier import find_device
     except ModuleNotFoundError as error:
         raise MissingExtraError(
             f"{error.name} is not installed; search needs pip install 'sottovoce[learn,search]'"

@@ -60,12 +60,12 @@ def train(
     try:
         import torch
 
-        from sottovoce.learn.classifier import find_device
         from sottovoce.learn.data.dataset import Data
         from sottovoce.learn.evaluate.report import describe
-        from sottovoce.learn.final import Measured, check_exportable, train_final
         from sottovoce.learn.recipe.recipe import Recipe
-        from sottovoce.learn.run import cross_validate, open_folder
+        from sottovoce.learn.train.classifier import find_device
+        from sottovoce.learn.train.cross_validate import cross_validate, open_folder
+        from sottovoce.learn.train.final_model import Measured, check_exportable, train_final
     except ModuleNotFoundError as error:
         raise MissingExtraError(
             f"{error.name} is not installed; train needs pip install 'sottovoce[learn]'"

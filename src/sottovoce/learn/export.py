@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sottovoce.errors import ModelError
-from sottovoce.learn.classifier import Classifier
 from sottovoce.learn.encoders import write_encoder
 from sottovoce.learn.frontends.pretrained import PretrainedFrontEnd
 from sottovoce.learn.graphs import Axes, to_graph, write_whole
 from sottovoce.learn.half import halve
+from sottovoce.learn.train.classifier import Classifier
 from sottovoce.models.card import Card
 from sottovoce.models.model_file import seal
 

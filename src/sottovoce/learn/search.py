@@ -12,20 +12,20 @@ import torch
 from optuna.trial import Trial, TrialState
 
 from sottovoce.errors import CorpusError, SottovoceError
-from sottovoce.learn.classifier import judge
 from sottovoce.learn.data.batches import WholeClips
 from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.evaluate.metrics import Predictions, metrics
-from sottovoce.learn.history import read_history
-from sottovoce.learn.learner import Job
 from sottovoce.learn.quiet import quiet
 from sottovoce.learn.recipe.recipe import Recipe
-from sottovoce.learn.run import Say, choose_folds, open_folder
 from sottovoce.learn.search_report import Judged, Tried, describe_trial, write_search
 from sottovoce.learn.search_space import Space, Values
 from sottovoce.learn.search_study import Study
 from sottovoce.learn.splits.protocols import make_split
-from sottovoce.learn.training import train
+from sottovoce.learn.train.classifier import judge
+from sottovoce.learn.train.cross_validate import Say, choose_folds, open_folder
+from sottovoce.learn.train.fit import train
+from sottovoce.learn.train.history import read_history
+from sottovoce.learn.train.lightning_module import Job
 from sottovoce.text import one_line
 
 

@@ -14,7 +14,7 @@ from sottovoce.errors import RecipeError
 from sottovoce.learn.recipe.messages import listed, shown
 from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.recipe.specs import RangeSpec
-from sottovoce.learn.run import difference
+from sottovoce.learn.train.cross_validate import difference
 
 SEARCHED = ("sample_rate", "window", "frontend", "network", "training", "augment")
 """Where the keys of a space lie; the others say what is asked, and not how it is answered."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sottovoce.errors import CorpusError
-from sottovoce.learn.classifier import make_frontend
 from sottovoce.learn.corpora import Clip, scan
 from sottovoce.learn.corpora._files import AUDIO, files
 from sottovoce.learn.data.batches import ChangedClips, Examples, WholeClips
 from sottovoce.learn.data.clip_store import ClipStore
 from sottovoce.learn.data.feature_store import FeatureStore
 from sottovoce.learn.recipe.recipe import Recipe
+from sottovoce.learn.train.classifier import make_frontend
 from sottovoce.vad import gate as gate_module
 from sottovoce.vad.gate import Gate
 

@@ -9,12 +9,12 @@ import torch
 from tiny_corpus import RECIPE, write_corpus
 
 from sottovoce.errors import CorpusError, SottovoceError
-from sottovoce.learn import run
 from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.evaluate.metrics import Predictions
 from sottovoce.learn.recipe.recipe import Recipe
-from sottovoce.learn.run import FoldResult, cross_validate, difference, open_folder
 from sottovoce.learn.splits.folds import Fold, Split
+from sottovoce.learn.train import cross_validate
+from sottovoce.learn.train.cross_validate import FoldResult, cross_validate, difference, open_folder
 
 CPU = torch.device("cpu")
 SHORT = RECIPE.replace("epochs = 2", "epochs = 1")

@@ -10,13 +10,13 @@ from tiny_corpus import RECIPE, write_corpus
 
 import sottovoce
 from sottovoce.errors import SottovoceError
-from sottovoce.learn.classifier import Classifier, judge
 from sottovoce.learn.data.batches import WholeClips
 from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.evaluate.calibration import apply_temperature, fit_temperature
-from sottovoce.learn.final import Measured, make_card, train_final
 from sottovoce.learn.recipe.recipe import Recipe
-from sottovoce.learn.run import FoldResult, cross_validate, open_folder
+from sottovoce.learn.train.classifier import Classifier, judge
+from sottovoce.learn.train.cross_validate import FoldResult, cross_validate, open_folder
+from sottovoce.learn.train.final_model import Measured, make_card, train_final
 
 CPU = torch.device("cpu")
 RECIPE_OF_RUN = Recipe.parse(RECIPE.replace("epochs = 2", "epochs = 1"))

@@ -16,11 +16,11 @@ from sottovoce.learn.corpora import licence
 from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.evaluate.calibration import fit_temperature
 from sottovoce.learn.export import export_model
-from sottovoce.learn.learner import Job
 from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.registry import frontends
-from sottovoce.learn.run import FoldResult, Say, difference
-from sottovoce.learn.training import train
+from sottovoce.learn.train.cross_validate import FoldResult, Say, difference
+from sottovoce.learn.train.fit import train
+from sottovoce.learn.train.lightning_module import Job
 from sottovoce.models.card import (
     Calibration,
     Card,

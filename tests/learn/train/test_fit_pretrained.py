@@ -9,13 +9,13 @@ from test_training import CPU, examples, hush, store  # noqa: F401  (a fixture)
 from tiny_corpus import RECIPE
 from tiny_encoder import tiny_encoder
 
-from sottovoce.learn.classifier import Classifier, judge, make_frontend
 from sottovoce.learn.data.batches import Examples, WholeClips
 from sottovoce.learn.data.clip_store import ClipStore
 from sottovoce.learn.data.feature_store import FeatureStore
-from sottovoce.learn.learner import Job
 from sottovoce.learn.recipe.recipe import Recipe
-from sottovoce.learn.training import Trained, train
+from sottovoce.learn.train.classifier import Classifier, judge, make_frontend
+from sottovoce.learn.train.fit import Trained, train
+from sottovoce.learn.train.lightning_module import Job
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from sottovoce.errors import RecipeError, SottovoceError
-from sottovoce.learn.classifier import Classifier
 from sottovoce.learn.data.batches import Crops, Examples, Whole, generator_for
 from sottovoce.learn.data.clip_store import ClipStore
 from sottovoce.learn.evaluate.metrics import Predictions, metrics
 from sottovoce.learn.recipe.recipe import Recipe
+from sottovoce.learn.train.classifier import Classifier
 
 WATCHED = ("nll", "uar", "accuracy", "macro_f1", "weighted_f1")
 """What is measured on validation clips; `training.monitor` names one."""

@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 
 from sottovoce.errors import CorpusError, SottovoceError
-from sottovoce.learn.classifier import judge
 from sottovoce.learn.data.batches import WholeClips
 from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.evaluate.calibration import apply_temperature, fit_temperature
@@ -17,12 +16,13 @@ from sottovoce.learn.evaluate.intervals import Interval
 from sottovoce.learn.evaluate.metrics import Predictions, metrics
 from sottovoce.learn.evaluate.plots import Curve
 from sottovoce.learn.evaluate.report import Effort, Run, SeedRun, write_report
-from sottovoce.learn.history import curve, read_history
-from sottovoce.learn.learner import Job
 from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.splits.folds import Fold, Split, check_leaks
 from sottovoce.learn.splits.protocols import make_split
-from sottovoce.learn.training import train
+from sottovoce.learn.train.classifier import judge
+from sottovoce.learn.train.fit import train
+from sottovoce.learn.train.history import curve, read_history
+from sottovoce.learn.train.lightning_module import Job
 
 Say = Callable[[str], None]
 """Called with one line for people."""

@@ -11,13 +11,13 @@ import torch
 from tiny_corpus import RATE, RECIPE, voice
 
 from sottovoce.errors import RecipeError, SottovoceError
-from sottovoce.learn.classifier import Classifier, find_device, judge
 from sottovoce.learn.data.batches import Crops, Examples, WholeClips
 from sottovoce.learn.data.clip_store import ClipStore
-from sottovoce.learn.history import read_history
-from sottovoce.learn.learner import Job, Learner
 from sottovoce.learn.recipe.recipe import Recipe
-from sottovoce.learn.training import Trained, train
+from sottovoce.learn.train.classifier import Classifier, find_device, judge
+from sottovoce.learn.train.fit import Trained, train
+from sottovoce.learn.train.history import read_history
+from sottovoce.learn.train.lightning_module import Job, Learner
 
 CPU = torch.device("cpu")
 

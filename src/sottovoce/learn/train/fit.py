@@ -15,7 +15,6 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from sottovoce.learn.classifier import Classifier
 from sottovoce.learn.data.batches import (
     Crops,
     EpochSteps,
@@ -23,10 +22,11 @@ from sottovoce.learn.data.batches import (
     WholeClips,
     generator_for,
 )
-from sottovoce.learn.history import COLUMNS, Bar, History, Row
-from sottovoce.learn.learner import Job, Learner
 from sottovoce.learn.networks import Fitted
 from sottovoce.learn.quiet import quiet
+from sottovoce.learn.train.classifier import Classifier
+from sottovoce.learn.train.history import COLUMNS, Bar, History, Row
+from sottovoce.learn.train.lightning_module import Job, Learner
 
 MEASURED = 10
 """So many times at least is a training without early stopping measured on validation speakers."""

@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from rich.progress import Progress
 
-from sottovoce.learn.learner import WATCHED, Job
+from sottovoce.learn.train.lightning_module import WATCHED, Job
 
 VALIDATION = tuple(f"validation_{name}" for name in WATCHED)
 

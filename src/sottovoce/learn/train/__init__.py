@@ -1,0 +1,1 @@
+"""Training: one network, one fold, a cross-validation, the final model."""
