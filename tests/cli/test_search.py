@@ -92,7 +92,7 @@ def test_a_missing_extra_gives_its_install_line(
     missing: str,
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
-    for name in [each for each in sys.modules if each.startswith("sottovoce.learn.search")]:
+    for name in [each for each in sys.modules if each.startswith("sottovoce.learn.search.search")]:
         monkeypatch.delitem(sys.modules, name)
     assert run(["search", str(recipe), "--data", "ravdess=."]) == 2
     (line,) = capsys.readouterr().err.splitlines()

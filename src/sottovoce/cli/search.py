@@ -53,9 +53,9 @@ def search(
 
         from sottovoce.learn.data.dataset import Data
         from sottovoce.learn.recipe.recipe import Recipe
-        from sottovoce.learn.search import open_search
-        from sottovoce.learn.search import search as look
-        from sottovoce.learn.search_space import Space
+        from sottovoce.learn.search.search import open_search
+        from sottovoce.learn.search.search import search as look
+        from sottovoce.learn.search.space import Space
         from sottovoce.learn.train.classifier import find_device
     except ModuleNotFoundError as error:
         raise MissingExtraError(

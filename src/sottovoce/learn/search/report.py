@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from sottovoce.learn.evaluate.plots import BLUE, GREY, ORANGE, new_figure, save_figure
 from sottovoce.learn.evaluate.report import TITLES
-from sottovoce.learn.search_space import Space
+from sottovoce.learn.search.space import Space
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.evaluate.metrics import Predictions, metrics
 from sottovoce.learn.quiet import quiet
 from sottovoce.learn.recipe.recipe import Recipe
-from sottovoce.learn.search_report import Judged, Tried, describe_trial, write_search
-from sottovoce.learn.search_space import Space, Values
-from sottovoce.learn.search_study import Study
+from sottovoce.learn.search.report import Judged, Tried, describe_trial, write_search
+from sottovoce.learn.search.space import Space, Values
+from sottovoce.learn.search.study import Study
 from sottovoce.learn.splits.protocols import make_split
 from sottovoce.learn.train.classifier import judge
 from sottovoce.learn.train.cross_validate import Say, choose_folds, open_folder

@@ -15,13 +15,12 @@ from tiny_corpus import RECIPE, write_corpus
 
 from sottovoce.errors import RecipeError, SottovoceError
 from sottovoce.learn import search as search_module
-from sottovoce.learn import search_report
 from sottovoce.learn.data.batches import WholeClips
 from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.recipe.recipe import Recipe
-from sottovoce.learn.search import open_search, search
-from sottovoce.learn.search_report import Judged, Tried, draw_search, write_search
-from sottovoce.learn.search_space import Space
+from sottovoce.learn.search.report import Judged, Tried, draw_search, write_search
+from sottovoce.learn.search.search import open_search, search
+from sottovoce.learn.search.space import Space
 from sottovoce.learn.splits.protocols import make_split
 from sottovoce.learn.train.cross_validate import difference, run_fold
 from sottovoce.learn.train.history import COLUMNS, History, read_history

@@ -12,8 +12,8 @@ from optuna.trial import Trial, TrialState
 
 from sottovoce.errors import SottovoceError
 from sottovoce.learn.data.batches import generator_for
-from sottovoce.learn.search_report import Tried
-from sottovoce.learn.search_space import Space
+from sottovoce.learn.search.report import Tried
+from sottovoce.learn.search.space import Space
 
 ENOUGH = 10
 """Fewer judged trials than this say nothing of which key matters."""

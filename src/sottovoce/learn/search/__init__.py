@@ -1,0 +1,1 @@
+"""The search for better hyper-parameters of a recipe, with Optuna."""
