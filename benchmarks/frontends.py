@@ -32,8 +32,8 @@ from sottovoce import Audio
 from sottovoce.learn.frontends import FrontEnd
 from sottovoce.learn.frontends.framewise import FrameFeature
 from sottovoce.learn.frontends.stack import Stack, frame_features, middle_of
-from sottovoce.learn.quiet import quiet
 from sottovoce.learn.recipe.recipe import Recipe
+from sottovoce.learn.silence_logs import quiet
 from sottovoce.learn.train.classifier import make_frontend
 
 SECONDS, RATE = 4, 16_000

@@ -18,7 +18,7 @@ from sklearn.svm import SVC
 from tiny_model import tiny_card
 
 from sottovoce.errors import SottovoceError
-from sottovoce.learn.export import Calibrated, disagreement, to_onnx
+from sottovoce.learn.export.model_file import Calibrated, disagreement, to_onnx
 from sottovoce.learn.networks.classical import Classical, Statistic, summary
 from sottovoce.learn.networks.svm import SVM
 from sottovoce.learn.registry import frontends, networks

@@ -13,7 +13,7 @@ from tiny_model import tiny_card
 from torch import nn
 
 from sottovoce.errors import RecipeError
-from sottovoce.learn.export import Calibrated, disagreement, to_onnx
+from sottovoce.learn.export.model_file import Calibrated, disagreement, to_onnx
 from sottovoce.learn.networks import Network
 from sottovoce.learn.networks.cnn_bilstm_attention import SelfAttention
 from sottovoce.learn.networks.inception import STAGES, Block

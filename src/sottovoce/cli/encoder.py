@@ -53,7 +53,7 @@ def encoder(
     made = encoder_file(info)
     if not made.exists():
         try:
-            from sottovoce.learn.encoders import make_encoder
+            from sottovoce.learn.export.encoder import make_encoder
         except ModuleNotFoundError as error:
             raise MissingExtraError(
                 f"making an encoder needs {error.name}: pip install 'sottovoce[learn,pretrained]'"

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from sottovoce.errors import MissingExtraError
 from sottovoce.learn.frontends import FrontEnd
-from sottovoce.learn.quiet import quiet
 from sottovoce.learn.registry import Options
+from sottovoce.learn.silence_logs import quiet
 
 
 class OpenSmileOptions(Options):

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from sottovoce.errors import MissingExtraError, ModelError
-from sottovoce.learn.quiet import quiet
+from sottovoce.learn.silence_logs import quiet
 from sottovoce.text import display_path, one_line
 
 FOLDER_VARIABLE = "SOTTOVOCE_ENCODERS"

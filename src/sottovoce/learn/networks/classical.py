@@ -11,9 +11,9 @@ from pydantic import Field, field_validator
 
 from sottovoce.errors import SottovoceError
 from sottovoce.learn.networks import Fitted
-from sottovoce.learn.quiet import quiet
 from sottovoce.learn.recipe.messages import listed
 from sottovoce.learn.registry import Options
+from sottovoce.learn.silence_logs import quiet
 
 Statistic = Literal["mean", "std", "min", "max", "range", "median", "slope"]
 

@@ -15,11 +15,11 @@ from sottovoce.errors import CorpusError, SottovoceError
 from sottovoce.learn.data.batches import WholeClips
 from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.evaluate.metrics import Predictions, metrics
-from sottovoce.learn.quiet import quiet
 from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.search.report import Judged, Tried, describe_trial, write_search
 from sottovoce.learn.search.space import Space, Values
 from sottovoce.learn.search.study import Study
+from sottovoce.learn.silence_logs import quiet
 from sottovoce.learn.splits.protocols import make_split
 from sottovoce.learn.train.classifier import judge
 from sottovoce.learn.train.cross_validate import Say, choose_folds, open_folder

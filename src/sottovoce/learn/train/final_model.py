@@ -15,7 +15,7 @@ from sottovoce.inference.window import pieces
 from sottovoce.learn.corpora import licence
 from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.evaluate.calibration import fit_temperature
-from sottovoce.learn.export import export_model
+from sottovoce.learn.export.model_file import export_model
 from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.registry import frontends
 from sottovoce.learn.train.cross_validate import FoldResult, Say, difference

@@ -23,7 +23,7 @@ from sottovoce.learn.data.batches import (
     generator_for,
 )
 from sottovoce.learn.networks import Fitted
-from sottovoce.learn.quiet import quiet
+from sottovoce.learn.silence_logs import quiet
 from sottovoce.learn.train.classifier import Classifier
 from sottovoce.learn.train.history import COLUMNS, Bar, History, Row
 from sottovoce.learn.train.lightning_module import Job, Learner

@@ -7,11 +7,11 @@ import onnxruntime
 import torch
 
 from sottovoce.errors import ModelError, SottovoceError
+from sottovoce.learn.export.fp16 import halve
+from sottovoce.learn.export.graphs import to_graph, write_whole
 from sottovoce.learn.frontends.pretrained import VERSION, Frozen
 from sottovoce.learn.frontends.pretrained_parts import Parts
 from sottovoce.learn.frontends.pretrained_weights import find, load
-from sottovoce.learn.graphs import to_graph, write_whole
-from sottovoce.learn.half import halve
 from sottovoce.models.card import EncoderInfo
 from sottovoce.models.encoder import encoder_file
 from sottovoce.models.model_file import ENCODER_KEY, seal

@@ -16,8 +16,7 @@ from tiny_model import VOICE, tiny_card
 import sottovoce
 from sottovoce.cli import run
 from sottovoce.errors import ModelError, SottovoceError
-from sottovoce.learn import encoders
-from sottovoce.learn.export import export_model
+from sottovoce.learn.export.model_file import export_model
 from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.train.classifier import Classifier
 from sottovoce.models.card import Window

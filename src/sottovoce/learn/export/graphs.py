@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from sottovoce.errors import ModelError
-from sottovoce.learn.quiet import quiet
+from sottovoce.learn.silence_logs import quiet
 
 OPSET = 20
 """Version of ONNX's operators; since 20 GELU is one, quicker than its parts."""

@@ -12,7 +12,7 @@ from tiny_model import tiny_card
 import sottovoce
 from sottovoce.audio import Audio
 from sottovoce.errors import ModelError
-from sottovoce.learn.export import Calibrated, disagreement, export_model, to_onnx
+from sottovoce.learn.export.model_file import Calibrated, disagreement, export_model, to_onnx
 from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.train.classifier import Classifier
 from sottovoce.models.card import Calibration
@@ -73,7 +73,7 @@ def test_gain_changes_no_answer(graph: bytes) -> None:
 def test_the_file_opens_and_answers(
     classifier: Classifier, graph: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sottovoce.learn.export.to_onnx", lambda *_: graph)
+    monkeypatch.setattr("sottovoce.learn.export.model_file.to_onnx", lambda *_: graph)
     check = np.random.default_rng(0).standard_normal((2, RATE)).astype(np.float32) / 10
     path = tmp_path / "new" / "tiny.onnx"
     export_model(classifier, CARD, path, [check])
@@ -91,7 +91,7 @@ def test_no_path_of_this_machine_is_in_the_file(graph: bytes) -> None:
 def test_a_graph_that_disagrees_is_not_written(
     classifier: Classifier, graph: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sottovoce.learn.export.to_onnx", lambda *_: graph)
+    monkeypatch.setattr("sottovoce.learn.export.model_file.to_onnx", lambda *_: graph)
     check = np.random.default_rng(0).standard_normal((1, RATE)).astype(np.float32)
     colder = tiny_card(
         labels=("neutral", "angry"),

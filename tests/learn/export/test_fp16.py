@@ -13,8 +13,8 @@ from tiny_model import tiny_card
 
 import sottovoce
 from sottovoce.errors import ModelError
-from sottovoce.learn.export import Calibrated, export_model, to_onnx
-from sottovoce.learn.half import halve
+from sottovoce.learn.export.fp16 import halve
+from sottovoce.learn.export.model_file import Calibrated, export_model, to_onnx
 from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.train.classifier import Classifier
 
@@ -83,7 +83,7 @@ def test_the_runtime_casts_once_and_computes_in_float32(
 def test_the_file_halves_and_answers_the_same(
     classifier: Classifier, graph: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sottovoce.learn.export.to_onnx", lambda *_: graph)
+    monkeypatch.setattr("sottovoce.learn.export.model_file.to_onnx", lambda *_: graph)
     noise = np.random.default_rng(0).standard_normal((3, 2 * RATE)).astype(np.float32) / 10
     files = [tmp_path / "whole.onnx", tmp_path / "half.onnx"]
     for half, file in enumerate(files):
@@ -106,8 +106,8 @@ def test_weights_that_do_not_bear_rounding_are_not_written(
                 tensor.CopyFrom(numpy_helper.from_array(np.round(values), tensor.name))
         return model.SerializeToString()
 
-    monkeypatch.setattr("sottovoce.learn.export.to_onnx", lambda *_: graph)
-    monkeypatch.setattr("sottovoce.learn.export.halve", coarsen)
+    monkeypatch.setattr("sottovoce.learn.export.model_file.to_onnx", lambda *_: graph)
+    monkeypatch.setattr("sottovoce.learn.export.model_file.halve", coarsen)
     noise = np.random.default_rng(0).standard_normal((1, RATE)).astype(np.float32)
     with pytest.raises(ModelError, match="with weights in half precision differs from torch"):
         export_model(classifier, CARD, tmp_path / "m.onnx", [noise], half=True)

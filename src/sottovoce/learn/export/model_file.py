@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sottovoce.errors import ModelError
-from sottovoce.learn.encoders import write_encoder
+from sottovoce.learn.export.encoder import write_encoder
+from sottovoce.learn.export.fp16 import halve
+from sottovoce.learn.export.graphs import Axes, to_graph, write_whole
 from sottovoce.learn.frontends.pretrained import PretrainedFrontEnd
-from sottovoce.learn.graphs import Axes, to_graph, write_whole
-from sottovoce.learn.half import halve
 from sottovoce.learn.train.classifier import Classifier
 from sottovoce.models.card import Card
 from sottovoce.models.model_file import seal

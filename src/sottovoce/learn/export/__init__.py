@@ -1,0 +1,1 @@
+"""From torch to model files: ONNX graphs, checked against torch, and sealed with their card."""
