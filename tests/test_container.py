@@ -102,7 +102,7 @@ def test_what_is_copied_is_there_and_sent():
     [
         *(".env", ".git/config", ".venv/bin/python", "runs/a/card.json", "keys.txt", "results.db"),
         *("sottovoce-corrections/a.wav", "docker/.env", "src/sottovoce/__pycache__/a.pyc"),
-        *("tests/test_audio.py", "models/e-whisper.onnx"),
+        *("tests/audio/test_audio.py", "models/e-whisper.onnx"),
     ],
 )
 def test_nothing_else_is_sent(path):

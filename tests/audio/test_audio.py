@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from sottovoce.audio import Audio, display_path
+from sottovoce.audio import Audio
 from sottovoce.errors import AudioError, MissingExtraError
+from sottovoce.text import display_path
 
 RATE = 16_000
 

@@ -4,13 +4,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from tiny_corpus import RECIPE, write_corpus
 from typer.testing import CliRunner
 
 from sottovoce.cli import _app, run
 from sottovoce.learn.recipe.recipe import Recipe
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "learn"))
-from tiny_corpus import RECIPE, write_corpus
 
 SHORT = RECIPE.replace("epochs = 2", "epochs = 1").replace("seeds = [0, 1]", "seeds = [0]")
 SPACE = """

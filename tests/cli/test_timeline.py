@@ -19,7 +19,7 @@ from rich.console import Console
 from tiny_model import LABELS, RATE, VOICE, write_tiny
 
 from sottovoce import Audio, Model
-from sottovoce.cli import _writers, run
+from sottovoce.cli import _timeline_view, _writers, run
 from sottovoce.cli import timeline as command
 from sottovoce.colours import COLOURS
 from sottovoce.inference.segments import Segment, Tally, stretches
@@ -109,7 +109,7 @@ def test_a_recording_without_anything_says_so(timeline, tmp_path):
 @pytest.mark.parametrize("width", [40, 80, 200])
 @pytest.mark.parametrize("seconds", [3, 100, 5000, 100_000])
 def test_a_strip_is_never_wider_than_the_terminal_and_shows_every_moment(width, seconds):
-    strip, tally = _strip.Strip(LABELS), Tally(LABELS)
+    strip, tally = _timeline_view.Strip(LABELS), Tally(LABELS)
     hop = 1 if seconds < 10_000 else 50
     for start in range(0, seconds, hop):
         label = LABELS[4 * start // seconds]
@@ -122,7 +122,7 @@ def test_a_strip_is_never_wider_than_the_terminal_and_shows_every_moment(width, 
     lines = [ESCAPES.sub("", line) for line in file.getvalue().splitlines()]
     assert max(map(len, lines)) <= width
     rows = lines[: lines.index("")]
-    assert len(rows) <= 2 * _strip.ROWS
+    assert len(rows) <= 2 * _timeline_view.ROWS
     assert rows[1].startswith("|0:00")
     shown = "".join(rows[::2])
     heard = [label for label in LABELS if tally.summary().shares[label]]

@@ -1,15 +1,12 @@
 """`sottovoce train` runs, says how it went, goes on, and makes the model; mistakes are one line."""
 
-import sys
 from pathlib import Path
 
 import pytest
+from tiny_corpus import RECIPE, write_corpus
 
 import sottovoce
 from sottovoce.cli import run
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "learn"))
-from tiny_corpus import RECIPE, write_corpus
 
 SHORT = RECIPE.replace("epochs = 2", "epochs = 1").replace("seeds = [0, 1]", "seeds = [0]")
 

@@ -1,15 +1,12 @@
 """`sottovoce train` on a table of one's own: its columns, its numbers, its split."""
 
 import csv
-import sys
 from pathlib import Path
 
 import pytest
+from tiny_corpus import RECIPE, write_corpus
 
 from sottovoce.cli import run
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "learn"))
-from tiny_corpus import RECIPE, write_corpus
 
 TABLE = """
 [table]

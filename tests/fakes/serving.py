@@ -1,6 +1,7 @@
 """Services for tests: real servers on real sockets, in a thread or as a process."""
 
 import io
+import json
 import os
 import re
 import signal
@@ -18,6 +19,8 @@ import httpx
 import numpy as np
 import soundfile
 from tiny_model import VOICE
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection
 
 from sottovoce.serve import Limits, Settings, create_app
 from sottovoce.serve.server import Server, bind
@@ -172,3 +175,20 @@ def raw_post(path: str, body: bytes, *headers: bytes, length: int | None = None)
 
 def status_of(answer: bytes) -> int:
     return int(answer.split(maxsplit=2)[1])
+
+
+FINISH = json.dumps({"type": "finish"})
+
+
+def address(served):
+    return f"ws{served.url.removeprefix('http')}/v1/stream"
+
+
+def rest(socket: ClientConnection) -> list[dict]:
+    """All further messages until the server closes."""
+    said = []
+    try:
+        while True:
+            said.append(json.loads(socket.recv(timeout=20)))
+    except ConnectionClosed:
+        return said

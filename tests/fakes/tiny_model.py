@@ -20,7 +20,7 @@ from sottovoce.models.model_file import seal
 
 LABELS = ("neutral", "happy", "sad", "angry")
 RATE = 16_000
-VOICE = Path(__file__).parents[1] / "samples" / "lively-voice.wav"
+VOICE = Path(__file__).parents[2] / "samples" / "lively-voice.wav"
 """A recording with speech, synthesised."""
 
 

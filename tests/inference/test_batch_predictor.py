@@ -10,6 +10,7 @@ from tiny_model import RATE, VOICE, tiny_card, write_tiny
 
 from sottovoce.audio import Audio
 from sottovoce.errors import SottovoceError
+from sottovoce.inference import batch_predictor
 from sottovoce.inference.predictor import batches
 from sottovoce.models.model import Model
 from sottovoce.vad.gate import Gate, Status
@@ -84,7 +85,7 @@ def test_an_endless_supply_is_asked_for_no_further_ahead_than_a_few_groups(model
     for _ in range(5):
         assert next(answers).status is Status.OK
     answers.close()
-    assert next(asked) <= 4 * many.GROUP
+    assert next(asked) <= 4 * batch_predictor.GROUP
 
 
 def test_nothing_is_asked_for_before_the_first_answer_is(model):
@@ -127,7 +128,7 @@ def test_workers_are_at_least_one(model):
 
 def test_a_long_recording_is_answered_as_alone(model, clips):
     long = Audio(np.concatenate([clip.samples[0] for clip in clips] * 2), RATE)
-    assert long.duration > many.LONG_SECONDS
+    assert long.duration > batch_predictor.LONG_SECONDS
     (together,) = model.predict_many([long])
     assert together.probabilities == pytest.approx(model.predict(long).probabilities, abs=1e-6)
 
@@ -135,9 +136,11 @@ def test_a_long_recording_is_answered_as_alone(model, clips):
 def test_what_is_held_ahead_is_no_long_recording(model, monkeypatch, voice):
     """A long one is run where it was decoded, so groups hold short recordings only."""
     held = []
-    monkeypatch.setattr(many, "LONG_SECONDS", 2.0)
+    monkeypatch.setattr(batch_predictor, "LONG_SECONDS", 2.0)
     monkeypatch.setattr(
-        many._Crew, "run", lambda crew, group: held.extend(group) or (lambda: list(group))
+        batch_predictor._Crew,
+        "run",
+        lambda crew, group: held.extend(group) or (lambda: list(group)),
     )
     list(model.predict_many([voice] * 3))
     assert [type(one).__name__ for one in held] == ["Prediction"] * 3

@@ -9,7 +9,7 @@ from sottovoce import load
 from sottovoce.cli import run
 from sottovoce.models.model_file import read_model_file
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "models").glob("*.onnx"))
 
 

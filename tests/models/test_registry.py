@@ -6,6 +6,7 @@ import pytest
 from tiny_model import tiny_card, write_tiny
 
 from sottovoce.errors import ModelError
+from sottovoce.models import registry
 
 
 @pytest.fixture

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy
-from serving import PREDICT, get, post, running
-from test_serve_stream import FINISH, address, rest
+from serving import FINISH, PREDICT, address, get, post, rest, running
 from websockets.sync.client import connect
 
 from sottovoce.serve import Limits

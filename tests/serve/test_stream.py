@@ -8,21 +8,16 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import soundfile
-from serving import get, running, until
+from serving import FINISH, address, get, rest, running, until
 from tiny_model import RATE, VOICE
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from sottovoce.inference.segments import Segment
 from sottovoce.serve.stream_messages import Config, Talk
 from sottovoce.vad.gate import Status
 
 KEY = "0123456789abcdef"
-FINISH = json.dumps({"type": "finish"})
-
-
-def address(served):
-    return f"ws{served.url.removeprefix('http')}/v1/stream"
 
 
 @contextmanager
@@ -30,16 +25,6 @@ def opened(served, **config):
     with connect(address(served), compression=None) as socket:
         socket.send(json.dumps({"type": "config", "sample_rate": RATE} | config))
         yield socket, json.loads(socket.recv())
-
-
-def rest(socket: ClientConnection) -> list[dict]:
-    """All further messages until the server closes."""
-    said = []
-    try:
-        while True:
-            said.append(json.loads(socket.recv(timeout=20)))
-    except ConnectionClosed:
-        return said
 
 
 def of_kind(said, kind):

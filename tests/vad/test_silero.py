@@ -9,6 +9,7 @@ import onnxruntime
 import pytest
 
 from sottovoce.processors import processors
+from sottovoce.vad import silero
 
 
 @pytest.fixture

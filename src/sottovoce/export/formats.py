@@ -1,7 +1,8 @@
 """Emotion over time as other programs read it: subtitles, Praat's TextGrid, Audacity's labels.
 
-All give one entry a stretch (see `sottovoce.inference.segments.stretches`), in order of time. What has no
-emotion is left out, or empty in a TextGrid; an emotion of status `uncertain` has a question mark.
+All give one entry a stretch (see `sottovoce.inference.segments.stretches`), in order of time.
+What has no emotion is left out, or empty in a TextGrid; an emotion of status `uncertain` has a
+question mark.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def speaker_hash(speaker: str) -> str:
 
 
 class Window(_Part):
-    """How a recording is cut before the model hears it; `sottovoce.inference.window.pieces` does it."""
+    """How a recording is cut before the model hears it; `inference.window.pieces` does it."""
 
     trim: Literal["speech", "none"]
     """"speech" keeps first to last speech, with `margin`; "none" keeps the whole recording."""

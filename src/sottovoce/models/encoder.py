@@ -1,7 +1,7 @@
 """The pretrained encoder that a model may stand on: its graph in the cache, and how it is opened.
 
 The graph takes a waveform and gives the encoder's hidden states, which the model's own graph takes.
-It is made once, from the encoder's weights, by `sottovoce encoder` (`sottovoce.learn.export.encoder`).
+It is made once, from the encoder's weights, by `sottovoce encoder` (`learn.export.encoder`).
 """
 
 from collections.abc import Mapping

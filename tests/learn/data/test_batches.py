@@ -2,37 +2,14 @@
 
 import numpy as np
 import pytest
-import soundfile
 import torch
+from ramps import DURATIONS, RATE, WINDOW
 
 from sottovoce.inference.window import pieces
 from sottovoce.learn.data.batches import EpochSteps, Examples, TrainingBatches, WholeClips
-from sottovoce.learn.data.clip_store import ClipStore
 from sottovoce.learn.recipe.specs import AugmentSpec, TrainingSpec
-from sottovoce.models.card import Window
 
-RATE = 16_000
-WINDOW = Window(trim="speech", margin=0.1, grid=0.1, min=0.5, max=1.0)
 OFF = AugmentSpec()
-DURATIONS = (0.3, 1.5, 1.5, 2.6, 1.2)
-
-
-@pytest.fixture(scope="module")
-def examples(tmp_path_factory: pytest.TempPathFactory) -> Examples:
-    """Clips whose samples count up, so that a crop says where it is from; speech in the middle."""
-    folder, paths = tmp_path_factory.mktemp("clips"), []
-    for number, seconds in enumerate(DURATIONS):
-        samples = np.arange(1, round(seconds * RATE) + 1) / 2**16
-        paths.append(folder / f"{number}.wav")
-        soundfile.write(paths[-1], samples, RATE, subtype="FLOAT")
-    store = ClipStore.build(
-        paths,
-        [f"ramp {number}" for number in range(len(paths))],
-        RATE,
-        speech=lambda audio: (0.25 * audio.duration, 0.75 * audio.duration),
-        speech_key="middle half",
-    )
-    return Examples(store, tuple(range(len(paths))), (0, 1, 0, 1, 0))
 
 
 def batches(

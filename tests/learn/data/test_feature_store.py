@@ -7,18 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_batches import WINDOW, examples  # noqa: F401  (a fixture)
+from ramps import RATE, WINDOW
 
 from sottovoce.errors import RecipeError, SottovoceError
 from sottovoce.inference.window import pieces
-from sottovoce.learn import features as module
+from sottovoce.learn.data import feature_store as module
 from sottovoce.learn.data.batches import ChangedClips, Examples, TrainingBatches, WholeClips
 from sottovoce.learn.data.feature_store import FeatureStore
 from sottovoce.learn.frontends.stack import Stack, StackOptions
 from sottovoce.learn.recipe.specs import AugmentSpec, TrainingSpec
 from sottovoce.models.card import Window
-
-RATE = 16_000
 
 
 class Counting(Stack):
@@ -41,11 +39,11 @@ def _fresh_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOTTOVOCE_CACHE", str(tmp_path / "cache"))
 
 
-def build(examples: Examples, made: Counting, key: str = "key") -> FeatureStore:  # noqa: F811
+def build(examples: Examples, made: Counting, key: str = "key") -> FeatureStore:
     return FeatureStore.build(made, WholeClips(examples, WINDOW), key)
 
 
-def test_it_holds_what_the_front_end_gives_of_each_piece(examples: Examples) -> None:  # noqa: F811
+def test_it_holds_what_the_front_end_gives_of_each_piece(examples: Examples) -> None:
     made = frontend()
     store = build(examples, made)
     assert store.shape == (9, 20)
@@ -59,7 +57,7 @@ def test_it_holds_what_the_front_end_gives_of_each_piece(examples: Examples) -> 
             np.testing.assert_allclose(values, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_it_is_computed_once_for_each_key(examples: Examples) -> None:  # noqa: F811
+def test_it_is_computed_once_for_each_key(examples: Examples) -> None:
     made = frontend()
     build(examples, made)
     first = made.count
@@ -70,7 +68,7 @@ def test_it_is_computed_once_for_each_key(examples: Examples) -> None:  # noqa: 
     assert made.count == 2 * first
 
 
-def test_training_and_judging_read_the_store(examples: Examples) -> None:  # noqa: F811
+def test_training_and_judging_read_the_store(examples: Examples) -> None:
     store = build(examples, frontend())
     kept = dataclasses.replace(examples, features=store)
     batch = TrainingBatches(kept, WINDOW, TrainingSpec(batch=2, crop=0.0), AugmentSpec(), 0)[0, 0]
@@ -84,7 +82,7 @@ def test_training_and_judging_read_the_store(examples: Examples) -> None:  # noq
 
 
 def test_a_full_disk_leaves_nothing_that_looks_whole(
-    examples: Examples,  # noqa: F811
+    examples: Examples,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -103,7 +101,7 @@ def test_a_full_disk_leaves_nothing_that_looks_whole(
 
 
 def test_of_two_runs_that_write_at_once_either_may_be_first(
-    examples: Examples,  # noqa: F811
+    examples: Examples,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     made, raw = frontend(), Counting.raw
@@ -119,14 +117,14 @@ def test_of_two_runs_that_write_at_once_either_may_be_first(
     np.testing.assert_array_equal(store.pieces(3)[0][0], other[0].pieces(3)[0][0])
 
 
-def test_features_of_different_lengths_are_refused(examples: Examples) -> None:  # noqa: F811
+def test_features_of_different_lengths_are_refused(examples: Examples) -> None:
     window = Window(trim="none", margin=0, grid=0.1, min=0.5, max=5)
     with pytest.raises(RecipeError, match=r"training\.crop = 0 takes whole clips") as caught:
         FeatureStore.build(frontend(frames=0), WholeClips(examples, window), "key")
     assert "set frames or middle" in str(caught.value)
 
 
-def test_changed_copies_are_for_training_alone(examples: Examples) -> None:  # noqa: F811
+def test_changed_copies_are_for_training_alone(examples: Examples) -> None:
     spec = AugmentSpec(copies=2, gain=12.0, cut=0.25)
     whole = WholeClips(examples, WINDOW)
     changed = ChangedClips(whole, spec, None, seed=1)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from sottovoce.errors import SottovoceError
-from sottovoce.learn.evaluate import report
+from sottovoce.learn.evaluate import plots, report
 from sottovoce.learn.evaluate.intervals import Interval, intervals
 from sottovoce.learn.evaluate.metrics import Predictions, confusion, metrics
 from sottovoce.learn.evaluate.plots import Curve
@@ -108,13 +108,13 @@ def test_an_optimistic_run_says_so_in_the_summary_and_in_every_picture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimistic: bool
 ) -> None:
     titles = []
-    plain = pictures.new_figure
+    plain = plots.new_figure
 
     def listening(title: str, *sizes: object, **more: object) -> object:
         titles.append(title)
         return plain(title, *sizes, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(pictures, "new_figure", listening)
+    monkeypatch.setattr(plots, "new_figure", listening)
     write_report(tmp_path, simulated_run(optimistic), draws=100)
     assert [OPTIMISTIC in title for title in titles] == [optimistic] * 4
     summary = (tmp_path / "summary.md").read_text()

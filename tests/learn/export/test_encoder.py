@@ -16,6 +16,7 @@ from tiny_model import VOICE, tiny_card
 import sottovoce
 from sottovoce.cli import run
 from sottovoce.errors import ModelError, SottovoceError
+from sottovoce.learn.export import encoder as encoder_export
 from sottovoce.learn.export.model_file import export_model
 from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.train.classifier import Classifier
@@ -250,11 +251,11 @@ def test_a_graph_of_an_encoder_that_disagrees_is_not_written(
 ) -> None:
     monkeypatch.setenv("SOTTOVOCE_CACHE", str(tmp_path / "theirs"))
     frontend = classifier_on(whisper, {"layers": [1]}).frontend
-    monkeypatch.setattr(encoders, "to_graph", lambda *_: b"")
-    monkeypatch.setattr(encoders, "halve", lambda *_: b"")
-    monkeypatch.setattr(encoders, "_disagreement", lambda *_: 0.5)
+    monkeypatch.setattr(encoder_export, "to_graph", lambda *_: b"")
+    monkeypatch.setattr(encoder_export, "halve", lambda *_: b"")
+    monkeypatch.setattr(encoder_export, "_disagreement", lambda *_: 0.5)
     with pytest.raises(ModelError, match=r"differs from torch by 5\.0e-01"):
-        encoders.write_encoder(frontend.frozen, frontend.encoder)
+        encoder_export.write_encoder(frontend.frozen, frontend.encoder)
     assert not (tmp_path / "theirs").exists()
 
 
@@ -262,4 +263,4 @@ def test_another_way_of_computing_is_refused(whisper: Path) -> None:
     info = classifier_on(whisper, {"layers": [2]}).frontend.encoder
     later = info.model_copy(update={"version": info.version + 1})
     with pytest.raises(ModelError, match="was computed in way 2, this Sottovoce has way 1"):
-        encoders.make_encoder(later, whisper)
+        encoder_export.make_encoder(later, whisper)

@@ -17,7 +17,7 @@ from sottovoce.learn.frontends.pretrained_weights import FOLDER_VARIABLE, find, 
 from sottovoce.learn.registry import frontends
 
 RATE = 16_000
-VOICE = Path(__file__).parents[2] / "samples" / "lively-voice.wav"
+VOICE = Path(__file__).parents[3] / "samples" / "lively-voice.wav"
 
 
 @pytest.fixture(scope="module")

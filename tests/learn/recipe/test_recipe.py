@@ -12,7 +12,7 @@ from sottovoce.learn import registry
 from sottovoce.learn.recipe.docs import document
 from sottovoce.learn.recipe.recipe import Recipe
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
 
 GOOD = """

@@ -18,6 +18,7 @@ from sottovoce.learn import search as search_module
 from sottovoce.learn.data.batches import WholeClips
 from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.recipe.recipe import Recipe
+from sottovoce.learn.search import report
 from sottovoce.learn.search.report import Judged, Tried, draw_search, write_search
 from sottovoce.learn.search.search import open_search, search
 from sottovoce.learn.search.space import Space
@@ -200,7 +201,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
 
     monkeypatch.setattr(search_module, "train", train)
     monkeypatch.setattr(search_module, "judge", judge)
-    monkeypatch.setattr(search_report, "draw_search", lambda *_: None)
+    monkeypatch.setattr(report, "draw_search", lambda *_: None)
     return jobs
 
 
@@ -471,7 +472,7 @@ def test_the_same_search_gives_the_same_picture(tmp_path: Path) -> None:
 
 
 def test_the_published_search_of_c_holds_its_best_sizes() -> None:
-    path = Path(__file__).parents[2] / "recipes" / "c-cnn-bilstm.toml"
+    path = Path(__file__).parents[3] / "recipes" / "c-cnn-bilstm.toml"
     space = Space(Recipe.load(path)).spec.space
     assert [64, 128] in space["network.filters"]
     assert [5, 3] in space["network.kernels"]

@@ -13,7 +13,7 @@ from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.evaluate.metrics import Predictions
 from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.splits.folds import Fold, Split
-from sottovoce.learn.train import cross_validate
+from sottovoce.learn.train import cross_validate as module
 from sottovoce.learn.train.cross_validate import FoldResult, cross_validate, difference, open_folder
 
 CPU = torch.device("cpu")
@@ -83,7 +83,7 @@ def test_finished_folds_are_not_trained_again(
     def forbidden(*_: object) -> None:
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(run, "train", forbidden)
+    monkeypatch.setattr(module, "train", forbidden)
     before, said = (finished / "metrics.json").read_bytes(), list[str]()
     cross_validate(data, finished, seeds=[0], device=CPU, say=said.append)
     assert said == ["seed 0, fold 1: finished before", "seed 0, fold 2: finished before"]
@@ -144,7 +144,7 @@ def test_a_leaking_split_stops_before_anything_is_trained(
     data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     leak = Split("speakers", (Fold("1", (0, 1, 2), (), (2, 3)),), optimistic=False)
-    monkeypatch.setattr(run, "make_split", lambda *_: leak)
+    monkeypatch.setattr(module, "make_split", lambda *_: leak)
     with pytest.raises(CorpusError, match="train"):
         cross_validate(data, tmp_path, seeds=[0], device=CPU, say=lambda line: None)
     assert not list(tmp_path.iterdir())
@@ -161,7 +161,7 @@ def test_without_validation_speakers_nothing_is_calibrated(data: Data, tmp_path:
     bare = Recipe.parse(SHORT.replace("validation_speakers = 2", "validation_speakers = 0"))
     alone = Data(bare, data.clips, data.store, None)
     fold = Fold("1", tuple(range(8, 16)), (), tuple(range(8)))
-    assert run.run_fold(alone, fold, 1, 0, tmp_path, CPU, lambda line: None).temperature == 1.0
+    assert module.run_fold(alone, fold, 1, 0, tmp_path, CPU, lambda line: None).temperature == 1.0
 
 
 def test_folders_must_be_those_the_recipe_names(corpus: Path) -> None:

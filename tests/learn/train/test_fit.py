@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 import torch
-from tiny_corpus import RATE, RECIPE, voice
+from tiny_corpus import RECIPE
+from voices import CPU, examples, hush
 
 from sottovoce.errors import RecipeError, SottovoceError
+from sottovoce.learn.data import augmentation
 from sottovoce.learn.data.batches import Crops, Examples, WholeClips
 from sottovoce.learn.data.clip_store import ClipStore
 from sottovoce.learn.recipe.recipe import Recipe
@@ -18,8 +19,6 @@ from sottovoce.learn.train.classifier import Classifier, find_device, judge
 from sottovoce.learn.train.fit import Trained, train
 from sottovoce.learn.train.history import read_history
 from sottovoce.learn.train.lightning_module import Job, Learner
-
-CPU = torch.device("cpu")
 
 
 def recipe(**changes: str) -> Recipe:
@@ -32,21 +31,6 @@ def recipe(**changes: str) -> Recipe:
         else:
             lines.insert(lines.index("[training]") + 1, f"{key} = {value}")
     return Recipe.parse("\n".join(lines))
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> ClipStore:
-    """48 voices, neutral and angry in turn."""
-    folder, paths = tmp_path_factory.mktemp("voices"), []
-    for number in range(48):
-        paths.append(folder / f"{number}.wav")
-        soundfile.write(paths[-1], voice((1, 5)[number % 2], number, 0.7 + number % 3 / 10), RATE)
-    return ClipStore.build(paths, [f"voice {number}" for number in range(48)], RATE)
-
-
-def examples(store: ClipStore, first: int, last: int) -> Examples:
-    rows = tuple(range(first, last))
-    return Examples(store, rows, tuple(row % 2 for row in rows))
 
 
 @pytest.fixture
@@ -64,10 +48,6 @@ def job(store: ClipStore, tmp_path: Path) -> Callable[..., Job]:
         )
 
     return make
-
-
-def hush(line: str) -> None:
-    """Say nothing."""
 
 
 def answers(trained: Trained, job: Job) -> np.ndarray:
@@ -147,7 +127,7 @@ def test_augmentation_never_touches_what_is_judged(
         "mask",
         "mix",
     ):
-        monkeypatch.setattr(augment, name, forbidden)
+        monkeypatch.setattr(augmentation, name, forbidden)
     assert made.validation is not None
     whole = WholeClips(made.validation, made.recipe.window)
     learner.validation_step(whole[0], 0)

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_training import CPU, examples, hush, store  # noqa: F401  (a fixture)
 from tiny_corpus import RECIPE
 from tiny_encoder import tiny_encoder
+from voices import CPU, examples, hush
 
 from sottovoce.learn.data.batches import Examples, WholeClips
 from sottovoce.learn.data.clip_store import ClipStore
@@ -48,7 +48,7 @@ ema = 0.5
     )
 
 
-def job(recipe: Recipe, folder: Path, store: ClipStore) -> Job:  # noqa: F811
+def job(recipe: Recipe, folder: Path, store: ClipStore) -> Job:
     parts = [examples(store, first, last) for first, last in ((0, 32), (32, 40))]
     if not recipe.training.crop:
         every = examples(store, 0, len(store))
@@ -67,7 +67,7 @@ def right(trained: Trained, job: Job) -> float:
 def test_a_head_on_a_frozen_encoder_learns_from_kept_features(
     encoder: Path,
     tmp_path: Path,
-    store: ClipStore,  # noqa: F811
+    store: ClipStore,
 ) -> None:
     made = job(recipe(encoder, 0, crop=0.0), tmp_path, store)
     trained = train(made, CPU, hush)
@@ -82,7 +82,7 @@ def test_a_head_on_a_frozen_encoder_learns_from_kept_features(
 def test_layers_that_are_to_be_trained_are_trained(
     encoder: Path,
     tmp_path: Path,
-    store: ClipStore,  # noqa: F811
+    store: ClipStore,
     layers: object,
 ) -> None:
     made = job(recipe(encoder, layers, crop=0.6), tmp_path, store)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
 from sottovoce.inference.window import pieces
+from sottovoce.learn.data import augmentation
 from sottovoce.learn.data.clip_store import ClipStore
 from sottovoce.learn.data.feature_store import FeatureStore
 from sottovoce.learn.recipe.specs import AugmentSpec, TrainingSpec
@@ -95,7 +96,7 @@ class TrainingBatches(Dataset[Crops]):
             rows = [self.examples.rows[index] for index in chosen]
             sound = _whole((self.examples.features, *self.examples.copies), rows, generator)
             return Crops(sound, torch.zeros(len(rows)), targets)
-        speed = augment.uniform(-self.spec.speed, self.spec.speed, (len(chosen),), generator)
+        speed = augmentation.uniform(-self.spec.speed, self.spec.speed, (len(chosen),), generator)
         lengths = (self.samples * (1 + speed)).round().long()
         longest = self.samples
         if self.spec.speed:  # the same for every batch, and room for rounding
@@ -104,7 +105,7 @@ class TrainingBatches(Dataset[Crops]):
         for row, (index, length) in enumerate(zip(chosen, lengths.tolist(), strict=True)):
             crops[row, :length] = self._crop(self.examples.rows[index], length, generator)
         rate = self.examples.store.sample_rate
-        waveform = augment.change(
+        waveform = augmentation.change(
             torch.from_numpy(crops), lengths, rate, self.spec, self.noise, generator
         )
         return Crops(waveform, lengths, targets)
@@ -248,9 +249,9 @@ class ChangedClips(Dataset[Whole]):
         rate, generator = self.examples.store.sample_rate, generator_for(self.seed, index)
         sound, spec = whole.sound, self.spec
         if spec.cut:
-            sound = augment.cut(sound, round(spec.cut * rate), spec.cut_random, generator)
+            sound = augmentation.cut(sound, round(spec.cut * rate), spec.cut_random, generator)
         lengths = torch.full((len(sound),), sound.shape[1])
-        sound = augment.change(sound, lengths, rate, spec, self.noise, generator)
+        sound = augmentation.change(sound, lengths, rate, spec, self.noise, generator)
         return whole._replace(sound=sound, samples=sound.shape[1])
 
 

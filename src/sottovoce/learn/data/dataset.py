@@ -15,6 +15,7 @@ from sottovoce.learn.data.feature_store import FeatureStore
 from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.train.classifier import make_frontend
 from sottovoce.vad import gate as gate_module
+from sottovoce.vad import silero
 from sottovoce.vad.gate import Gate
 
 NOISE = "noise"
@@ -109,7 +110,7 @@ class Data:
 
 def gate_digest() -> str:
     """Name how the gate finds speech, by its code and its detector: another one, another store."""
-    sources = (gate_module.__file__, silero.__file__, speech.GRAPH)
+    sources = (gate_module.__file__, silero.__file__, silero.GRAPH)
     return hashlib.sha256(b"".join(Path(each).read_bytes() for each in sources)).hexdigest()
 
 

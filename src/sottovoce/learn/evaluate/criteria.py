@@ -30,7 +30,7 @@ class Check:
 
 
 def check(criteria: CriteriaSpec, measured: Mapping[str, float]) -> tuple[Check, ...]:
-    """Hold figures, as `sottovoce.learn.evaluate.metrics.metrics` gives them, against the criteria."""
+    """Hold figures, as `evaluate.metrics.metrics` gives them, against the criteria."""
     asked = {name: getattr(criteria, name) for name in ("accuracy", "weighted_f1", "uar")}
     asked |= {name: criteria.recall for name in measured if name.startswith("recall_")}
     return tuple(Check(name, least, measured[name]) for name, least in asked.items() if least)

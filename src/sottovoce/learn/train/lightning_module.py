@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from sottovoce.errors import RecipeError, SottovoceError
+from sottovoce.learn.data import augmentation
 from sottovoce.learn.data.batches import Crops, Examples, Whole, generator_for
 from sottovoce.learn.data.clip_store import ClipStore
 from sottovoce.learn.evaluate.metrics import Predictions, metrics
@@ -87,7 +88,7 @@ class Learner(lightning.LightningModule):
             targets = F.one_hot(batch.targets, classes).float()
             targets = targets * (1 - spec.label_smoothing) + spec.label_smoothing / classes
             if spec.mixup:
-                features, targets = augment.mix(features, targets, spec.mixup, self.random)
+                features, targets = augmentation.mix(features, targets, spec.mixup, self.random)
         log_probabilities = F.log_softmax(self.classifier.each(features).float(), dim=-1)
         weighted = targets * self.get_buffer("class_weights")
         if spec.loss == "focal":
@@ -117,16 +118,16 @@ class Learner(lightning.LightningModule):
             time = features.shape[2]
             frames = round(time / (1 + spec.speed))
             used = 1 + batch.lengths / batch.sound.shape[1] * (time - 1)
-            features = augment.warp_time(features, used, frames)
+            features = augmentation.warp_time(features, used, frames)
         if spec.formant:
-            factors = augment.uniform(-spec.formant, spec.formant, (len(features),), generator)
+            factors = augmentation.uniform(-spec.formant, spec.formant, (len(features),), generator)
             centres = frontend.get_buffer("centres")
-            features = augment.warp_frequency(features, centres, factors.exp())
+            features = augmentation.warp_frequency(features, centres, factors.exp())
         for _ in range(spec.frequency_mask):
-            features = augment.mask(features, spec.frequency_mask_max, generator, dim=1)
+            features = augmentation.mask(features, spec.frequency_mask_max, generator, dim=1)
         for _ in range(spec.time_mask):
             widest = round(spec.time_mask_max / self.seconds * features.shape[2])
-            features = augment.mask(features, widest, generator, dim=2)
+            features = augmentation.mask(features, widest, generator, dim=2)
         return features
 
     def validation_step(self, batch: Whole, batch_index: int) -> None:
