@@ -86,7 +86,7 @@ class FeatureStore:
 
 def code_digest() -> str:
     """Name how features are computed, by the code of the front ends."""
-    sources = sorted((Path(__file__).parent / "frontends").glob("*.py"))
+    sources = sorted((Path(__file__).parents[1] / "frontends").glob("*.py"))
     return hashlib.sha256(b"".join(each.read_bytes() for each in sources)).hexdigest()
 
 
