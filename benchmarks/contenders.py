@@ -18,7 +18,8 @@ def sottovoce(clip: str, model_name: str) -> Parts:
     """Give the whole of `predict` on decoded audio, and what it is made of."""
     import numpy as np
 
-    from sottovoce import Audio, Gate, load
+    from sottovoce import Audio, load
+    from sottovoce.vad.gate import Gate
 
     model = load(model_name or None)
     data = Path(clip).read_bytes()
@@ -30,7 +31,7 @@ def sottovoce(clip: str, model_name: str) -> Parts:
     return {
         "predict, from the waveform": lambda: model.predict(audio),
         "decode the wav file": lambda: Audio.read(data),
-        "gate": lambda: gate.judge(audio),
+        "gate": lambda: gate.check(audio),
         "network": lambda: model.probabilities(batch),
     }
 

@@ -21,7 +21,9 @@ from pathlib import Path
 import numpy as np
 
 from sottovoce.audio import Audio
-from sottovoce.vad.gate import LOUDEST_HEARD, QUIETEST_HEARD, Gate, Status, loudness
+from sottovoce.options import GateOptions
+from sottovoce.results import Status
+from sottovoce.vad.gate import MAX_DETECTOR_RMS, MIN_DETECTOR_RMS, Gate, speech_level
 from sottovoce.vad.silero import FRAME, RATE, speech_probabilities
 
 Detector = Callable[[np.ndarray], float]
@@ -86,7 +88,7 @@ def gate() -> Detector:
     """The gate as it is: the detector above, and once more slower where that heard nothing."""
 
     def seconds(samples: np.ndarray) -> float:
-        return MIN_SPEECH * (Gate().judge(Audio(samples, RATE)).status is Status.OK)
+        return MIN_SPEECH * (Gate().check(Audio(samples, RATE)).status is Status.OK)
 
     return seconds
 
@@ -110,8 +112,8 @@ def read(path: Path) -> np.ndarray:
 
 def levelled(samples: np.ndarray) -> np.ndarray:
     """Bring samples to the level at which the gate's detector hears them."""
-    level = max(loudness(samples), Gate().silence_rms)
-    return samples * np.float32(np.clip(level, QUIETEST_HEARD, LOUDEST_HEARD) / level)
+    level = max(speech_level(samples), GateOptions().silence_rms)
+    return samples * np.float32(np.clip(level, MIN_DETECTOR_RMS, MAX_DETECTOR_RMS) / level)
 
 
 def voices(folder: Path, every: int) -> Iterator[tuple[str, np.ndarray]]:

@@ -24,8 +24,9 @@ import numpy as np
 import soundfile
 from speed import ONE_THREAD, processor
 
-from sottovoce import Audio, Gate, Segment, SottovoceError, load
+from sottovoce import Audio, Segment, SottovoceError, load
 from sottovoce.learn.corpora import Clip, listing
+from sottovoce.vad.gate import Gate
 
 RATE = 16_000
 WORKERS = 2
@@ -133,7 +134,7 @@ def stream_rows(clips: Sequence[Clip], seconds: float, model: str) -> tuple[list
     for one in places:
         first = round(one.start * RATE)
         samples[first : first + one.samples.size] = one.samples[: samples.size - first]
-        for start, end in Gate().judge(Audio(one.samples, RATE)).speech:
+        for start, end in Gate().check(Audio(one.samples, RATE)).speech:
             spoken.append(np.arange(one.start + start, one.start + end, SHOWN))
     instants = np.concatenate(spoken)
     for rate in (16_000, 48_000):

@@ -6,8 +6,7 @@ import os
 import pytest
 
 from sottovoce.inference.predictor import source_path
-from sottovoce.prediction import Prediction
-from sottovoce.vad.gate import Status
+from sottovoce.results import Prediction, Status
 
 HEARD = Prediction(
     status=Status.OK,
@@ -23,7 +22,7 @@ KEYS = ["path", "status", "emotion", "confidence", "probabilities", "duration", 
 
 def test_the_keys_are_always_all_there_in_one_order():
     assert list(HEARD.to_dict()) == KEYS
-    assert list(Prediction(Status.ERROR, "tiny 1.0").to_dict()) == KEYS
+    assert list(Prediction(status=Status.ERROR, model="tiny 1.0").to_dict()) == KEYS
 
 
 def test_json_says_the_same_as_the_dictionary():
@@ -41,7 +40,7 @@ def test_plain_values_are_plain():
 
 @pytest.mark.parametrize("status", list(Status))
 def test_without_an_emotion_there_are_no_numbers(status):
-    content = json.loads(Prediction(status, "tiny 1.0", message="why").to_json())
+    content = json.loads(Prediction(status=status, model="tiny 1.0", message="why").to_json())
     assert content["status"] == status.value
     assert content["emotion"] is content["confidence"] is content["duration"] is None
     assert content["probabilities"] == {}
@@ -49,19 +48,19 @@ def test_without_an_emotion_there_are_no_numbers(status):
 
 def test_the_runner_up_is_the_second_likeliest():
     assert HEARD.runner_up == "angry"
-    assert Prediction(Status.SILENCE, "tiny 1.0").runner_up is None
+    assert Prediction(status=Status.SILENCE, model="tiny 1.0").runner_up is None
 
 
 @pytest.mark.parametrize("name", [b"caf\xe9.wav", b"\xff\xfe", b"\xed\xa0\x80"])
 def test_a_path_that_is_no_utf_8_still_gives_valid_json(name):
     path = os.fsdecode(name)
-    text = Prediction(Status.ERROR, "tiny 1.0", source=source_path(path)).to_json()
+    text = Prediction(status=Status.ERROR, model="tiny 1.0", source=source_path(path)).to_json()
     assert json.loads(text.encode("utf-8"))["path"].isascii()
     assert "\\udc" in json.loads(text)["path"]
 
 
 @pytest.mark.parametrize("name", ["two\nlines.wav", 'a "b" c.wav', "naïve 音.wav", "tab\t.wav"])
 def test_every_other_path_comes_back_as_it_was(name):
-    text = Prediction(Status.ERROR, "tiny 1.0", source=source_path(name)).to_json()
+    text = Prediction(status=Status.ERROR, model="tiny 1.0", source=source_path(name)).to_json()
     assert "\n" not in text
     assert json.loads(text)["path"] == name

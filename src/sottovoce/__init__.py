@@ -23,19 +23,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sottovoce.audio import Audio
     from sottovoce.errors import SottovoceError
-    from sottovoce.inference.segments import Segment, Summary
     from sottovoce.inference.stream import Stream
     from sottovoce.inference.timeline import Timeline
     from sottovoce.models.model import Model
     from sottovoce.models.registry import load
-    from sottovoce.prediction import Prediction
-    from sottovoce.vad.gate import Gate, Status
+    from sottovoce.options import GateOptions, TimelineOptions
+    from sottovoce.results import Prediction, Segment, Status, Summary
 
     __version__: str
 
 __all__ = [
     "Audio",
-    "Gate",
+    "GateOptions",
     "Model",
     "Prediction",
     "Segment",
@@ -44,6 +43,7 @@ __all__ = [
     "Stream",
     "Summary",
     "Timeline",
+    "TimelineOptions",
     "__version__",
     "load",
 ]
@@ -54,15 +54,16 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 _HOMES = MappingProxyType(
     {
         "Audio": "sottovoce.audio",
-        "Gate": "sottovoce.vad.gate",
+        "GateOptions": "sottovoce.options",
         "Model": "sottovoce.models.model",
-        "Prediction": "sottovoce.prediction",
-        "Segment": "sottovoce.inference.segments",
-        "Status": "sottovoce.vad.gate",
-        "Stream": "sottovoce.inference.stream",
-        "Summary": "sottovoce.inference.segments",
-        "Timeline": "sottovoce.inference.timeline",
+        "Prediction": "sottovoce.results",
+        "Segment": "sottovoce.results",
         "SottovoceError": "sottovoce.errors",
+        "Status": "sottovoce.results",
+        "Stream": "sottovoce.inference.stream",
+        "Summary": "sottovoce.results",
+        "Timeline": "sottovoce.inference.timeline",
+        "TimelineOptions": "sottovoce.options",
         "load": "sottovoce.models.registry",
     }
 )

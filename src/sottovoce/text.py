@@ -36,7 +36,7 @@ def describe(source: Any) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Write a time in s as people do.
+    """Write a time in s as people do, to the second.
 
     >>> clock(65), clock(3727)
     ('1:05', '1:02:07')
@@ -44,3 +44,24 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(int(seconds + 1e-6), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def duration(seconds: float) -> str:
+    """Write a length of time: below a minute in seconds, beyond it as `clock`, rounded.
+
+    >>> duration(3.21), duration(245.4)
+    ('3.2 s', '4:05')
+    """
+    return f"{seconds:.1f} s" if seconds < 60 else clock(round(seconds))
+
+
+def timecode(seconds: float, point: str = ".") -> str:
+    """Write a time with milliseconds, as subtitles have it.
+
+    >>> timecode(3661.5, ",")
+    '01:01:01,500'
+    """
+    milliseconds = round(1000 * seconds)
+    hours, minutes = divmod(milliseconds // 60_000, 60)
+    whole, rest = divmod(milliseconds % 60_000, 1000)
+    return f"{hours:02}:{minutes:02}:{whole:02}{point}{rest:03}"

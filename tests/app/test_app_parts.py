@@ -15,17 +15,16 @@ from tiny_model import VOICE, tiny_card, write_tiny
 
 from sottovoce.audio import Audio
 from sottovoce.cli import run
-from sottovoce.errors import AudioError, SottovoceError
+from sottovoce.errors import AudioError, SottovoceError, install_line
 from sottovoce.models.model import Model
 from sottovoce.models.registry import FOLDER_VARIABLE
-from sottovoce.prediction import Prediction
-from sottovoce.vad.gate import Status
+from sottovoce.results import Prediction, Status
 
 pytest.importorskip("streamlit", reason="the app needs the extra app")
 
 from sottovoce.app import corrections, library, recordings, settings, spectrogram
 
-HEARD = Prediction(Status.OK, "tiny 1.0", emotion="happy", confidence=0.61234)
+HEARD = Prediction(status=Status.OK, model="tiny 1.0", emotion="happy", confidence=0.61234)
 
 
 def keep(folder: Path, key: str, emotion: str, speaker: str = "") -> Path:
@@ -258,7 +257,7 @@ def test_the_command_refuses_what_cannot_work_in_one_line(
     )
     assert run(["app"]) == 2
     assert capsys.readouterr().err == (
-        'sottovoce: the app needs Streamlit; run: pip install "sottovoce[app]"\n'
+        f"sottovoce: the app needs Streamlit; run: {install_line('app')}\n"
     )
 
 

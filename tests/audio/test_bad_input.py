@@ -15,7 +15,7 @@ from tiny_model import VOICE, tiny_card, write_tiny
 
 from sottovoce.audio import Audio
 from sottovoce.cli import run
-from sottovoce.models.card import Window
+from sottovoce.models.card import WindowPolicy
 
 RATE = 48_000
 
@@ -23,7 +23,7 @@ RATE = 48_000
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     """A model that hears whole recordings, in pieces of up to 30 s."""
-    window = Window(trim="none", margin=0, grid=0.5, min=0.5, max=30)
+    window = WindowPolicy(trim="none", margin=0, grid=0.5, min=0.5, max=30)
     folder = tmp_path_factory.mktemp("model")
     return write_tiny(folder / "tiny.onnx", card=tiny_card(window=window))
 

@@ -10,7 +10,7 @@ from tiny_model import tiny_card, write_tiny
 from typer.testing import CliRunner
 
 from sottovoce.cli import evaluate
-from sottovoce.errors import CorpusError, MissingExtraError, ModelError
+from sottovoce.errors import CorpusError, MissingExtraError, ModelError, install_line
 from sottovoce.models.card import CorpusInfo, speaker_hash
 
 runner = CliRunner()
@@ -127,4 +127,4 @@ def test_a_missing_extra_gives_the_install_line(
         monkeypatch.delitem(sys.modules, name, raising=False)
     result = runner.invoke(app, ["tiny.onnx", "--data", "ravdess=DIR"])
     assert isinstance(result.exception, MissingExtraError)
-    assert "pip install 'sottovoce[learn]'" in str(result.exception)
+    assert install_line("learn") in str(result.exception)

@@ -16,8 +16,8 @@ from tiny_model import LABELS, RATE, VOICE, write_tiny
 from sottovoce import Audio, Model
 from sottovoce.cli import _live, _screen, run
 from sottovoce.cli._timeline_view import Strip
-from sottovoce.inference.segments import Segment
-from sottovoce.vad.gate import Status
+from sottovoce.errors import install_line
+from sottovoce.results import Segment, Status
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -220,8 +220,7 @@ def test_without_sounddevice_the_install_line_is_given(listen, monkeypatch):
         status, out, err = listen(*arguments)
         assert (status, out) == (2, "")
         assert err == (
-            "sottovoce: the microphone needs sounddevice; "
-            'run: pip install "sottovoce[microphone]"\n'
+            f"sottovoce: the microphone needs sounddevice; run: {install_line('microphone')}\n"
         )
 
 
@@ -263,7 +262,14 @@ def test_the_screen_shows_level_emotion_and_the_last_minute_and_then_goes_away(w
     strip = Strip(LABELS)
     with _screen.screen(console, strip, LABELS, "the microphone") as show:
         for start in range(300):
-            one = Segment(start, start + 1, Status.OK, "happy", 0.8, {"happy": 0.8, "sad": 0.2})
+            one = Segment(
+                start=start,
+                end=start + 1,
+                status=Status.OK,
+                emotion="happy",
+                confidence=0.8,
+                probabilities={"happy": 0.8, "sad": 0.2},
+            )
             strip.add(one)
             show([one], np.full((1, 1600), 0.5, np.float32))
         console.file = shown = io.StringIO()
@@ -291,5 +297,5 @@ def test_the_level_is_in_decibels_of_full_scale():
 
 @pytest.mark.parametrize("status", [one for one in Status if one not in ("ok", "uncertain")])
 def test_every_status_without_an_emotion_has_words(status):
-    words = _screen._words(Segment(0, 1, status), LABELS, True)
+    words = _screen._words(Segment(start=0, end=1, status=status), LABELS, True)
     assert words.plain

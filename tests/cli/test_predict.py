@@ -17,8 +17,7 @@ from rich.console import Console
 from tiny_model import LABELS, RATE, VOICE, write_tiny
 
 from sottovoce.cli import _outputs, run
-from sottovoce.prediction import Prediction
-from sottovoce.vad.gate import Status
+from sottovoce.results import Prediction, Status
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +79,21 @@ def test_a_table_that_is_no_terminal_s_is_never_cut(predict, tmp_path):
 @pytest.mark.parametrize("width", [50, 70, 100])
 def test_a_table_on_a_terminal_keeps_whole_paths_whatever_its_width(folder, width):
     answers = [
-        Prediction(Status.TOO_SHORT, "tiny 1.0", source=str(folder / "voice.wav"), duration=0.1),
-        Prediction(Status.OK, "tiny 1.0", "b.wav", 3600, "sad", 0.7, {"happy": 0.3, "sad": 0.7}),
+        Prediction(
+            status=Status.TOO_SHORT,
+            model="tiny 1.0",
+            source=str(folder / "voice.wav"),
+            duration=0.1,
+        ),
+        Prediction(
+            status=Status.OK,
+            model="tiny 1.0",
+            source="b.wav",
+            duration=3600,
+            emotion="sad",
+            confidence=0.7,
+            probabilities={"happy": 0.3, "sad": 0.7},
+        ),
     ]
     file = io.StringIO()
     console = Console(file=file, force_terminal=True, width=width, no_color=True)

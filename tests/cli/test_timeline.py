@@ -22,8 +22,9 @@ from sottovoce import Audio, Model
 from sottovoce.cli import _timeline_view, _writers, run
 from sottovoce.cli import timeline as command
 from sottovoce.colours import COLOURS
-from sottovoce.inference.segments import Segment, Tally, stretches
-from sottovoce.vad.gate import Status
+from sottovoce.errors import install_line
+from sottovoce.inference.segments import SummaryBuilder, merge_segments
+from sottovoce.results import Segment, Status
 
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -109,11 +110,18 @@ def test_a_recording_without_anything_says_so(timeline, tmp_path):
 @pytest.mark.parametrize("width", [40, 80, 200])
 @pytest.mark.parametrize("seconds", [3, 100, 5000, 100_000])
 def test_a_strip_is_never_wider_than_the_terminal_and_shows_every_moment(width, seconds):
-    strip, tally = _timeline_view.Strip(LABELS), Tally(LABELS)
+    strip, tally = _timeline_view.Strip(LABELS), SummaryBuilder(LABELS)
     hop = 1 if seconds < 10_000 else 50
     for start in range(0, seconds, hop):
         label = LABELS[4 * start // seconds]
-        segment = Segment(start, start + hop, Status.OK, label, 0.9, {label: 0.9, "x": 0.1})
+        segment = Segment(
+            start=start,
+            end=start + hop,
+            status=Status.OK,
+            emotion=label,
+            confidence=0.9,
+            probabilities={label: 0.9, "x": 0.1},
+        )
         strip.add(segment)
         tally.add(segment)
     file = io.StringIO()
@@ -166,7 +174,7 @@ def test_every_file_says_the_same(timeline, recording, segments, tmp_path):
     )
     assert status == 0
     assert timeline(recording, "--subtitles", srt)[0] == 0
-    named = [one for one in stretches(segments()) if one.emotion is not None]
+    named = [one for one in merge_segments(segments()) if one.emotion is not None]
     assert vtt.read_text().startswith("WEBVTT\n\n00:00:")
     assert vtt.read_text().count(" --> ") == srt.read_text().count(" --> ") == len(named)
     assert srt.read_text().startswith("1\n00:00:")
@@ -224,7 +232,7 @@ def test_without_matplotlib_there_is_one_line_and_no_file(
     )
     status, out, err = timeline(recording, "--plot", tmp_path / "out.png")
     assert (status, out) == (2, "")
-    assert err == ('sottovoce: a picture needs matplotlib; run: pip install "sottovoce[plot]"\n')
+    assert err == f"sottovoce: a picture needs matplotlib; run: {install_line('plot')}\n"
     assert not (tmp_path / "out.png").exists()
 
 

@@ -14,8 +14,7 @@ from sottovoce.audio import Audio
 from sottovoce.client import Client
 from sottovoce.client.stream import SpeechEnded, SpeechStarted
 from sottovoce.errors import AudioError, SottovoceError
-from sottovoce.inference.segments import Segment, Summary
-from sottovoce.vad.gate import Status
+from sottovoce.results import Segment, Status, Summary
 
 KEY = "0123456789abcdef"
 

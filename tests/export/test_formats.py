@@ -9,8 +9,8 @@ from made_segments import recordings
 
 from sottovoce.errors import SottovoceError
 from sottovoce.export import formats
-from sottovoce.inference.segments import Segment, stretches
-from sottovoce.vad.gate import Status
+from sottovoce.inference.segments import merge_segments
+from sottovoce.results import Segment, Status
 
 CUE = re.compile(r"(\d\d+):(\d\d):(\d\d)[.,](\d{3}) --> (\d\d+):(\d\d):(\d\d)[.,](\d{3})")
 
@@ -23,7 +23,7 @@ def times(line):
 
 def named(segments):
     """The stretches with an emotion, in order of time."""
-    found = (one for one in stretches(segments) if one.emotion is not None)
+    found = (one for one in merge_segments(segments) if one.emotion is not None)
     return sorted(found, key=lambda one: (one.start, one.channel or 0))
 
 
@@ -85,14 +85,28 @@ def test_praat_reads_the_textgrid(segments, tmp_path_factory):
 
 
 def test_an_hour_has_hours_in_its_times():
-    one = Segment(3661.5, 3662.0, Status.OK, "sad", 0.876, {"sad": 0.876, "happy": 0.124})
+    one = Segment(
+        start=3661.5,
+        end=3662.0,
+        status=Status.OK,
+        emotion="sad",
+        confidence=0.876,
+        probabilities={"sad": 0.876, "happy": 0.124},
+    )
     assert "01:01:01.500 --> 01:01:02.000\nsad 88%" in formats.webvtt([one])
     assert "1\n01:01:01,500 --> 01:01:02,000\nsad 88%" in formats.subrip([one])
 
 
 def test_labels_cannot_break_a_format(tmp_path):
     odd = '<b>"sad" & --> \n\tmore'
-    one = Segment(0, 1, Status.OK, odd, 0.9, {odd: 0.9, "happy": 0.1})
+    one = Segment(
+        start=0,
+        end=1,
+        status=Status.OK,
+        emotion=odd,
+        confidence=0.9,
+        probabilities={odd: 0.9, "happy": 0.1},
+    )
     assert formats.webvtt([one]).count("-->") == 1
     assert len(formats.audacity([one]).splitlines()) == 1
     assert formats.audacity([one]).count("\t") == 2

@@ -2,8 +2,7 @@
 
 from hypothesis import strategies as st
 
-from sottovoce.inference.segments import Segment
-from sottovoce.vad.gate import Status
+from sottovoce.results import Segment, Status
 
 LABELS = ("happy", "sad", "angry")
 
@@ -27,5 +26,9 @@ def recordings(draw):
                     label: made["confidence"] if label == made["emotion"] else rest
                     for label in LABELS
                 }
-            segments.append(Segment(ends[place - 1], ends[place], status, channel=channel, **made))
+            segments.append(
+                Segment(
+                    start=ends[place - 1], end=ends[place], status=status, channel=channel, **made
+                )
+            )
     return segments

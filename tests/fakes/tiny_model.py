@@ -13,7 +13,7 @@ from sottovoce.models.card import (
     CorpusInfo,
     Figure,
     ProtocolInfo,
-    Window,
+    WindowPolicy,
     speaker_hash,
 )
 from sottovoce.models.model_file import seal
@@ -33,7 +33,7 @@ def tiny_card(**changes: object) -> Card:
         description="A stand-in for tests.",
         labels=LABELS,
         sample_rate=RATE,
-        window=Window(trim="speech", margin=0.1, grid=0.25, min=0.5, max=6.0),
+        window=WindowPolicy(trim="speech", margin=0.1, grid=0.25, min=0.5, max=6.0),
         min_confidence=0.0,
         calibration=Calibration(method="none", temperature=1.0, fitted_on=""),
         corpora=(

@@ -13,7 +13,8 @@ from sottovoce.errors import SottovoceError
 from sottovoce.inference import batch_predictor
 from sottovoce.inference.predictor import batches
 from sottovoce.models.model import Model
-from sottovoce.vad.gate import Gate, Status
+from sottovoce.options import GateOptions
+from sottovoce.results import Status
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +139,7 @@ def test_what_is_held_ahead_is_no_long_recording(model, monkeypatch, voice):
     held = []
     monkeypatch.setattr(batch_predictor, "LONG_SECONDS", 2.0)
     monkeypatch.setattr(
-        batch_predictor._Crew,
+        batch_predictor.BatchPredictor,
         "run",
         lambda crew, group: held.extend(group) or (lambda: list(group)),
     )
@@ -161,7 +162,7 @@ def test_a_batch_holds_no_more_audio_than_its_bound():
 
 
 def test_gate_and_threshold_hold_for_all(model, voice):
-    short = Gate(min_duration=30)
+    short = GateOptions(min_duration=30)
     assert {a.status for a in model.predict_many([voice] * 3, gate=short)} == {Status.TOO_SHORT}
     unsure = model.predict_many([voice] * 3, min_confidence=1.0)
     assert {answer.status for answer in unsure} == {Status.UNCERTAIN}

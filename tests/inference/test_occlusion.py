@@ -12,12 +12,12 @@ import sottovoce
 from sottovoce.audio import Audio
 from sottovoce.errors import AudioError, SottovoceError
 from sottovoce.inference.occlusion import _parts_of_one, explain, hertz, mel
-from sottovoce.models.card import Window
+from sottovoce.models.card import WindowPolicy
 from sottovoce.models.model import Model
-from sottovoce.vad.gate import Gate
+from sottovoce.options import GateOptions
 
 RATE = 16_000
-OPEN = Gate(min_duration=0, silence_rms=0, speech_threshold=0, min_speech=0)
+OPEN = GateOptions(min_duration=0, silence_rms=0, speech_threshold=0, min_speech=0)
 """Lets everything through."""
 
 
@@ -25,7 +25,7 @@ class Scripted(Model):
     """A model whose answer is a function of the samples."""
 
     def __init__(self, loudness: Callable[[NDArray[np.float32]], NDArray[np.float64]]) -> None:
-        window = Window(trim="none", margin=0, grid=0.01, min=0.5, max=10.0)
+        window = WindowPolicy(trim="none", margin=0, grid=0.01, min=0.5, max=10.0)
         super().__init__(
             tiny_card(labels=("loud", "quiet"), window=window.model_dump()),
             None,  # type: ignore[arg-type]
@@ -153,7 +153,7 @@ def test_the_probability_is_the_predictions() -> None:
 
 
 def test_a_padded_recording_has_its_own_times() -> None:
-    window = Window(trim="none", margin=0, grid=0.25, min=2.0, max=10.0)
+    window = WindowPolicy(trim="none", margin=0, grid=0.25, min=2.0, max=10.0)
     model = Scripted(lambda batch: 3 * power(batch, 0.0, 2.0))
     model._card = model.card.model_copy(update={"window": window})
 

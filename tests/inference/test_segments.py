@@ -1,4 +1,4 @@
-"""Segments joined to stretches, and counted."""
+"""Segments joined to merge_segments, and counted."""
 
 import itertools
 import json
@@ -8,13 +8,13 @@ from hypothesis import given
 from made_segments import LABELS, recordings
 
 from sottovoce.errors import SottovoceError
-from sottovoce.inference.segments import Segment, Tally, stretches
-from sottovoce.vad.gate import Status
+from sottovoce.inference.segments import SummaryBuilder, merge_segments
+from sottovoce.results import Segment, Status
 
 
 @given(segments=recordings())
 def test_stretches_cover_the_same_time_and_no_two_neighbours_say_the_same(segments):
-    joined = list(stretches(segments))
+    joined = list(merge_segments(segments))
     for channel in {one.channel for one in segments}:
         before = [one for one in segments if one.channel == channel]
         after = sorted((one for one in joined if one.channel == channel), key=lambda s: s.start)
@@ -31,9 +31,18 @@ def test_stretches_cover_the_same_time_and_no_two_neighbours_say_the_same(segmen
 def test_a_stretch_has_the_mean_of_its_segments_in_proportion_to_their_length():
     def segment(start, end, status, happy):
         probabilities = {"happy": happy, "sad": 1 - happy}
-        return Segment(start, end, status, "happy", happy, probabilities)
+        return Segment(
+            start=start,
+            end=end,
+            status=status,
+            emotion="happy",
+            confidence=happy,
+            probabilities=probabilities,
+        )
 
-    (joined,) = stretches([segment(0, 1, Status.OK, 0.8), segment(1, 4, Status.UNCERTAIN, 0.4)])
+    (joined,) = merge_segments(
+        [segment(0, 1, Status.OK, 0.8), segment(1, 4, Status.UNCERTAIN, 0.4)]
+    )
     assert joined.confidence == pytest.approx(0.5)
     assert joined.probabilities == pytest.approx({"happy": 0.5, "sad": 0.5})
     assert joined.status is Status.UNCERTAIN  # which lasted longer
@@ -41,7 +50,7 @@ def test_a_stretch_has_the_mean_of_its_segments_in_proportion_to_their_length():
 
 @given(segments=recordings())
 def test_the_summary_counts_what_was_said(segments):
-    tally = Tally(LABELS)
+    tally = SummaryBuilder(LABELS)
     for one in segments:
         tally.add(one)
     summary = tally.summary()
@@ -55,18 +64,18 @@ def test_the_summary_counts_what_was_said(segments):
         labels = [one.emotion for one in judged if one.channel == channel]
         changes += sum(a != b for a, b in itertools.pairwise(labels))
     assert summary.changes == changes
-    lengths = [one.duration for one in stretches(segments) if one.status is Status.OK]
+    lengths = [one.duration for one in merge_segments(segments) if one.status is Status.OK]
     found = None if summary.longest is None else summary.longest.duration
     assert found == max(lengths, default=None)
 
 
 @given(segments=recordings())
 def test_channels_are_counted_apart(segments):
-    tally = Tally(LABELS)
+    tally = SummaryBuilder(LABELS)
     for one in segments:
         tally.add(one)
     for channel in {one.channel for one in segments} - {None}:
-        alone = Tally(LABELS)
+        alone = SummaryBuilder(LABELS)
         for one in segments:
             if one.channel == channel:
                 alone.add(one)
@@ -74,19 +83,27 @@ def test_channels_are_counted_apart(segments):
 
 
 def test_a_channel_that_is_not_there_is_one_line():
-    tally = Tally(LABELS)
-    tally.add(Segment(0, 1, Status.SILENCE, channel=2))
+    tally = SummaryBuilder(LABELS)
+    tally.add(Segment(start=0, end=1, status=Status.SILENCE, channel=2))
     with pytest.raises(SottovoceError, match="no channel 3; there are: 2"):
         tally.summary(3)
 
 
 def test_a_segment_and_a_summary_are_plain_values():
-    segment = Segment(0, 1, Status.OK, "sad", 0.9, {"sad": 0.9, "happy": 0.1}, 1)
+    segment = Segment(
+        start=0,
+        end=1,
+        status=Status.OK,
+        emotion="sad",
+        confidence=0.9,
+        probabilities={"sad": 0.9, "happy": 0.1},
+        channel=1,
+    )
     assert json.loads(segment.to_json()) == {
         **{"start": 0.0, "end": 1.0, "channel": 1, "status": "ok", "emotion": "sad"},
         **{"confidence": 0.9, "probabilities": {"sad": 0.9, "happy": 0.1}},
     }
-    tally = Tally(("sad", "happy"))
+    tally = SummaryBuilder(("sad", "happy"))
     tally.add(segment)
     summary = json.loads(json.dumps(tally.summary().to_dict()))
     assert summary["shares"] == {"sad": 1, "happy": 0}

@@ -7,9 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sottovoce.inference.smoothing import DWELL, HiddenMarkov, Hold, Judged, Mean, Smoother
-from sottovoce.plan import Plan
-from sottovoce.vad.gate import Status
+from sottovoce.inference.smoothing import (
+    MEAN_DURATION,
+    HiddenMarkov,
+    Hysteresis,
+    Mean,
+    Smoother,
+    UnsmoothedSegment,
+)
+from sottovoce.options import TimelineOptions
+from sottovoce.results import Status
 
 LABELS = ("happy", "sad", "angry")
 
@@ -26,7 +33,7 @@ rows = st.one_of(
 
 def enumerated(observed, place, hop, window):
     """The state's distribution at a place given all observations: the sum over all paths."""
-    stay = np.exp(-hop / DWELL)
+    stay = np.exp(-hop / MEAN_DURATION)
     total = np.zeros(3)
     for path in itertools.product(range(3), repeat=len(observed)):
         weight = 1 / 3
@@ -81,7 +88,7 @@ def test_the_mean_is_of_the_window_the_one_before_and_the_one_after():
 @given(found=st.lists(rows, max_size=60), least=st.integers(0, 6))
 def test_a_label_lasts_before_another_takes_over(found, least):
     """Between two changes within speech there are at least so many segments with speech."""
-    hold = Hold(least)
+    hold = Hysteresis(least)
     labels = [hold(one) for one in found]
     assert [label is None for label in labels] == [one is None for one in found]
     lasted = paused = 0
@@ -98,28 +105,28 @@ def test_a_label_lasts_before_another_takes_over(found, least):
 
 
 def test_without_hold_the_label_is_the_likeliest():
-    hold = Hold(0)
+    hold = Hysteresis(0)
     assert [hold(row(*v)) for v in ((2, 1, 1), (1, 2, 1), (1, 1, 2))] == [0, 1, 2]
 
 
 def test_a_long_pause_sets_the_label_free():
-    hold = Hold(3)
+    hold = Hysteresis(3)
     happy, sad = row(2, 1, 1), row(1, 2, 1)
     assert [hold(one) for one in (happy, None, None, sad)] == [0, None, None, 0]
-    hold = Hold(3)
+    hold = Hysteresis(3)
     assert [hold(one) for one in (happy, None, None, None, sad)] == [0, None, None, None, 1]
 
 
 @given(found=st.lists(rows, max_size=30), lookahead=st.sampled_from([0.0, 1.0, 3.5]))
 @pytest.mark.parametrize("smoothing", ["off", "mean", "hmm"])
 def test_every_window_becomes_one_segment_in_its_place(smoothing, found, lookahead):
-    plan = Plan(window=3, hop=1, smoothing=smoothing, lookahead=lookahead)
+    plan = TimelineOptions(window=3, hop=1, smoothing=smoothing, lookahead=lookahead)
     smoother = Smoother(LABELS, plan, 0.5, channel=2)
     segments = []
     for place, one in enumerate(found):
         status = Status.SILENCE if one is None else Status.OK
-        segments += smoother.take(Judged(place, place + 1, status, one))
-        assert len(segments) == max(0, place + 1 - plan.lag)
+        segments += smoother.add(UnsmoothedSegment(place, place + 1, status, one))
+        assert len(segments) == max(0, place + 1 - plan.lookahead_windows)
     segments += smoother.finish()
     assert [one.start for one in segments] == list(range(len(found)))
     for one, given_row in zip(segments, found, strict=True):
@@ -134,10 +141,10 @@ def test_every_window_becomes_one_segment_in_its_place(smoothing, found, lookahe
 
 
 def test_off_changes_nothing():
-    smoother = Smoother(LABELS, Plan(smoothing="off", hold=0), 0.0, None)
+    smoother = Smoother(LABELS, TimelineOptions(smoothing="off", hold=0), 0.0, None)
     given_rows = [row(3, 1, 1), row(1, 3, 1), row(1, 1, 3)]
     (found,) = zip(
-        *(smoother.take(Judged(0, 1, Status.OK, one)) for one in given_rows), strict=True
+        *(smoother.add(UnsmoothedSegment(0, 1, Status.OK, one)) for one in given_rows), strict=True
     )
     for one, expected in zip(found, given_rows, strict=True):
         np.testing.assert_array_equal(list(one.probabilities.values()), expected)

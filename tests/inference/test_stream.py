@@ -9,11 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny_model import RATE, VOICE, tiny_card, write_tiny
 
-from sottovoce import Audio, Gate, Model, SottovoceError, Status, Stream
+from sottovoce import Audio, Model, SottovoceError, Status
 from sottovoce.errors import AudioError
-from sottovoce.inference.framing import Track
-from sottovoce.inference.predictor import Heard
-from sottovoce.plan import Plan
+from sottovoce.inference.framing import Framer
+from sottovoce.inference.predictor import PreparedRecording
+from sottovoce.options import GateOptions, TimelineOptions
+from sottovoce.vad.gate import Gate
 from sottovoce.vad.silero import FRAME, SpeechDetector, speech_probabilities
 
 FEW = settings(
@@ -44,7 +45,7 @@ def pieces(samples, sizes):
 
 
 def streamed(model, samples, rate, sizes, **options):
-    stream = Stream(model, rate, **options)
+    stream = model.stream(rate, **options)
     segments = [one for piece in pieces(samples, sizes) for one in stream.feed(piece)]
     return segments + stream.finish()
 
@@ -105,7 +106,7 @@ def test_samples_of_any_kind_are_taken_as_audio_takes_them(model, voice):
 
 @pytest.mark.parametrize("rate", [RATE, 22_050])
 def test_a_buffer_may_be_used_again(model, voice, rate):
-    stream, buffer, found = Stream(model, rate), np.empty(1000, np.float32), []
+    stream, buffer, found = model.stream(rate), np.empty(1000, np.float32), []
     for piece in pieces(voice, [1000]):
         buffer[: piece.size] = piece
         found += stream.feed(buffer[: piece.size])
@@ -119,7 +120,7 @@ def test_a_buffer_may_be_used_again(model, voice, rate):
 @pytest.mark.parametrize("rate", [RATE, 48_000])
 def test_a_segment_is_final_the_lookahead_after_its_end(model, voice, rate):
     samples = Audio(voice, RATE).resample(rate).samples[0]
-    stream, size, fed = Stream(model, rate), rate // 50, 0
+    stream, size, fed = model.stream(rate), rate // 50, 0
     for piece in pieces(samples, [size]):
         fed += piece.size
         for segment in stream.feed(piece):
@@ -128,15 +129,15 @@ def test_a_segment_is_final_the_lookahead_after_its_end(model, voice, rate):
 
 
 def test_each_hop_that_is_looked_ahead_beyond_the_window_s_middle_delays_by_a_hop(model, voice):
-    stream = Stream(model, RATE, window=3, hop=1, lookahead=3)
+    stream = model.stream(RATE, window=3, hop=1, lookahead=3)
     finals = [len(stream.feed(piece)) for piece in pieces(voice, [RATE])]
     assert finals[:6] == [0, 0, 0, 1, 1, 1]
 
 
 def test_the_words_of_a_default_stream_have_their_label_within_a_second_and_a_half():
-    plan = Plan()
+    plan = TimelineOptions()
     assert plan.hop + plan.lookahead <= 1.4  # the rest is for resampling and the network
-    assert plan.lag == 0
+    assert plan.lookahead_windows == 0
 
 
 def test_the_segments_follow_one_another_to_the_end(model, voice):
@@ -160,7 +161,7 @@ def test_a_stream_too_short_to_judge_says_so(model, samples):
 
 
 def test_finishing_ends_it(model, voice):
-    stream = Stream(model, RATE)
+    stream = model.stream(RATE)
     stream.feed(voice)
     assert stream.finish()
     assert stream.finish() == []
@@ -169,7 +170,7 @@ def test_finishing_ends_it(model, voice):
 
 
 def test_streams_of_one_model_do_not_disturb_each_other(model, voice):
-    one, other = Stream(model, RATE), Stream(model, RATE)
+    one, other = model.stream(RATE), model.stream(RATE)
     found = []
     for piece in pieces(voice, [4000]):
         found += one.feed(piece)
@@ -191,7 +192,7 @@ def test_streams_of_one_model_do_not_disturb_each_other(model, voice):
     ],
 )
 def test_a_piece_that_is_refused_leaves_the_stream_as_it_was(model, voice, bad, why):
-    stream, found = Stream(model, RATE, channels="split"), []
+    stream, found = model.stream(RATE, channels="split"), []
     for piece in pieces(voice, [20_000]):
         found += stream.feed(piece)
         with pytest.raises(AudioError, match=why) as refused:
@@ -226,30 +227,30 @@ def test_an_option_out_of_its_range_is_one_line(model, options, why):
 @pytest.mark.parametrize("rate", [0, 16_000.5, "fast", None])
 def test_a_sample_rate_that_is_none_is_refused(model, rate):
     with pytest.raises(AudioError, match="sample rate"):
-        Stream(model, rate)
+        model.stream(rate)
 
 
 # -- what is heard ---------------------------------------------------------------------------------
 
 
 def test_a_window_holds_what_surrounds_its_segment(model, voice):
-    plan = Plan(window=3, hop=1, lookahead=1)
-    gate = Gate(speech_threshold=0, min_speech=0)
-    track = Track(model.card, gate, plan, RATE)
+    plan = TimelineOptions(window=3, hop=1, lookahead=1)
+    gate = Gate(GateOptions(speech_threshold=0, min_speech=0))
+    framer = Framer(model.card, gate, plan, RATE)
     ramp = np.linspace(0.1, 0.9, 10 * RATE).astype(np.float32)
     ramp *= np.random.default_rng(0).choice([-1, 1], ramp.size)
-    for window in track.feed(ramp):
-        heard = window.heard(model.card, gate)
-        assert isinstance(heard, Heard)
-        (piece,) = heard.pieces
-        start, end = max(0.0, window.start - 1), window.end + 1
+    for frame in framer.feed(ramp):
+        prepared = frame.prepare(model.card, gate)
+        assert isinstance(prepared, PreparedRecording)
+        (piece,) = prepared.pieces
+        start, end = max(0.0, frame.start - 1), frame.end + 1
         np.testing.assert_array_equal(piece, ramp[round(start * RATE) : round(end * RATE)])
 
 
 def test_no_more_is_kept_than_a_window_needs(model):
     """Also where every piece brings far more than a window."""
     noise = np.random.default_rng(0).normal(0, 0.05, 20 * RATE).astype(np.float32)
-    stream = Stream(model, 22_050)
+    stream = model.stream(22_050)
 
     def feed(times):
         for _ in range(times):

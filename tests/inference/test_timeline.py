@@ -10,10 +10,11 @@ import soundfile
 from tiny_model import LABELS, RATE, VOICE, tiny_card, write_tiny
 
 import sottovoce
-from sottovoce import Audio, Gate, Model, Status, Timeline
+from sottovoce import Audio, GateOptions, Model, Status, Timeline
 from sottovoce.errors import AudioError, SottovoceError
-from sottovoce.inference.segments import Tally
-from sottovoce.models.card import Window
+from sottovoce.inference.segments import SummaryBuilder
+from sottovoce.models.card import WindowPolicy
+from sottovoce.vad.gate import Gate
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def test_every_kind_of_source_and_any_number_of_threads_give_the_same(model, lon
 
 
 def test_a_segment_says_what_predict_says_of_its_window(tmp_path, long):
-    window = Window(trim="none", margin=0, grid=0.25, min=0.5, max=6.0)
+    window = WindowPolicy(trim="none", margin=0, grid=0.25, min=0.5, max=6.0)
     model = Model.open(write_tiny(tmp_path / "m.onnx", card=tiny_card(window=window)))
     audio = Audio(long, RATE)
     segments = list(model.timeline(audio, smoothing="off", hold=0, lookahead=1))
@@ -60,7 +61,7 @@ def test_a_segment_says_what_predict_says_of_its_window(tmp_path, long):
     assert len(judged) > 15
     for one in judged:
         around = audio.crop(one.start - 1, one.end + 1)
-        expected = model.predict(around, gate=Gate(min_speech=0, speech_threshold=0))
+        expected = model.predict(around, gate=GateOptions(min_speech=0, speech_threshold=0))
         assert one.emotion == expected.emotion
         assert one.probabilities == pytest.approx(expected.probabilities, abs=1e-6)
 
@@ -71,7 +72,7 @@ def test_pauses_have_no_emotion_and_speech_has(model, ravdess):
     parts, spoken, silent, at = [], [], [], 0.0
     for path in itertools.chain(*actors):
         audio = Audio.read(path)
-        speech = Gate().judge(audio).extent
+        speech = Gate().check(audio).extent
         spoken.append((at + speech[0], at + speech[1]))
         at += audio.duration
         silent.append((at + 0.3, at + 2.7))
@@ -126,7 +127,7 @@ def test_the_summary_is_of_what_was_given_so_far(model, long):
     first = list(itertools.islice(timeline, 5))
     assert timeline.summary().duration == 5
     rest = list(timeline)
-    tally = Tally(LABELS)
+    tally = SummaryBuilder(LABELS)
     for one in first + rest:
         tally.add(one)
     assert timeline.summary() == tally.summary()
@@ -215,10 +216,10 @@ def test_an_answer_that_is_no_number_is_a_segment_of_status_error(tmp_path, voic
         (floor,) = (one for one in graph.graph.initializer if one.name == "floor")
         floor.raw_data = np.float32(0).tobytes()
 
-    window = Window(trim="none", margin=0, grid=0.25, min=0.5, max=1.0)
+    window = WindowPolicy(trim="none", margin=0, grid=0.25, min=0.5, max=1.0)
     path = write_tiny(tmp_path / "m.onnx", card=tiny_card(window=window), change=lower_the_floor)
     source = np.pad(voice, (0, 4 * RATE)), RATE
-    gate = Gate(speech_threshold=0, min_speech=0, silence_rms=1e-9)
+    gate = GateOptions(speech_threshold=0, min_speech=0, silence_rms=1e-9)
     segments = list(Model.open(path).timeline(source, window=1, hop=1, gate=gate))
     assert Status.OK in {one.status for one in segments}
     for one in segments:

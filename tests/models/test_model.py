@@ -13,9 +13,11 @@ from tiny_model import LABELS, RATE, VOICE, tiny_card, tiny_graph, write_tiny
 from sottovoce.audio import Audio
 from sottovoce.errors import AudioError, ModelError, SottovoceError
 from sottovoce.inference.window import pieces
-from sottovoce.models.card import Window
+from sottovoce.models.card import WindowPolicy
 from sottovoce.models.model import Model
-from sottovoce.vad.gate import Gate, Status
+from sottovoce.options import GateOptions
+from sottovoce.results import Status
+from sottovoce.vad.gate import Gate
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +148,7 @@ def test_threads_are_at_least_one(tmp_path):
 def test_a_prediction_is_what_the_network_says_of_the_pieces(model, voice):
     prediction = model.predict(voice)
     audio = Audio.read(voice, sample_rate=RATE)
-    (piece,) = pieces(audio, model.card.window, Gate().judge(audio).extent)
+    (piece,) = pieces(audio, model.card.window, Gate().check(audio).extent)
     expected = model.probabilities(piece[None])[0]
     assert prediction.status is Status.OK
     assert prediction.emotion == LABELS[expected.argmax()]
@@ -160,7 +162,7 @@ def test_a_prediction_is_what_the_network_says_of_the_pieces(model, voice):
 
 
 def test_pieces_count_in_proportion_to_their_length(voice, tmp_path):
-    window = Window(trim="none", margin=0, grid=0.25, min=0.5, max=1.0)
+    window = WindowPolicy(trim="none", margin=0, grid=0.25, min=0.5, max=1.0)
     split = Model.open(write_tiny(tmp_path / "m.onnx", card=tiny_card(window=window)))
     audio = Audio.read(voice, sample_rate=RATE)
     cut = pieces(audio, window, None)
@@ -190,7 +192,7 @@ def test_silence_has_no_emotion(model):
 
 
 def test_what_is_too_short_is_told_the_length_that_is_needed(model, voice):
-    prediction = model.predict(voice, gate=Gate(min_duration=20))
+    prediction = model.predict(voice, gate=GateOptions(min_duration=20))
     assert prediction.status is Status.TOO_SHORT
     assert "20 s" in prediction.message
 
@@ -241,7 +243,7 @@ def test_an_answer_that_is_no_number_is_an_error(voice, tmp_path):
         (floor,) = (one for one in model.graph.initializer if one.name == "floor")
         floor.raw_data = np.float32(0).tobytes()
 
-    window = Window(trim="none", margin=0, grid=0.25, min=0.5, max=1.0)
+    window = WindowPolicy(trim="none", margin=0, grid=0.25, min=0.5, max=1.0)
     card = tiny_card(window=window)
     broken = Model.open(write_tiny(tmp_path / "m.onnx", card=card, change=lower_the_floor))
     samples = Audio.read(voice, sample_rate=RATE).samples[0]

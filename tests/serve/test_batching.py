@@ -11,7 +11,7 @@ from tiny_model import RATE, VOICE, tiny_card, write_tiny
 
 from sottovoce.audio import Audio
 from sottovoce.errors import ModelError
-from sottovoce.models.card import Window
+from sottovoce.models.card import WindowPolicy
 from sottovoce.serve.batching import Batcher, SharedModel
 
 
@@ -67,7 +67,9 @@ def test_a_batcher_that_is_closed_first_runs_what_waits():
 def test_warming_up_is_as_large_as_a_batch_gets_so_that_memory_does_not_grow_later(
     tmp_path, monkeypatch, longest, shape
 ):
-    card = tiny_card(window=Window(trim="speech", margin=0.3, grid=0.25, min=0.5, max=longest))
+    card = tiny_card(
+        window=WindowPolicy(trim="speech", margin=0.3, grid=0.25, min=0.5, max=longest)
+    )
     model = SharedModel.open(write_tiny(tmp_path / "tiny.onnx", card=card))
     shapes = []
 

@@ -1,6 +1,7 @@
 """Results in a database: what is kept, what is not, and what a crash leaves."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -21,13 +22,12 @@ from tiny_model import RATE, VOICE
 
 from sottovoce.audio import Audio
 from sottovoce.client import Client
-from sottovoce.errors import MissingExtraError, SottovoceError
-from sottovoce.prediction import Prediction
+from sottovoce.errors import MissingExtraError, SottovoceError, install_line
+from sottovoce.results import Prediction, Status
 from sottovoce.serve import Settings
 from sottovoce.serve import service as service_module
 from sottovoce.serve import store as store_module
 from sottovoce.serve.store import RECORDINGS, RESULTS, Store, rows_of
-from sottovoce.vad.gate import Status
 
 
 @pytest.fixture(scope="session")
@@ -221,7 +221,7 @@ def test_a_password_is_never_told():
 
 def test_a_missing_driver_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(MissingExtraError, match=r'pip install "sottovoce\[postgresql\]"'):
+    with pytest.raises(MissingExtraError, match=re.escape(install_line("postgresql"))):
         Store("postgresql://me@127.0.0.1:1/there")
 
 
@@ -258,7 +258,7 @@ def test_processes_that_start_together_make_the_tables_once(url):
 def test_a_value_that_the_database_minds_costs_no_other_its_results(url):
     store = Store(url)
     rows = {
-        name: rows_of("predict", f"{n}", name, "m", [Prediction(Status.SILENCE, "m")])
+        name: rows_of("predict", f"{n}", name, "m", [Prediction(status=Status.SILENCE, model="m")])
         for n, name in enumerate(["good", "bad", "fine"])
     }
     rows["bad"][0]["caller"] = "\0" if url.startswith("postgresql") else 2**64

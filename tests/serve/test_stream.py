@@ -13,9 +13,8 @@ from tiny_model import RATE, VOICE
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from sottovoce.inference.segments import Segment
+from sottovoce.results import Segment, Status
 from sottovoce.serve.stream_messages import Config, Talk
-from sottovoce.vad.gate import Status
 
 KEY = "0123456789abcdef"
 
@@ -264,7 +263,9 @@ def test_streams_are_counted(served, voice):
 def test_speech_of_each_channel_is_told_apart():
     def segment(start, emotion, channel):
         status = Status.OK if emotion else Status.SILENCE
-        return Segment(start, start + 1.0, status, emotion, channel=channel)
+        return Segment(
+            start=start, end=start + 1.0, status=status, emotion=emotion, channel=channel
+        )
 
     talk, said = Talk(), []
     for one in (

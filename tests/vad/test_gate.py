@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from sottovoce.audio import Audio
 from sottovoce.errors import SottovoceError
-from sottovoce.vad.gate import Gate, Status
+from sottovoce.options import GateOptions
+from sottovoce.results import Status
+from sottovoce.vad.gate import Gate
 from sottovoce.vad.silero import FRAME, RATE, speech_probabilities
 
 SECONDS = np.arange(4 * RATE) / RATE
@@ -50,7 +52,7 @@ def utterance(ravdess: Path) -> Audio:
     ids=["zeros", "offset", "click", "floor", "floor and offset"],
 )
 def test_what_has_no_level_is_silence(samples) -> None:
-    assert Gate().judge(Audio(samples, RATE)).status is Status.SILENCE
+    assert Gate().check(Audio(samples, RATE)).status is Status.SILENCE
 
 
 @pytest.mark.parametrize("gain", [0.02, 1.0, 8.0])
@@ -69,7 +71,7 @@ def test_what_has_no_level_is_silence(samples) -> None:
     ids=["white", "pink", "brown", "pulsing", "hum", "tone", "chord", "beeps"],
 )
 def test_noise_and_tones_are_no_speech(samples, gain) -> None:
-    verdict = Gate().judge(Audio(samples * gain, RATE))
+    verdict = Gate().check(Audio(samples * gain, RATE))
     assert verdict.status is Status.NO_SPEECH
     assert verdict.speech == ()
     assert verdict.extent is None
@@ -79,7 +81,7 @@ def test_rooms_machines_and_a_piano_are_no_speech(corpora: Path) -> None:
     for name in ("fan", "running_tap", "exercise_bike", "doing_the_dishes", "piano", "pink_noise"):
         audio = Audio.read(corpora / "noise" / f"{name}.ogg", sample_rate=RATE)
         for start in range(0, int(audio.duration) - 3, 4):
-            verdict = Gate().judge(audio.crop(start, start + 4))
+            verdict = Gate().check(audio.crop(start, start + 4))
             assert verdict.status is Status.NO_SPEECH, (name, start)
 
 
@@ -89,27 +91,27 @@ def test_rooms_machines_and_a_piano_are_no_speech(corpora: Path) -> None:
 def test_ravdess_passes_whatever_the_emotion(ravdess: Path) -> None:
     paths = [path for actor in (6, 9) for path in sorted((ravdess / f"Actor_{actor:02}").iterdir())]
     paths = [path for path in paths if path.stem[6:8] in ("02", "04", "05", "06")][::2]
-    found = Counter(Gate().judge(Audio.read(path)).status for path in paths)
+    found = Counter(Gate().check(Audio.read(path)).status for path in paths)
     assert found[Status.OK] >= 0.97 * len(paths), found  # actor 6 screams highest of all
 
 
 @pytest.mark.parametrize("decibels", [-60, -40, -10])
 def test_speech_is_heard_at_any_level(utterance: Audio, decibels: int) -> None:
-    level = Gate().judge(utterance).rms
-    verdict = Gate().judge(Audio(utterance.samples * (10 ** (decibels / 20) / level), RATE))
+    level = Gate().check(utterance).rms
+    verdict = Gate().check(Audio(utterance.samples * (10 ** (decibels / 20) / level), RATE))
     assert verdict.status is Status.OK
     assert verdict.rms == pytest.approx(10 ** (decibels / 20), rel=1e-3)
 
 
 @pytest.mark.parametrize("offset", [-0.4, 0.4])
 def test_an_offset_changes_neither_level_nor_status(utterance: Audio, offset: float) -> None:
-    plain, shifted = (Gate().judge(Audio(utterance.samples + o, RATE)) for o in (0, offset))
+    plain, shifted = (Gate().check(Audio(utterance.samples + o, RATE)) for o in (0, offset))
     assert shifted.status is Status.OK
     assert shifted.rms == pytest.approx(plain.rms, rel=1e-3)
 
 
 def test_the_extent_holds_the_loud_part_of_the_recording(utterance: Audio) -> None:
-    verdict = Gate().judge(utterance)
+    verdict = Gate().check(utterance)
     assert verdict.extent is not None
     start, end = verdict.extent
     frames = np.abs(utterance.samples[0])[: utterance.samples.size // 320 * 320].reshape(-1, 320)
@@ -122,23 +124,23 @@ def test_the_extent_holds_the_loud_part_of_the_recording(utterance: Audio) -> No
 
 def test_an_hour_away_speech_is_found_at_its_place(utterance: Audio) -> None:
     silence = np.zeros(200 * RATE, np.float32)
-    alone = Gate().judge(utterance)
-    verdict = Gate().judge(Audio(np.concatenate([silence, utterance.samples[0], silence]), RATE))
+    alone = Gate().check(utterance)
+    verdict = Gate().check(Audio(np.concatenate([silence, utterance.samples[0], silence]), RATE))
     assert alone.extent is not None
     assert verdict.extent is not None
     np.testing.assert_allclose(np.subtract(verdict.extent, 200), alone.extent, atol=0.1)
 
 
 def test_a_bang_elsewhere_does_not_hide_quiet_speech(utterance: Audio) -> None:
-    quiet = utterance.samples[0] * np.float32(0.003 / Gate().judge(utterance).rms)
+    quiet = utterance.samples[0] * np.float32(0.003 / Gate().check(utterance).rms)
     bang = np.concatenate([noise(0.3)[:RATE].astype("f4"), np.zeros(70 * RATE, "f4")])
-    assert Gate().judge(Audio(np.concatenate([bang, quiet]), RATE)).status is Status.OK
+    assert Gate().check(Audio(np.concatenate([bang, quiet]), RATE)).status is Status.OK
 
 
 def test_other_rates_and_channels_get_the_same_answer(utterance: Audio) -> None:
-    verdict = Gate().judge(utterance)
+    verdict = Gate().check(utterance)
     stereo = Audio(np.repeat(utterance.samples, 2, axis=0), RATE).resample(44_100)
-    other = Gate().judge(stereo)
+    other = Gate().check(stereo)
     assert other.status is Status.OK
     assert other.rms == pytest.approx(verdict.rms, rel=0.02)
     np.testing.assert_allclose(other.extent, verdict.extent, atol=0.1)
@@ -146,9 +148,9 @@ def test_other_rates_and_channels_get_the_same_answer(utterance: Audio) -> None:
 
 def test_many_threads_get_the_answers_that_one_gets(utterance: Audio) -> None:
     clips = [utterance.crop(i / 10, utterance.duration) for i in range(12)]
-    alone = [Gate().judge(clip) for clip in clips]
+    alone = [Gate().check(clip) for clip in clips]
     with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(Gate().judge, clips)) == alone
+        assert list(pool.map(Gate().check, clips)) == alone
 
 
 # Thresholds
@@ -156,21 +158,23 @@ def test_many_threads_get_the_answers_that_one_gets(utterance: Audio) -> None:
 
 def test_the_order_is_length_then_level_then_speech() -> None:
     short, silent = np.zeros(RATE // 2 - 1), np.zeros(RATE // 2)
-    assert Gate().judge(Audio(short, RATE)).status is Status.TOO_SHORT
-    assert Gate().judge(Audio(silent, RATE)).status is Status.SILENCE
-    assert Gate().judge(Audio(np.zeros(0), RATE)).status is Status.TOO_SHORT
-    assert Gate(min_duration=0).judge(Audio(np.zeros(0), RATE)).status is Status.SILENCE
+    assert Gate().check(Audio(short, RATE)).status is Status.TOO_SHORT
+    assert Gate().check(Audio(silent, RATE)).status is Status.SILENCE
+    assert Gate().check(Audio(np.zeros(0), RATE)).status is Status.TOO_SHORT
+    assert (
+        Gate(GateOptions(min_duration=0)).check(Audio(np.zeros(0), RATE)).status is Status.SILENCE
+    )
 
 
 def test_every_threshold_can_be_moved(utterance: Audio) -> None:
-    heard = Gate().judge(utterance)
-    assert Gate(min_duration=60).judge(utterance).status is Status.TOO_SHORT
-    assert Gate(silence_rms=heard.rms * 1.01).judge(utterance).status is Status.SILENCE
-    assert Gate(silence_rms=heard.rms * 0.99).judge(utterance).status is Status.OK
-    assert Gate(min_speech=60).judge(utterance).status is Status.NO_SPEECH
-    assert Gate(speech_threshold=1).judge(utterance).status is Status.NO_SPEECH
+    heard = Gate().check(utterance)
+    assert Gate(GateOptions(min_duration=60)).check(utterance).status is Status.TOO_SHORT
+    assert Gate(GateOptions(silence_rms=heard.rms * 1.01)).check(utterance).status is Status.SILENCE
+    assert Gate(GateOptions(silence_rms=heard.rms * 0.99)).check(utterance).status is Status.OK
+    assert Gate(GateOptions(min_speech=60)).check(utterance).status is Status.NO_SPEECH
+    assert Gate(GateOptions(speech_threshold=1)).check(utterance).status is Status.NO_SPEECH
     hiss = Audio(noise(0.1), RATE)
-    assert Gate(speech_threshold=0).judge(hiss).speech == ((0.0, 4.0),)
+    assert GateOptions(speech_threshold=0).judge(hiss).speech == ((0.0, 4.0),)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +189,7 @@ def test_every_threshold_can_be_moved(utterance: Audio) -> None:
 )
 def test_a_threshold_out_of_range_is_refused_by_name(wrong: dict[str, float]) -> None:
     with pytest.raises(SottovoceError, match=next(iter(wrong))):
-        Gate(**wrong)
+        GateOptions(**wrong)
 
 
 # What is measured
@@ -193,14 +197,14 @@ def test_a_threshold_out_of_range_is_refused_by_name(wrong: dict[str, float]) ->
 
 @given(st.floats(0.001, 0.5), st.sampled_from([200.0, 1000.0, 3000.0]))
 def test_level_of_a_tone_is_its_rms_and_its_zero_crossings_twice_its_frequency(level, hz) -> None:
-    verdict = Gate(min_speech=0).judge(Audio(sine(hz, level)[: RATE // 4] + 0.2, RATE))
+    verdict = Gate(GateOptions(min_speech=0)).check(Audio(sine(hz, level)[: RATE // 4] + 0.2, RATE))
     assert verdict.rms == pytest.approx(level, rel=0.01)
     assert verdict.zero_crossing_rate == pytest.approx(2 * hz / RATE, rel=0.05)
 
 
 def test_level_is_of_the_loudest_part() -> None:
     samples = np.concatenate([np.zeros(3 * RATE), noise(0.1)[: RATE // 2]])
-    assert Gate().judge(Audio(samples, RATE)).rms == pytest.approx(0.1, rel=0.1)
+    assert Gate().check(Audio(samples, RATE)).rms == pytest.approx(0.1, rel=0.1)
 
 
 @pytest.mark.parametrize("size", [0, 1, FRAME - 1, FRAME, FRAME + 1, 10 * FRAME])

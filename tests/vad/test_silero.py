@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from sottovoce.processors import processors
+from sottovoce.system import available_cpus
 from sottovoce.vad import silero
 
 
@@ -40,7 +40,7 @@ def opened(monkeypatch):
 
 
 def test_it_is_opened_once_and_no_more_run_at_a_time_than_there_are_processors(opened):
-    crowd = 6 * processors()
+    crowd = 6 * available_cpus()
     together = threading.Barrier(crowd)
 
     def ask(number):
@@ -50,4 +50,4 @@ def test_it_is_opened_once_and_no_more_run_at_a_time_than_there_are_processors(o
     with ThreadPoolExecutor(crowd) as pool:
         assert list(pool.map(ask, range(1, crowd + 1))) == list(range(1, crowd + 1))
     assert opened["opened"] == 1
-    assert 1 <= opened["most"] <= processors()
+    assert 1 <= opened["most"] <= available_cpus()

@@ -10,8 +10,7 @@ from sottovoce.app import axes, frame, pictures, words
 from sottovoce.app.library import Entry, entries, usable
 from sottovoce.app.recordings import Recording
 from sottovoce.app.settings import settings
-from sottovoce.prediction import Prediction
-from sottovoce.vad.gate import Status
+from sottovoce.results import Prediction, Status
 
 FIRST = 3
 """So many models are chosen at first."""

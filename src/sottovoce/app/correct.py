@@ -8,8 +8,8 @@ from sottovoce.app import corrections, frame, recordings, words
 from sottovoce.app.settings import settings
 from sottovoce.emotions import EMOTIONS
 from sottovoce.errors import SottovoceError
+from sottovoce.results import Status
 from sottovoce.text import display_path
-from sottovoce.vad.gate import Status
 
 
 def page() -> None:

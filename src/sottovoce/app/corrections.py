@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from sottovoce.emotions import EMOTIONS
 from sottovoce.errors import SottovoceError
-from sottovoce.prediction import Prediction
+from sottovoce.results import Prediction
 from sottovoce.text import display_path, one_line
 
 TABLE = "corrections.csv"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -15,9 +15,9 @@ from sottovoce.app.settings import settings
 from sottovoce.audio import Audio
 from sottovoce.errors import ModelError, SottovoceError
 from sottovoce.models.model import Model
-from sottovoce.prediction import Prediction
+from sottovoce.options import GateOptions
+from sottovoce.results import Prediction, Status
 from sottovoce.text import display_path
-from sottovoce.vad.gate import Gate, Status
 
 
 class Ended(Exception):  # noqa: N818 - nothing is wrong
@@ -30,7 +30,7 @@ class Choice:
 
     entry: Entry | None
     """None where no model can be used."""
-    gate: Gate
+    gate: GateOptions
     min_confidence: float | None
     """None for the model's own."""
 
@@ -45,7 +45,7 @@ def sidebar() -> None:
             "Silence threshold",
             min_value=-90,
             max_value=-20,
-            value=round(20 * math.log10(Gate().silence_rms)),
+            value=round(20 * math.log10(GateOptions().silence_rms)),
             format="%d dB",
             key="silence",
             help="Recordings quieter than this are called silent; 0 dB is full scale.",
@@ -63,7 +63,7 @@ def sidebar() -> None:
         )
     st.session_state["choice"] = Choice(
         entry,
-        Gate(silence_rms=10 ** (silence / 20)),
+        GateOptions(silence_rms=10 ** (silence / 20)),
         None if least == round(100 * own) else least / 100,
     )
 
@@ -191,8 +191,8 @@ def answer(recording: Recording, judge: Model) -> Prediction:
         audio = recordings.sound(recording, recording.key)
         said = judge.predict(audio, gate=chosen.gate, min_confidence=chosen.min_confidence)
     except SottovoceError as error:
-        said = Prediction(Status.ERROR, judge.card.title, message=str(error))
-    return replace(said, source=recording.name)
+        said = Prediction(status=Status.ERROR, model=judge.card.title, message=str(error))
+    return said.model_copy(update={"source": recording.name})
 
 
 def say(prediction: Prediction, audio: Audio | None) -> None:

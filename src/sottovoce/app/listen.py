@@ -16,11 +16,9 @@ from sottovoce.app import axes, frame, pictures, words
 from sottovoce.app.recordings import Recording
 from sottovoce.audio import Audio
 from sottovoce.errors import SottovoceError
-from sottovoce.inference.segments import Segment, Summary
 from sottovoce.models.model import Model
-from sottovoce.plan import RECORDED_LOOKAHEAD
-from sottovoce.prediction import Prediction
-from sottovoce.vad.gate import Status
+from sottovoce.options import RecordingOptions
+from sottovoce.results import Prediction, Segment, Status, Summary
 
 LONG = 6.0
 """s from which a recording is followed over time."""
@@ -145,7 +143,7 @@ def _follow(_audio: Audio, key: str, _judge: Model, asked: str) -> tuple[list[Se
     chosen = frame.choice()
     timeline = _judge.timeline(
         _audio,
-        lookahead=RECORDED_LOOKAHEAD,
+        lookahead=RecordingOptions().lookahead,
         gate=chosen.gate,
         min_confidence=chosen.min_confidence,
     )

@@ -16,9 +16,9 @@ from sottovoce.app import axes, spectrogram, words
 from sottovoce.audio import Audio
 from sottovoce.colours import colour, letters
 from sottovoce.inference.occlusion import HIGHEST, mel
-from sottovoce.inference.segments import Segment, stretches
+from sottovoce.inference.segments import merge_segments
+from sottovoce.results import Segment, Status
 from sottovoce.text import clock
-from sottovoce.vad.gate import Status
 
 
 def probabilities(
@@ -119,7 +119,7 @@ def over_time(segments: Sequence[Segment], labels: Sequence[str]) -> alt.LayerCh
     duration = segments[-1].end
     known = letters(labels)
     rows = []
-    for one in stretches(segments):
+    for one in merge_segments(segments):
         sure = one.status is Status.OK
         name = one.emotion or "none"
         rows.append(

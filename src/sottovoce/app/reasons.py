@@ -10,7 +10,7 @@ from sottovoce.audio import Audio
 from sottovoce.errors import SottovoceError
 from sottovoce.inference.occlusion import Explanation, explain
 from sottovoce.models.model import Model
-from sottovoce.vad.gate import Status
+from sottovoce.results import Status
 
 LONGEST = 10.0
 """s that are explained at once; more would take long, and say little."""

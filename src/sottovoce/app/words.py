@@ -7,9 +7,10 @@ import re
 
 from sottovoce.audio import Audio
 from sottovoce.models.card import Figure, ProtocolInfo
-from sottovoce.prediction import Prediction
+from sottovoce.options import GateOptions
+from sottovoce.results import Prediction, Status
 from sottovoce.text import display_path
-from sottovoce.vad.gate import Gate, Status, loudness
+from sottovoce.vad.gate import speech_level
 from sottovoce.vad.silero import RATE
 
 CANNOT_KNOW = (
@@ -48,7 +49,7 @@ def headline(prediction: Prediction) -> str:
             return "This file could not be read"
 
 
-def reason(prediction: Prediction, gate: Gate, audio: Audio | None) -> str:
+def reason(prediction: Prediction, gate: GateOptions, audio: Audio | None) -> str:
     """One or two sentences below the headline."""
     match prediction.status:
         case Status.OK | Status.UNCERTAIN:
@@ -63,7 +64,7 @@ def reason(prediction: Prediction, gate: Gate, audio: Audio | None) -> str:
                 return sure
             return f"Below the minimum confidence: {sure}"
         case Status.SILENCE:
-            level = loudness(audio.mono().resample(RATE).samples[0]) if audio else 0.0
+            level = speech_level(audio.mono().resample(RATE).samples[0]) if audio else 0.0
             return (
                 f"Its level is {decibels(level)}; anything below {decibels(gate.silence_rms)}, "
                 "the threshold in the sidebar, is silence. Check the microphone, or lower the "

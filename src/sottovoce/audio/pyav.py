@@ -30,9 +30,7 @@ def decode_media(
     try:
         import av
     except ImportError:
-        raise MissingExtraError(
-            f'{name}: {container} files need PyAV; run: pip install "sottovoce[media]"'
-        ) from None
+        raise MissingExtraError(f"{name}: {container}", "PyAV", "media") from None
     try:
         media = stack.enter_context(av.open(file, mode="r", format=container))
     except (av.FFmpegError, OSError, ValueError) as error:

@@ -144,9 +144,7 @@ def _sounddevice() -> Any:
     try:
         return import_module("sounddevice")
     except ImportError:
-        raise MissingExtraError(
-            'the microphone needs sounddevice; run: pip install "sottovoce[microphone]"'
-        ) from None
+        raise MissingExtraError("the microphone", "sounddevice", "microphone") from None
     except OSError as error:
         raise SottovoceError(
             f"the microphone cannot be used ({one_line(error)}); install PortAudio, "

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from sottovoce.plan import Options, Plan
+from sottovoce.options import GateOptions, TimelineOptions
 
 GATE = "When there is nothing to judge"
-DEFAULTS = Plan()
+DEFAULTS = TimelineOptions()
 
 ModelName = Annotated[
     str | None,
@@ -106,14 +106,12 @@ def options(
     silence_rms: float | None,
     speech_threshold: float | None,
     min_speech: float | None,
-) -> Options:
+) -> dict[str, Any]:
     """What the options on the command line ask of a timeline or a stream.
 
     Raises:
         SottovoceError: a threshold of the gate is out of its range.
     """
-    from sottovoce.vad.gate import Gate
-
     chosen = {
         "silence_rms": silence_rms,
         "speech_threshold": speech_threshold,
@@ -126,6 +124,6 @@ def options(
         "smoothing": smoothing,
         "hold": hold,
         "channels": channels,
-        "gate": Gate(**{name: value for name, value in chosen.items() if value is not None}),
+        "gate": GateOptions(**{name: value for name, value in chosen.items() if value is not None}),
         "min_confidence": min_confidence,
     }

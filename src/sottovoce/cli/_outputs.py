@@ -17,9 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from sottovoce.errors import SottovoceError
-from sottovoce.prediction import Prediction
+from sottovoce.results import Prediction, Status
 from sottovoce.text import display_path, one_line
-from sottovoce.vad.gate import Status
 
 Add = Callable[[Prediction], None]
 

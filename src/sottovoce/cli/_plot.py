@@ -13,13 +13,13 @@ import numpy as np
 from sottovoce.cli._timeline_view import STEPS
 from sottovoce.colours import colour
 from sottovoce.errors import MissingExtraError, SottovoceError
+from sottovoce.results import Status
 from sottovoce.text import clock
-from sottovoce.vad.gate import Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sottovoce.inference.segments import Segment
+    from sottovoce.results import Segment
 
 FORMATS = (".png", ".svg", ".pdf")
 PAUSE = "#e8e8e8"
@@ -38,9 +38,7 @@ class Plot:
         if Path(path).suffix.lower() not in FORMATS:
             raise SottovoceError(f"{path}: not a picture; expected {', '.join(FORMATS)}")
         if importlib.util.find_spec("matplotlib") is None:
-            raise MissingExtraError(
-                'a picture needs matplotlib; run: pip install "sottovoce[plot]"'
-            )
+            raise MissingExtraError("a picture", "matplotlib", "plot")
         self._format = Path(path).suffix.lower().removeprefix(".")
         self._labels, self._title = list(labels), title
         self._channels: dict[int | None, array[float]] = {}

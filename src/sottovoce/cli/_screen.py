@@ -15,9 +15,8 @@ from sottovoce.audio import Samples
 from sottovoce.cli._outputs import BAR
 from sottovoce.cli._timeline_view import TICK, Strip
 from sottovoce.colours import colour
-from sottovoce.inference.segments import Segment
+from sottovoce.results import Segment, Status
 from sottovoce.text import clock, one_line
-from sottovoce.vad.gate import Status
 
 QUIETEST = -60.0
 """dB of full scale where the meter begins."""

@@ -14,9 +14,8 @@ from rich.text import Text
 
 from sottovoce.cli._outputs import BAR, _length
 from sottovoce.colours import colour, letters
-from sottovoce.inference.segments import Segment, Summary
+from sottovoce.results import Segment, Status, Summary
 from sottovoce.text import clock, one_line
-from sottovoce.vad.gate import Status
 
 STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 """s that one column may stand for."""

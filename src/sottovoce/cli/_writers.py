@@ -18,7 +18,8 @@ from sottovoce.cli._plot import Plot
 from sottovoce.cli._timeline_view import Strip, figures
 from sottovoce.errors import SottovoceError
 from sottovoce.export import formats
-from sottovoce.inference.segments import Joiner, Segment, Summary
+from sottovoce.inference.segments import SegmentMerger
+from sottovoce.results import Segment, Summary
 from sottovoce.text import display_path, one_line
 
 Add = Callable[[Segment], None]
@@ -62,12 +63,12 @@ def subtitles(path: str) -> Any:
 @contextmanager
 def text_file(path: str, write: Callable[[list[Segment]], str]) -> Iterator[Add]:
     """A file of text in one of the `sottovoce.export.formats`, written in the end."""
-    joiner, ended = Joiner(), list[Segment]()
+    joiner, ended = SegmentMerger(), list[Segment]()
     with _opened(path, "w", encoding="utf-8", newline="\n") as file:
         try:
             yield lambda segment: ended.extend(joiner.add(segment))
         finally:
-            file.write(write(ended + joiner.going_on()))
+            file.write(write(ended + joiner.unfinished()))
 
 
 @contextmanager

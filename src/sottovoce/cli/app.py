@@ -45,11 +45,10 @@ def run_app(
 ) -> None:
     """Upload or record speech in the browser: hear, compare, see why, correct."""
     from sottovoce.errors import MissingExtraError, SottovoceError
-    from sottovoce.listener import listen
-    from sottovoce.memory import return_large_blocks
+    from sottovoce.system import listening_socket, return_large_blocks
 
     if importlib.util.find_spec("streamlit") is None:
-        raise MissingExtraError('the app needs Streamlit; run: pip install "sottovoce[app]"')
+        raise MissingExtraError("the app", "Streamlit", "app")
     if models is not None and not Path(models).is_dir():
         raise SottovoceError(f"{models}: no such folder; give one with .onnx files")
     if host not in LOOPBACK and not is_open:
@@ -57,7 +56,7 @@ def run_app(
             f"on {host} others can reach the app, which asks nobody for a password; add --open if "
             "that is wanted"
         )
-    listen(host, port).close()  # an address that cannot be had is told here, in one line
+    listening_socket(host, port).close()  # an address that cannot be had is told here, in one line
     arguments = [] if models is None else ["--models", models]
     arguments += [] if corrections is None else ["--corrections", corrections]
 

@@ -56,7 +56,7 @@ def encoder(
             from sottovoce.learn.export.encoder import make_encoder
         except ModuleNotFoundError as error:
             raise MissingExtraError(
-                f"making an encoder needs {error.name}: pip install 'sottovoce[learn,pretrained]'"
+                "making an encoder", str(error.name), "learn", "pretrained"
             ) from None
         make_encoder(info, source)
     size = f"{made.stat().st_size / 1e6:.1f} MB"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sottovoce.learn.evaluate.evaluate_model import Trial
     from sottovoce.learn.evaluate.intervals import Interval
     from sottovoce.learn.evaluate.report import Run
-    from sottovoce.prediction import Prediction
+    from sottovoce.results import Prediction
 
 
 def register(app: typer.Typer) -> None:
@@ -63,9 +63,7 @@ def evaluate(
         from sottovoce.learn.evaluate.report import write_report
         from sottovoce.learn.recipe.recipe import Recipe
     except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"{error.name} is not installed; evaluate needs pip install 'sottovoce[learn]'"
-        ) from error
+        raise MissingExtraError("evaluate", str(error.name), "learn") from error
     from sottovoce.models.registry import load
 
     opened = load(model)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sottovoce.cli import _options
+from sottovoce.options import GateOptions
 
 if TYPE_CHECKING:
     from sottovoce.cli._sources import Named
     from sottovoce.models.model import Model
-    from sottovoce.prediction import Prediction
-    from sottovoce.vad.gate import Gate
+    from sottovoce.options import GateOptions
+    from sottovoce.results import Prediction
 
 PROGRESS_FROM = 10
 """Fewer recordings than this need no progress bar."""
@@ -68,7 +69,7 @@ def predict(
     from sottovoce.cli import _outputs
     from sottovoce.cli._sources import expand
     from sottovoce.models.registry import load
-    from sottovoce.vad.gate import Gate, Status
+    from sottovoce.results import Status
 
     if paths.count("-") > 1:
         raise typer.BadParameter("standard input (-) can be judged once", param_hint="PATHS")
@@ -78,7 +79,7 @@ def predict(
         "min_speech": min_speech,
         "min_duration": min_duration,
     }
-    gate = Gate(**{name: value for name, value in chosen.items() if value is not None})
+    gate = GateOptions(**{name: value for name, value in chosen.items() if value is not None})
     opened = load(model)
     named = list(expand(paths))
     out, err = Console(highlight=False), Console(highlight=False, stderr=True)
@@ -106,14 +107,13 @@ def predict(
 def _answers(
     model: "Model",
     named: "list[Named]",
-    gate: "Gate",
+    gate: "GateOptions",
     min_confidence: float | None,
     workers: int | None,
 ) -> "Iterator[Prediction]":
     """A prediction for each argument in order, those with nothing to judge included."""
     from sottovoce.inference.predictor import source_path
-    from sottovoce.prediction import Prediction
-    from sottovoce.vad.gate import Status
+    from sottovoce.results import Prediction, Status
 
     judged = model.predict_many(
         (one.source() for one in named if not one.problem),
@@ -124,7 +124,10 @@ def _answers(
     for one in named:
         if one.problem:
             yield Prediction(
-                Status.ERROR, model.card.title, source_path(one.path), message=one.problem
+                status=Status.ERROR,
+                model=model.card.title,
+                source=source_path(one.path),
+                message=one.problem,
             )
         else:
             yield next(judged)

@@ -58,9 +58,7 @@ def search(
         from sottovoce.learn.search.space import Space
         from sottovoce.learn.train.classifier import find_device
     except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"{error.name} is not installed; search needs pip install 'sottovoce[learn,search]'"
-        ) from error
+        raise MissingExtraError("search", str(error.name), "learn", "search") from error
     experiment = Recipe.load(recipe)
     if protocol:
         experiment = experiment.under(protocol)

@@ -112,11 +112,11 @@ def serve(
     import os
 
     from sottovoce.errors import SottovoceError
-    from sottovoce.memory import return_large_blocks
     from sottovoce.serve import Limits, Settings, create_app
     from sottovoce.serve.auth import VARIABLE, read_keys
     from sottovoce.serve.server import bind, run
     from sottovoce.serve.settings import is_loopback
+    from sottovoce.system import return_large_blocks
 
     known = read_keys(keys, os.environ)
     if not (known or open_to_all or is_loopback(host)):

@@ -11,13 +11,15 @@ import typer
 
 from sottovoce.cli import _options
 from sottovoce.cli._options import DEFAULTS
-from sottovoce.plan import RECORDED_LOOKAHEAD
+from sottovoce.options import RecordingOptions
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sottovoce.inference.segments import Segment
     from sottovoce.inference.timeline import Timeline
+    from sottovoce.results import Segment
+
+RECORDING = RecordingOptions()
 
 PATIENCE = 2.0
 """s after which a progress bar is shown."""
@@ -51,7 +53,7 @@ def timeline(
     model: _options.ModelName = None,
     window: _options.WindowLength = DEFAULTS.window,
     hop: _options.Hop = DEFAULTS.hop,
-    lookahead: _options.Lookahead = RECORDED_LOOKAHEAD,
+    lookahead: _options.Lookahead = RECORDING.lookahead,
     smoothing: _options.SmoothingName = DEFAULTS.smoothing,
     hold: _options.HoldTime = DEFAULTS.hold,
     channels: _options.ChannelsKind = DEFAULTS.channels,

@@ -67,9 +67,7 @@ def train(
         from sottovoce.learn.train.cross_validate import cross_validate, open_folder
         from sottovoce.learn.train.final_model import Measured, check_exportable, train_final
     except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"{error.name} is not installed; train needs pip install 'sottovoce[learn]'"
-        ) from error
+        raise MissingExtraError("train", str(error.name), "learn") from error
     experiment = Recipe.load(recipe)
     if protocol:
         experiment = experiment.under(protocol)

@@ -19,23 +19,18 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Self, TypeAlias, Unpack
+from typing import Any, BinaryIO, Self, TypeAlias
 
 from sottovoce.client.stream import LiveStream, Message, refused, segment_of, summary_of
 from sottovoce.errors import AudioError, MissingExtraError, SottovoceError
-from sottovoce.inference.segments import Segment, Summary
 from sottovoce.models.card import Card
-from sottovoce.plan import Options
-from sottovoce.prediction import Prediction
+from sottovoce.results import Prediction, Segment, Status, Summary
 from sottovoce.text import describe, one_line
-from sottovoce.vad.gate import Status
 
 try:
     import httpx
 except ModuleNotFoundError:
-    raise MissingExtraError(
-        'the client needs httpx; run: pip install "sottovoce[client]"'
-    ) from None
+    raise MissingExtraError("the client", "httpx", "client") from None
 
 __all__ = ["Client", "LiveStream", "Message", "Recording", "TimelineResult"]
 
@@ -147,7 +142,7 @@ class Client:
         *,
         model: str | None = None,
         caller: str | None = None,
-        **options: Unpack[Options],
+        **options: Any,
     ) -> TimelineResult:
         """Emotion over time in one recording.
 
@@ -174,7 +169,7 @@ class Client:
         inputs: int = 1,
         model: str | None = None,
         caller: str | None = None,
-        **options: Unpack[Options],
+        **options: Any,
     ) -> LiveStream:
         """Emotion while it is being spoken; a context manager.
 
@@ -254,7 +249,7 @@ def _seconds(retry_after: str) -> float:
     return min(float(retry_after), LONGEST_WAIT) if retry_after.isdecimal() else 1.0
 
 
-def _sendable(options: Options) -> dict[str, Any]:
+def _sendable(options: dict[str, Any]) -> dict[str, Any]:
     if options.get("gate") is not None:
         raise SottovoceError("gate cannot be sent to a service; leave it out")
     return {name: value for name, value in options.items() if value is not None}

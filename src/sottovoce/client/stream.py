@@ -13,17 +13,14 @@ from numpy.typing import NDArray
 
 from sottovoce.audio import Audio
 from sottovoce.errors import AudioError, MissingExtraError, SottovoceError
-from sottovoce.inference.segments import Segment, Summary
+from sottovoce.results import Segment, Status, Summary
 from sottovoce.text import one_line
-from sottovoce.vad.gate import Status
 
 try:
     from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
     from websockets.sync.client import connect
 except ModuleNotFoundError:
-    raise MissingExtraError(
-        'the client needs websockets; run: pip install "sottovoce[client]"'
-    ) from None
+    raise MissingExtraError("the client", "websockets", "client") from None
 
 PIECE = 1_000_000
 """Bytes of a message at most; a service refuses much longer ones."""

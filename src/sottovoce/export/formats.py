@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sottovoce.errors import SottovoceError
-from sottovoce.inference.segments import Segment, stretches
+from sottovoce.inference.segments import merge_segments
+from sottovoce.results import Segment, Status
 from sottovoce.text import one_line
-from sottovoce.vad.gate import Status
 
 
 def webvtt(segments: Iterable[Segment]) -> str:
@@ -53,7 +53,7 @@ def textgrid(segments: Iterable[Segment]) -> str:
         SottovoceError: there are no segments; Praat has no TextGrid of no length.
     """
     tiers: dict[int | None, list[Segment]] = {}
-    for one in stretches(segments):
+    for one in merge_segments(segments):
         tiers.setdefault(one.channel, []).append(one)
     end = max((run[-1].end for run in tiers.values()), default=0.0)
     if not end:
@@ -92,7 +92,7 @@ def _intervals(run: list[Segment]) -> list[tuple[float, float, str]]:
 
 def _named(segments: Iterable[Segment]) -> list[Segment]:
     """The stretches with an emotion, but for those shorter than a subtitle can say."""
-    named = (one for one in stretches(segments) if one.emotion is not None)
+    named = (one for one in merge_segments(segments) if one.emotion is not None)
     return sorted(
         (one for one in named if round(1000 * one.end) > round(1000 * one.start)),
         key=lambda one: (one.start, one.channel or 0),

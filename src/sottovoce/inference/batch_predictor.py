@@ -4,14 +4,22 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sottovoce.audio import Samples, Source
 from sottovoce.errors import SottovoceError
-from sottovoce.inference.predictor import Heard, Judge, Network, Probabilities, batches
-from sottovoce.prediction import Prediction
+from sottovoce.inference.predictor import (
+    Network,
+    Predictor,
+    PreparedRecording,
+    Probabilities,
+    batches,
+)
+from sottovoce.results import Prediction
+from sottovoce.system import available_cpus
 
 GROUP = 16
 """How many recordings are looked at together for pieces of equal length, once it is running."""
@@ -19,12 +27,28 @@ GROUP = 16
 LONG_SECONDS = 30.0
 """A longer recording is run at once by the thread that decoded it, so that it is not held."""
 
+Prepared: TypeAlias = PreparedRecording | Prediction
+"""A recording that the network is to run on, or a prediction already."""
+
 Item = TypeVar("Item")
-Result = TypeVar("Result")
+Outcome = TypeVar("Outcome")
+
+
+def number_of_workers(given: int | None) -> int:
+    """How many threads to use; if None, one a processor, at most 4.
+
+    Raises:
+        SottovoceError: it is not at least 1.
+    """
+    if given is None:
+        return min(4, available_cpus())
+    if given < 1:
+        raise SottovoceError(f"workers is {given}; expected 1 or more")
+    return given
 
 
 def predict_many(
-    judge: Judge, network: Network, sources: Iterable[Source], workers: int
+    predictor: Predictor, network: Network, sources: Iterable[Source], workers: int
 ) -> Iterator[Prediction]:
     """Predictions in the order of `sources`, which are asked for no further ahead than needed.
 
@@ -33,69 +57,89 @@ def predict_many(
     closed or dropped, what was waiting is given up and the threads end with their recording.
     """
     pool = ThreadPoolExecutor(workers, thread_name_prefix="sottovoce")
-    crew = _Crew(judge, network, pool)
+    batch = BatchPredictor(predictor, network, pool)
     try:
-        heard = _ahead(_groups(sources, workers), crew.hear)
-        for predictions in _ahead(heard, crew.run):
+        prepared = _ahead(_groups(sources, workers), batch.preprocess)
+        for predictions in _ahead(prepared, batch.run):
             yield from predictions
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def run_pieces(judge: Judge, network: Network, heard: Heard) -> Prediction:
-    """Run the network on the pieces of one recording, and conclude."""
-    rows = np.empty((len(heard.pieces), len(judge.card.labels)), np.float32)
-    for batch in batches([len(piece) for piece in heard.pieces], judge.card.sample_rate):
-        rows[batch] = network(np.stack([heard.pieces[index] for index in batch]))
-    return judge.conclude(heard, rows)
+def run_network(predictor: Predictor, network: Network, recording: PreparedRecording) -> Prediction:
+    """Run the network on the pieces of one recording, and make the prediction of its answers."""
+    rows = np.empty((len(recording.pieces), len(predictor.card.labels)), np.float32)
+    lengths = [len(piece) for piece in recording.pieces]
+    for batch in batches(lengths, predictor.card.sample_rate):
+        rows[batch] = network(np.stack([recording.pieces[index] for index in batch]))
+    return predictor.postprocess(recording, rows)
 
 
 @dataclass(frozen=True, slots=True)
-class _Crew:
+class BatchPredictor:
     """The two steps that the threads do; each starts its work and gives a way to wait for it."""
 
-    judge: Judge
+    predictor: Predictor
     network: Network
     pool: ThreadPoolExecutor
 
-    def hear(self, sources: list[Source]) -> Callable[[], list[Heard | Prediction]]:
+    def preprocess(self, sources: list[Source]) -> Callable[[], list[Prepared]]:
         """Decode, gate and cut a group."""
-        futures = [self.pool.submit(self._hear_one, source) for source in sources]
+        futures = [self.pool.submit(self._preprocess_one, source) for source in sources]
         return lambda: [future.result() for future in futures]
 
-    def _hear_one(self, source: Source) -> Heard | Prediction:
-        try:
-            heard = self.judge.hear(source)
-            if isinstance(heard, Heard) and heard.duration > LONG_SECONDS:
-                return run_pieces(self.judge, self.network, heard)
-        except (SottovoceError, MemoryError) as error:
-            return self.judge.fail(source, error)
-        return heard
-
-    def _stacked(self, same: list[Samples]) -> Probabilities:
-        return self.network(np.stack(same))
-
-    def run(self, group: list[Heard | Prediction]) -> Callable[[], list[Prediction]]:
+    def run(self, group: list[Prepared]) -> Callable[[], list[Prediction]]:
         """Run the network on a group's pieces, those of equal length together."""
-        waiting = [heard for heard in group if isinstance(heard, Heard)]
-        cut = [piece for heard in waiting for piece in heard.pieces]
+        recordings = [item for item in group if isinstance(item, PreparedRecording)]
+        cut = [piece for recording in recordings for piece in recording.pieces]
         runs: list[tuple[list[int], Future[Probabilities]]] = [
-            (batch, self.pool.submit(self._stacked, [cut[index] for index in batch]))
-            for batch in batches([len(piece) for piece in cut], self.judge.card.sample_rate)
+            (batch, self.pool.submit(self._run_batch, [cut[index] for index in batch]))
+            for batch in batches([len(piece) for piece in cut], self.predictor.card.sample_rate)
         ]
 
         def finish() -> list[Prediction]:
-            rows = np.empty((len(cut), len(self.judge.card.labels)), np.float32)
+            rows = np.empty((len(cut), len(self.predictor.card.labels)), np.float32)
+            failed = np.zeros(len(cut), bool)
             for batch, future in runs:
-                rows[batch] = future.result()
-            ends = itertools.accumulate(len(heard.pieces) for heard in waiting)
-            answers = iter(np.split(rows, list(ends)))
+                try:
+                    rows[batch] = future.result()
+                except (SottovoceError, MemoryError):
+                    failed[batch] = True
+            ends = list(itertools.accumulate(len(recording.pieces) for recording in recordings))
+            answers = zip(np.split(rows, ends), np.split(failed, ends), strict=True)
             return [
-                self.judge.conclude(heard, next(answers)) if isinstance(heard, Heard) else heard
-                for heard in group
+                self._conclude(item, *next(answers))
+                if isinstance(item, PreparedRecording)
+                else item
+                for item in group
             ]
 
         return finish
+
+    def _preprocess_one(self, source: Source) -> Prepared:
+        try:
+            prepared = self.predictor.preprocess(source)
+            if isinstance(prepared, PreparedRecording) and prepared.duration > LONG_SECONDS:
+                return run_network(self.predictor, self.network, prepared)
+        except (SottovoceError, MemoryError) as error:
+            return self.predictor.error(source, error)
+        return prepared
+
+    def _run_batch(self, same_length: list[Samples]) -> Probabilities:
+        return self.network(np.stack(same_length))
+
+    def _conclude(
+        self, recording: PreparedRecording, rows: Probabilities, failed: NDArray[np.bool_]
+    ) -> Prediction:
+        """The prediction; where a shared batch failed, of this recording alone, or its error."""
+        if not failed.any():
+            return self.predictor.postprocess(recording, rows)
+        try:
+            return run_network(self.predictor, self.network, recording)
+        except (SottovoceError, MemoryError) as error:
+            return self.predictor.error(recording.path or "", error).model_copy(
+                update={"source": recording.path, "duration": recording.duration}
+            )
 
 
 def _groups(sources: Iterable[Source], first: int) -> Iterator[list[Source]]:
@@ -108,14 +152,14 @@ def _groups(sources: Iterable[Source], first: int) -> Iterator[list[Source]]:
 
 
 def _ahead(
-    items: Iterable[Item], start: Callable[[Item], Callable[[], Result]]
-) -> Iterator[Result]:
+    items: Iterable[Item], start: Callable[[Item], Callable[[], Outcome]]
+) -> Iterator[Outcome]:
     """Start each item's work before waiting for that of the item before it."""
-    finish: Callable[[], Result] | None = None
+    finish: Callable[[], Outcome] | None = None
     for item in items:
-        following = start(item)
+        finish_next = start(item)
         if finish is not None:
             yield finish()
-        finish = following
+        finish = finish_next
     if finish is not None:
         yield finish()

@@ -24,8 +24,10 @@ from sottovoce.audio import Audio, Samples, Source
 from sottovoce.errors import AudioError, SottovoceError
 from sottovoce.inference.predictor import BATCH_SECONDS
 from sottovoce.inference.window import pieces
+from sottovoce.options import GateOptions
+from sottovoce.results import Status
 from sottovoce.text import describe
-from sottovoce.vad.gate import Gate, Status
+from sottovoce.vad.gate import Gate
 
 if TYPE_CHECKING:
     from sottovoce.models.model import Model
@@ -80,7 +82,7 @@ def explain(
     model: Model,
     source: Source,
     *,
-    gate: Gate | None = None,
+    gate: GateOptions | None = None,
     bands: int = BANDS,
     cells: bool = False,
 ) -> Explanation:
@@ -101,7 +103,7 @@ def explain(
         raise SottovoceError(f"bands is {bands}; expected 2 or more")
     card = model.card
     audio = Audio.read(source, sample_rate=card.sample_rate)
-    piece, first, last, before = _heard(model, audio, gate or Gate(), describe(source))
+    piece, first, last, before = _heard(model, audio, Gate(gate), describe(source))
     start, end = first / card.sample_rate, last / card.sample_rate
     count = int(np.clip(round((end - start) / MOMENT), 2, MOST_MOMENTS))
     mels = np.linspace(0.0, float(mel(min(HIGHEST, card.sample_rate / 2))), bands + 1)
@@ -142,7 +144,7 @@ def _heard(model: Model, audio: Audio, gate: Gate, name: str) -> tuple[Samples, 
         Its samples; which sample of the recording is its first, which comes after its last, and
         how many zeros stand before them.
     """
-    verdict = gate.judge(audio)
+    verdict = gate.check(audio)
     if verdict.status is not Status.OK:
         said = str(verdict.status).replace("_", " ")
         raise AudioError(f"{name}: {said}; there is no decision to explain")

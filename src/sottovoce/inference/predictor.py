@@ -1,4 +1,4 @@
-"""One recording's way from a source to a prediction, but for the run of the network itself."""
+"""From a recording to a prediction: what comes before the network runs, and what comes after."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -12,9 +12,10 @@ from sottovoce.audio import Audio, Samples, Source
 from sottovoce.errors import AudioError, SottovoceError
 from sottovoce.inference.window import pieces
 from sottovoce.models.card import Card
-from sottovoce.prediction import Prediction
+from sottovoce.options import PredictOptions
+from sottovoce.results import Prediction, Status
 from sottovoce.text import describe
-from sottovoce.vad.gate import Gate, Status
+from sottovoce.vad.gate import Gate
 
 Probabilities = NDArray[np.float32]
 
@@ -29,7 +30,7 @@ MAX_PEAK = 100.0
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class PreparedRecording:
     """A recording that passed the gate, cut into the pieces that the network is to hear."""
 
     path: str | None
@@ -37,15 +38,21 @@ class Heard:
     pieces: Sequence[Samples]
 
 
-@dataclass(frozen=True, slots=True)
-class Judge:
-    """What one call of `predict` asks: the model's card, the gate, and how sure it must be."""
+class Predictor:
+    """Prepares recordings for one model, and makes predictions of its answers.
 
-    card: Card
-    gate: Gate
-    min_confidence: float
+    Args:
+        card: of the model.
+        options: of the predictions.
+    """
 
-    def hear(self, source: Source) -> Heard | Prediction:
+    def __init__(self, card: Card, options: PredictOptions) -> None:
+        self.card = card
+        self.gate = Gate(options.gate)
+        given = options.min_confidence
+        self.min_confidence = card.min_confidence if given is None else given
+
+    def preprocess(self, source: Source) -> PreparedRecording | Prediction:
         """Decode, gate and cut; a `Prediction` already where there is nothing to judge.
 
         Raises:
@@ -56,64 +63,68 @@ class Judge:
             raise AudioError(
                 f"{describe(source)}: samples reach {audio.peak:.3g}; scale them to -1..1"
             )
-        verdict = self.gate.judge(audio)
+        found = self.gate.check(audio)
         path = source_path(source)
-        if verdict.status is Status.OK:
-            return Heard(path, audio.duration, pieces(audio, self.card.window, verdict.extent))
+        if found.status is Status.OK:
+            return PreparedRecording(
+                path, audio.duration, pieces(audio, self.card.window, found.extent)
+            )
         return Prediction(
-            status=verdict.status,
+            status=found.status,
             model=self.card.title,
             source=path,
             duration=audio.duration,
-            message=self._why(verdict.status),
+            message=self._message(found.status),
         )
 
-    def conclude(self, heard: Heard, rows: Probabilities) -> Prediction:
+    def postprocess(self, recording: PreparedRecording, rows: Probabilities) -> Prediction:
         """The prediction from the network's answers.
 
         Args:
-            heard: the recording.
+            recording: as prepared.
             rows: (pieces, classes), averaged in proportion to the pieces' lengths.
 
         Returns:
             `ok` or `uncertain`; `error` where the network's answer is not a number.
         """
-        lengths = [len(piece) for piece in heard.pieces]
+        lengths = [len(piece) for piece in recording.pieces]
         mean = np.average(rows.astype(np.float64), axis=0, weights=lengths)
         if not np.isfinite(mean).all():
-            name = heard.path or "the recording"
+            name = recording.path or "the recording"
             return Prediction(
                 status=Status.ERROR,
                 model=self.card.title,
-                source=heard.path,
-                duration=heard.duration,
+                source=recording.path,
+                duration=recording.duration,
                 message=f"{name}: the model's answer to it is not a number; try another model",
             )
         best = int(mean.argmax())
         confidence = float(mean[best])
-        sure = confidence >= self.min_confidence
+        status = Status.OK if confidence >= self.min_confidence else Status.UNCERTAIN
         return Prediction(
-            status=Status.OK if sure else Status.UNCERTAIN,
+            status=status,
             model=self.card.title,
-            source=heard.path,
-            duration=heard.duration,
+            source=recording.path,
+            duration=recording.duration,
             emotion=self.card.labels[best],
             confidence=confidence,
             probabilities=dict(zip(self.card.labels, mean.tolist(), strict=True)),
-            message="" if sure else "no emotion stands out",
+            message=status.words.sentence,
         )
 
-    def fail(self, source: Source, error: SottovoceError | MemoryError) -> Prediction:
+    def error(self, source: Source, error: SottovoceError | MemoryError) -> Prediction:
         """The prediction, of status `error`, for a source that could not be judged."""
         message = str(error) or f"{describe(source)}: not enough memory to decode it; split it"
         return Prediction(
             status=Status.ERROR, model=self.card.title, source=source_path(source), message=message
         )
 
-    def _why(self, status: Status) -> str:
+    def _message(self, status: Status) -> str:
+        """Why there is nothing to judge."""
         if status is Status.TOO_SHORT:
-            return f"too short to judge, {self.gate.min_duration:g} s are needed"
-        return "the recording is silent" if status is Status.SILENCE else "we hear no speech"
+            least = self.gate.options.min_duration
+            return f"{status.words.sentence}, {least:g} s are needed"
+        return status.words.sentence
 
 
 def batches(lengths: Sequence[int], sample_rate: int) -> list[list[int]]:

@@ -1,100 +1,52 @@
-"""What is said of a recording over time: segments, stretches of one emotion, and the summary."""
+"""Adjacent segments of one emotion merged, and the summary of a recording."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 from sottovoce.errors import SottovoceError
-from sottovoce.vad.gate import Status
+from sottovoce.results import Segment, Status, Summary
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """What is said of one stretch of time.
-
-    As in a `Prediction`, only the statuses `ok` and `uncertain` carry an emotion, a confidence and
-    probabilities.
-    """
-
-    start: float
-    """s from the start of the recording."""
-    end: float
-    """s; where the next segment of the channel starts."""
-    status: Status
-    emotion: str | None = None
-    """The label. With `hold` it may for a while not be the likeliest one."""
-    confidence: float | None = None
-    """The probability of `emotion`, 0 to 1, after smoothing."""
-    probabilities: Mapping[str, float] = field(default_factory=dict)
-    """label -> probability after smoothing, in the order of the model's labels; they sum to 1."""
-    channel: int | None = None
-    """1 for the first (left) channel, 2 for the second ...; None where they were mixed."""
-
-    @property
-    def duration(self) -> float:
-        """Length in seconds."""
-        return self.end - self.start
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values.
-
-        The keys are start, end, channel, status, emotion, confidence, probabilities.
-        """
-        return {
-            "start": round(self.start, 6),
-            "end": round(self.end, 6),
-            "channel": self.channel,
-            "status": str(self.status),
-            "emotion": self.emotion,
-            "confidence": self.confidence,
-            "probabilities": dict(self.probabilities),
-        }
-
-    def to_json(self) -> str:
-        """`to_dict` as JSON on one line."""
-        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
-
-
-def stretches(segments: Iterable[Segment]) -> Iterator[Segment]:
+def merge_segments(segments: Iterable[Segment]) -> Iterator[Segment]:
     """Join adjacent segments of one channel that say the same, each given when it has ended.
 
     "The same" is one emotion, be it `ok` or `uncertain`, or one status without an emotion. A
-    stretch has the mean of its segments' probabilities in proportion to their length, and of the
-    two statuses the one that lasted longer.
+    merged segment has the mean of its segments' probabilities in proportion to their length, and
+    of the two statuses the one that lasted longer.
 
     Args:
         segments: in order of time; channels may take turns.
     """
-    joiner = Joiner()
+    merger = SegmentMerger()
     for segment in segments:
-        yield from joiner.add(segment)
-    yield from joiner.going_on()
+        yield from merger.add(segment)
+    yield from merger.unfinished()
 
 
-class Joiner:
-    """`stretches`, fed one segment at a time."""
+class SegmentMerger:
+    """`merge_segments`, fed one segment at a time."""
 
     def __init__(self) -> None:
-        self._open: dict[int | None, _Stretch] = {}
+        self._open: dict[int | None, _OpenSegment] = {}
 
     def add(self, segment: Segment) -> list[Segment]:
-        """Take the next segment; give the stretch that it ended, if any."""
-        going_on = self._open.get(segment.channel)
-        if going_on is not None and going_on.takes(segment):
-            going_on.add(segment)
+        """Take the next segment; give the merged segment that it ended, if any."""
+        current = self._open.get(segment.channel)
+        if current is not None and current.continues_with(segment):
+            current.add(segment)
             return []
-        self._open[segment.channel] = _Stretch(segment)
-        return [] if going_on is None else [going_on.joined()]
+        self._open[segment.channel] = _OpenSegment(segment)
+        return [] if current is None else [current.merged()]
 
-    def going_on(self) -> list[Segment]:
-        """The stretches that have not ended, as far as they go, in order of their start."""
-        return sorted((one.joined() for one in self._open.values()), key=lambda one: one.start)
+    def unfinished(self) -> list[Segment]:
+        """The merged segments that have not ended, as far as they go, in order of their start."""
+        return sorted(
+            (current.merged() for current in self._open.values()), key=lambda merged: merged.start
+        )
 
 
-class _Stretch:
+class _OpenSegment:
     """Segments that say the same, summed up."""
 
     def __init__(self, first: Segment) -> None:
@@ -103,7 +55,7 @@ class _Stretch:
         self._sums = dict.fromkeys(first.probabilities, 0.0)
         self.add(first)
 
-    def takes(self, segment: Segment) -> bool:
+    def continues_with(self, segment: Segment) -> bool:
         """Whether a segment says the same."""
         if self._first.emotion is None:
             return segment.status is self._first.status
@@ -115,7 +67,7 @@ class _Stretch:
         for label, probability in segment.probabilities.items():
             self._sums[label] += probability * segment.duration
 
-    def joined(self) -> Segment:
+    def merged(self) -> Segment:
         total = sum(self._seconds.values())
         means = {label: weighted / total for label, weighted in self._sums.items()}
         emotion = self._first.emotion
@@ -130,94 +82,77 @@ class _Stretch:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """A recording, or one channel of it, in a few figures."""
-
-    duration: float
-    """s that were heard, of all channels together."""
-    shares: Mapping[str, float]
-    """label -> share of the time in which an emotion was heard (status `ok`), in the order of the
-    model's labels. They sum to 1, or are all 0 where none was heard."""
-    statuses: Mapping[Status, float]
-    """status -> share of the whole time; those that occurred. They sum to 1."""
-    changes: int
-    """How often the emotion became another one, pauses left out."""
-    longest: Segment | None
-    """The longest stretch of one emotion, as of `stretches`; None where none was heard."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values under the same names."""
-        return {
-            "duration": round(self.duration, 6),
-            "shares": dict(self.shares),
-            "statuses": {str(status): share for status, share in self.statuses.items()},
-            "changes": self.changes,
-            "longest": None if self.longest is None else self.longest.to_dict(),
-        }
-
-
-class Tally:
+class SummaryBuilder:
     """Makes the summary of the segments added so far, in memory that does not grow with them."""
 
     def __init__(self, labels: Sequence[str]) -> None:
         self._labels = labels
-        self._channels: dict[int | None, _Count] = {}
+        self._channels: dict[int | None, _ChannelTotals] = {}
 
     def add(self, segment: Segment) -> None:
         """Count the next segment of its channel."""
-        self._channels.setdefault(segment.channel, _Count()).add(segment)
+        self._channels.setdefault(segment.channel, _ChannelTotals()).add(segment)
 
     def summary(self, channel: int | None = None) -> Summary:
-        """Of one channel, or of all together: their times added up, the longest of all stretches.
+        """Of one channel, or of all together: times added up, the longest of all merged segments.
 
         Raises:
             SottovoceError: no segment is of that channel.
         """
-        counts = list(self._channels.values())
+        totals = list(self._channels.values())
         if channel is not None:
             if channel not in self._channels:
-                known = ", ".join(str(one) for one in self._channels if one is not None)
+                known = ", ".join(str(number) for number in self._channels if number is not None)
                 raise SottovoceError(f"no channel {channel}; there are: {known or 'none apart'}")
-            counts = [self._channels[channel]]
-        heard = {label: sum(one.heard.get(label, 0.0) for one in counts) for label in self._labels}
-        lasted = {status: sum(one.lasted.get(status, 0.0) for one in counts) for status in Status}
-        duration, judged = sum(lasted.values()), sum(heard.values())
-        longest = [one for count in counts if (one := count.longest()) is not None]
+            totals = [self._channels[channel]]
+        emotions = {
+            label: sum(total.emotion_seconds.get(label, 0.0) for total in totals)
+            for label in self._labels
+        }
+        statuses = {
+            status: sum(total.status_seconds.get(status, 0.0) for total in totals)
+            for status in Status
+        }
+        duration, judged = sum(statuses.values()), sum(emotions.values())
+        longest = [found for total in totals if (found := total.longest()) is not None]
         return Summary(
             duration=duration,
-            shares={label: seconds and seconds / judged for label, seconds in heard.items()},
-            statuses={one: seconds / duration for one, seconds in lasted.items() if seconds},
-            changes=sum(one.changes for one in counts),
-            longest=max(longest, key=lambda one: one.duration, default=None),
+            shares={label: seconds and seconds / judged for label, seconds in emotions.items()},
+            statuses={status: s / duration for status, s in statuses.items() if s},
+            changes=sum(total.changes for total in totals),
+            longest=max(longest, key=lambda segment: segment.duration, default=None),
         )
 
 
-class _Count:
+class _ChannelTotals:
     """One channel's sums."""
 
     def __init__(self) -> None:
-        self.heard: dict[str, float] = {}
-        self.lasted: dict[Status, float] = {}
+        self.emotion_seconds: dict[str, float] = {}
+        self.status_seconds: dict[Status, float] = {}
         self.changes = 0
         self._emotion: str | None = None
-        self._joiner = Joiner()
+        self._merger = SegmentMerger()
         self._longest: Segment | None = None
 
     def add(self, segment: Segment) -> None:
-        self.lasted[segment.status] = self.lasted.get(segment.status, 0.0) + segment.duration
+        self.status_seconds[segment.status] = (
+            self.status_seconds.get(segment.status, 0.0) + segment.duration
+        )
         if segment.status is Status.OK and segment.emotion is not None:
             emotion = segment.emotion
-            self.heard[emotion] = self.heard.get(emotion, 0.0) + segment.duration
+            self.emotion_seconds[emotion] = (
+                self.emotion_seconds.get(emotion, 0.0) + segment.duration
+            )
             self.changes += self._emotion not in (None, emotion)
             self._emotion = emotion
-        for stretch in self._joiner.add(segment):
-            self._longest = _longer(self._longest, stretch)
+        for merged in self._merger.add(segment):
+            self._longest = _longer(self._longest, merged)
 
     def longest(self) -> Segment | None:
         longest = self._longest
-        for stretch in self._joiner.going_on():
-            longest = _longer(longest, stretch)
+        for merged in self._merger.unfinished():
+            longest = _longer(longest, merged)
         return longest
 
 

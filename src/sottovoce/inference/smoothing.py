@@ -12,20 +12,26 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from sottovoce.inference.segments import Segment
-from sottovoce.plan import Plan
-from sottovoce.vad.gate import Status
+from sottovoce.options import TimelineOptions
+from sottovoce.results import Segment, Status
 
 Row = NDArray[np.float64]
 """(classes,), probabilities of the labels."""
 
-DWELL = 3.0
+MEAN_DURATION = 3.0
 """s that an emotion lasts on average, in the hidden Markov model; docs/timeline.md says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """One segment before smoothing: with probabilities, or with a status that says why not."""
+class UnsmoothedSegment:
+    """One segment before smoothing: with probabilities, or with a status that says why not.
+
+    Attributes:
+        start: s.
+        end: s.
+        status: of the window.
+        row: (classes,), None where there is nothing to judge.
+    """
 
     start: float
     end: float
@@ -36,40 +42,50 @@ class Judged:
 class Smoother:
     """Turns what was said of each window of one channel into segments, in order.
 
-    A segment comes out `plan.lag` windows after it went in, and the rest with `finish`.
+    A segment comes out `options.lookahead_windows` windows after it went in, and the rest with
+    `finish`.
     """
 
     def __init__(
-        self, labels: Sequence[str], plan: Plan, min_confidence: float, channel: int | None
+        self,
+        labels: Sequence[str],
+        options: TimelineOptions,
+        min_confidence: float,
+        channel: int | None,
     ) -> None:
         self._labels = labels
         self._min_confidence = min_confidence
         self._channel = channel
-        self._lag = plan.lag
-        self._smoothed = _method(plan, len(labels))
-        self._held = Hold(math.ceil(plan.hold / plan.hop - 1e-9))
-        self._waiting: deque[Judged] = deque()
+        self._lookahead = options.lookahead_windows
+        self._smooth = _method(options, len(labels))
+        self._hysteresis = Hysteresis(math.ceil(options.hold / options.hop - 1e-9))
+        self._pending: deque[UnsmoothedSegment] = deque()
 
-    def take(self, judged: Judged) -> list[Segment]:
+    def add(self, segment: UnsmoothedSegment) -> list[Segment]:
         """The segments that became final with one more window; at most one."""
-        self._waiting.append(judged)
-        return [self._next()] if len(self._waiting) > self._lag else []
+        self._pending.append(segment)
+        return [self._next()] if len(self._pending) > self._lookahead else []
 
     def finish(self) -> list[Segment]:
         """The segments that waited for more."""
-        return [self._next() for _ in range(len(self._waiting))]
+        return [self._next() for _ in range(len(self._pending))]
 
     def _next(self) -> Segment:
-        judged = self._waiting.popleft()
-        later = [other.row for other in islice(self._waiting, self._lag)]
-        row = self._smoothed(judged.row, later)
-        label = self._held(row)
+        segment = self._pending.popleft()
+        later = [other.row for other in islice(self._pending, self._lookahead)]
+        row = self._smooth(segment.row, later)
+        label = self._hysteresis(row)
         if row is None or label is None:
-            return Segment(judged.start, judged.end, judged.status, channel=self._channel)
+            return Segment(
+                start=segment.start,
+                end=segment.end,
+                status=segment.status,
+                channel=self._channel,
+            )
         confidence = float(row[label])
         return Segment(
-            start=judged.start,
-            end=judged.end,
+            start=segment.start,
+            end=segment.end,
             status=Status.OK if confidence >= self._min_confidence else Status.UNCERTAIN,
             emotion=self._labels[label],
             confidence=confidence,
@@ -78,8 +94,8 @@ class Smoother:
         )
 
 
-class Hold:
-    """Hysteresis: a label gives way to a likelier one only when it has lasted a while.
+class Hysteresis:
+    """A label gives way to a likelier one only when it has lasted a while.
 
     A pause counts neither for nor against it; but one as long as that forgets the label.
 
@@ -112,10 +128,14 @@ Method = Callable[[Row | None, Sequence[Row | None]], Row | None]
 probabilities wherever it was given some."""
 
 
-def _method(plan: Plan, classes: int) -> Method:
-    if plan.smoothing == "off":
+def _method(options: TimelineOptions, classes: int) -> Method:
+    if options.smoothing == "off":
         return lambda row, later: row
-    return Mean() if plan.smoothing == "mean" else HiddenMarkov(classes, plan.hop, plan.window)
+    return (
+        Mean()
+        if options.smoothing == "mean"
+        else HiddenMarkov(classes, options.hop, options.window)
+    )
 
 
 class Mean:
@@ -129,16 +149,16 @@ class Mean:
         before, self._before = self._before, row
         if row is None:
             return None
-        near = [one for one in (before, row, *later[:1]) if one is not None]
-        return cast(Row, np.mean(near, axis=0))
+        neighbours = [other for other in (before, row, *later[:1]) if other is not None]
+        return cast(Row, np.mean(neighbours, axis=0))
 
 
 class HiddenMarkov:
     """Emotions as the states of a hidden Markov model, of which the windows tell.
 
-    In the time of one hop the emotion stays with probability exp(-hop / `DWELL`), and else becomes
-    any other alike. A window's probabilities, over equal priors, stand for its likelihoods, as in
-    hybrid models (Bourlard and Morgan, Connectionist Speech Recognition, 1994). As windows
+    In the time of one hop the emotion stays with probability exp(-hop / `MEAN_DURATION`), and else
+    becomes any other alike. A window's probabilities, over equal priors, stand for its likelihoods,
+    as in hybrid models (Bourlard and Morgan, Connectionist Speech Recognition, 1994). As windows
     overlap, each part of the sound would count window / hop times: likelihoods are taken to the
     power of hop / window. Windows without speech tell nothing.
 
@@ -148,7 +168,7 @@ class HiddenMarkov:
     """
 
     def __init__(self, classes: int, hop: float, window: float) -> None:
-        stay = math.exp(-hop / DWELL)
+        stay = math.exp(-hop / MEAN_DURATION)
         self._step = np.full((classes, classes), (1 - stay) / max(1, classes - 1))
         np.fill_diagonal(self._step, stay)
         self._power = hop / window
@@ -161,8 +181,10 @@ class HiddenMarkov:
         if row is None:
             return None
         backward = np.ones_like(self._forward)
-        for following in reversed(later):
-            backward = self._step @ (self._likelihood(following) * backward)
+        for next_row in reversed(later):
+            backward = self._step @ (self._likelihood(next_row) * backward)
+            # Scaled by a power of two, which rounds nothing; a product of many would underflow.
+            backward = np.ldexp(backward, -int(np.frexp(backward.max())[1]))
         both = self._forward * backward
         return cast(Row, both / both.sum())
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any
 
 from numpy.typing import NDArray
 
 from sottovoce.errors import SottovoceError
-from sottovoce.inference.framing import Window
-from sottovoce.inference.pipeline import Following
-from sottovoce.inference.segments import Segment, Summary
-from sottovoce.plan import Options, Plan
-
-if TYPE_CHECKING:
-    from sottovoce.models.model import Model
+from sottovoce.inference.framing import Frame
+from sottovoce.inference.pipeline import TimelinePipeline
+from sottovoce.inference.predictor import Network, Predictor
+from sottovoce.options import TimelineOptions
+from sottovoce.results import Segment, Summary
 
 
 class Stream:
     """Says how something is said while it is being said.
 
-        stream = Stream(model, sample_rate=48_000)
+        stream = model.stream(sample_rate=48_000)
         for samples in microphone:
             for segment in stream.feed(samples):
                 print(segment.start, segment.emotion)
@@ -30,24 +28,26 @@ class Stream:
     used from one thread at a time; many streams may share a model.
 
     Args:
-        model: what judges.
+        predictor: of the model.
+        network: of the model.
         sample_rate: of the samples that will come, Hz.
-        options: the fields of `sottovoce.plan.Plan`: window, hop, lookahead, smoothing, hold,
-            channels, gate, min_confidence.
+        options: of the timeline.
 
     Raises:
-        SottovoceError: an option is out of its range.
-        AudioError: the sample rate is.
+        SottovoceError: an option does not go with the model.
+        AudioError: the sample rate is out of its range.
     """
 
-    def __init__(self, model: Model, sample_rate: int, **options: Unpack[Options]) -> None:
-        self._following = Following(model, sample_rate, Plan(**options))
+    def __init__(
+        self, predictor: Predictor, network: Network, sample_rate: int, options: TimelineOptions
+    ) -> None:
+        self._pipeline = TimelinePipeline(predictor, network, sample_rate, options)
         self._finished = False
 
     @property
     def sample_rate(self) -> int:
         """Of the samples that are fed, Hz."""
-        return self._following.rate
+        return self._pipeline.sample_rate
 
     def feed(self, samples: NDArray[Any]) -> list[Segment]:
         """Hear the next samples.
@@ -67,23 +67,27 @@ class Stream:
         """
         if self._finished:
             raise SottovoceError("the stream is finished; make a new one")
-        return self._segments(self._following.windows(samples))
+        return self._segments(self._pipeline.frames(samples))
 
     def finish(self) -> list[Segment]:
         """The rest, after the last sample; nothing when asked again."""
         if self._finished:
             return []
         self._finished = True
-        return self._segments(self._following.last_windows()) + self._following.last_settled()
+        return self._segments(self._pipeline.last_frames()) + self._pipeline.last_segments()
 
     def summary(self, channel: int | None = None) -> Summary:
-        """What was said so far: of one channel, or of all together.
+        """The segments so far in a few figures: of one channel, or of all together.
 
         Raises:
             SottovoceError: there is no such channel.
         """
-        return self._following.tally.summary(channel)
+        return self._pipeline.summary(channel)
 
-    def _segments(self, windows: list[tuple[int, Window]]) -> list[Segment]:
-        judge, settle = self._following.judge, self._following.settle
-        return [segment for place, one in windows for segment in settle(place, judge(one))]
+    def _segments(self, frames: list[tuple[int, Frame]]) -> list[Segment]:
+        pipeline = self._pipeline
+        return [
+            segment
+            for channel, frame in frames
+            for segment in pipeline.smooth(channel, pipeline.predict(frame))
+        ]

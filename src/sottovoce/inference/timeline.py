@@ -6,28 +6,25 @@ from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import Any, Self
 
 from numpy.typing import NDArray
 
 from sottovoce.audio import Audio, Source
 from sottovoce.audio.decode import decode
 from sottovoce.audio.libsndfile import BLOCK
-from sottovoce.errors import AudioError, SottovoceError
-from sottovoce.inference.framing import Window
-from sottovoce.inference.pipeline import Following
-from sottovoce.inference.predictor import source_path
-from sottovoce.inference.segments import Segment, Summary
-from sottovoce.inference.smoothing import Judged
-from sottovoce.plan import Options, Plan
-from sottovoce.processors import processors
+from sottovoce.errors import AudioError
+from sottovoce.inference.batch_predictor import number_of_workers
+from sottovoce.inference.framing import Frame
+from sottovoce.inference.pipeline import TimelinePipeline
+from sottovoce.inference.predictor import Network, Predictor, source_path
+from sottovoce.inference.smoothing import UnsmoothedSegment
+from sottovoce.options import TimelineOptions
+from sottovoce.results import Segment, Summary
 from sottovoce.text import describe
 
-if TYPE_CHECKING:
-    from sottovoce.models.model import Model
-
 AHEAD = 8
-"""Windows for each thread that may wait to be judged; it bounds the memory."""
+"""Frames for each thread that may wait for the network; it bounds the memory."""
 
 
 class Timeline(Iterator[Segment]):
@@ -37,37 +34,35 @@ class Timeline(Iterator[Segment]):
             print(f"{segment.start:.0f} s: {segment.emotion or segment.status}")
 
     It can be gone through once. It is a `Stream` fed with the file's blocks, with the network
-    running in threads meanwhile.
+    running in threads meanwhile. `Model.timeline` makes it.
 
     Args:
-        model: what judges.
+        predictor: of the model.
+        network: of the model.
         source: as for `Model.predict`; opened at once.
+        options: of the timeline.
         workers: threads for the network; if None, one a processor, at most 4.
-        options: as for `Stream`.
 
     Raises:
         AudioError: the source cannot be opened or decoded, then or while it is read.
-        SottovoceError: an option is out of its range.
+        SottovoceError: an option does not go with the model, or `workers` is not at least 1.
     """
 
     def __init__(
         self,
-        model: Model,
+        predictor: Predictor,
+        network: Network,
         source: Source,
-        *,
+        options: TimelineOptions,
         workers: int | None = None,
-        **options: Unpack[Options],
     ) -> None:
-        workers = min(4, processors()) if workers is None else workers
-        if workers < 1:
-            raise SottovoceError(f"workers is {workers}; expected 1 or more")
+        self._workers = number_of_workers(workers)
         self.source = source_path(source)
         """The path of the recording, None where it has none."""
         self._name = describe(source)
-        self._workers = workers
         with ExitStack() as stack:
             rate, self._blocks = _opened(source, stack)
-            self._following = Following(model, rate, Plan(**options))
+            self._pipeline = TimelinePipeline(predictor, network, rate, options)
             self._open = stack.pop_all()
         self._segments = self._run()
 
@@ -78,12 +73,12 @@ class Timeline(Iterator[Segment]):
         return next(self._segments)
 
     def summary(self, channel: int | None = None) -> Summary:
-        """What was said so far: of one channel, or of all together.
+        """The segments so far in a few figures: of one channel, or of all together.
 
         Raises:
             SottovoceError: there is no such channel.
         """
-        return self._following.tally.summary(channel)
+        return self._pipeline.summary(channel)
 
     def close(self) -> None:
         """Stop, and let go of the recording; done by itself at its end."""
@@ -97,30 +92,30 @@ class Timeline(Iterator[Segment]):
         self.close()
 
     def _run(self) -> Generator[Segment, None, None]:
-        """The steps of the stream, the network a little ahead in threads."""
-        following = self._following
+        """The steps of the pipeline, the network a little ahead in threads."""
+        pipeline = self._pipeline
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="sottovoce")
-        waiting: deque[tuple[int, Future[Judged]]] = deque()
+        running: deque[tuple[int, Future[UnsmoothedSegment]]] = deque()
         try:
-            for channel, window in self._windows():
-                waiting.append((channel, pool.submit(following.judge, window)))
-                while len(waiting) > AHEAD * self._workers or (waiting and waiting[0][1].done()):
-                    first, future = waiting.popleft()
-                    yield from following.settle(first, future.result())
-            for channel, future in waiting:
-                yield from following.settle(channel, future.result())
-            yield from following.last_settled()
+            for channel, frame in self._frames():
+                running.append((channel, pool.submit(pipeline.predict, frame)))
+                while len(running) > AHEAD * self._workers or (running and running[0][1].done()):
+                    first, future = running.popleft()
+                    yield from pipeline.smooth(first, future.result())
+            for channel, future in running:
+                yield from pipeline.smooth(channel, future.result())
+            yield from pipeline.last_segments()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
             self._open.close()
 
-    def _windows(self) -> Iterator[tuple[int, Window]]:
+    def _frames(self) -> Iterator[tuple[int, Frame]]:
         for block in self._blocks:
             try:
-                yield from self._following.windows(block.T)
+                yield from self._pipeline.frames(block.T)
             except AudioError as error:
                 raise AudioError(f"{self._name}: {error}") from None
-        yield from self._following.last_windows()
+        yield from self._pipeline.last_frames()
 
 
 def _opened(source: Source, stack: ExitStack) -> tuple[int, Iterator[NDArray[Any]]]:

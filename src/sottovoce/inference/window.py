@@ -11,13 +11,13 @@ import numpy as np
 from sottovoce.audio import Audio, Samples
 
 if TYPE_CHECKING:
-    from sottovoce.models.card import Window
+    from sottovoce.models.card import WindowPolicy
 
 TOLERANCE = 1e-9
 """Slack, in grid steps, for bounds such as 0.3 s that are no exact multiple in binary."""
 
 
-def pieces(audio: Audio, window: Window, speech: tuple[float, float] | None) -> list[Samples]:
+def pieces(audio: Audio, window: WindowPolicy, speech: tuple[float, float] | None) -> list[Samples]:
     """Cut a recording into the pieces that a model is run on.
 
     With `window.trim` "speech" the recording is first cut to the extent of speech and `margin`

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
-from pydantic import BaseModel, ConfigDict
-
 from sottovoce.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -17,15 +15,6 @@ if TYPE_CHECKING:
     from sottovoce.learn.networks import Network
 
 T = TypeVar("T")
-
-
-class Options(BaseModel):
-    """A table of a recipe: unknown keys are refused, values do not change.
-
-    Give every field a `description` (with its unit) and bounds: they are the user's documentation.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def frontends() -> Mapping[str, type[FrontEnd]]:
@@ -54,10 +43,7 @@ def _import(package: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("sottovoce"):
             raise
-        raise MissingExtraError(
-            f"this needs the learning half ({error.name} is not installed): "
-            "pip install 'sottovoce[learn]'"
-        ) from error
+        raise MissingExtraError("the learning half", error.name, "learn") from error
 
 
 def _classes(package: ModuleType, base: type[T]) -> dict[str, type[T]]:

@@ -5,18 +5,13 @@ import hashlib
 import reprlib
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from sottovoce.errors import ModelError
+from sottovoce.options import StrictModel
 
 SCHEMA_VERSION = 2
 """The version of the card's schema that this Sottovoce writes and reads."""
-
-
-class _Part(BaseModel):
-    """Every part of a card: frozen, no unknown keys, no infinite or missing numbers."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def speaker_hash(speaker: str) -> str:
@@ -28,7 +23,7 @@ def speaker_hash(speaker: str) -> str:
     return hashlib.sha256(speaker.encode()).hexdigest()[:16]
 
 
-class Window(_Part):
+class WindowPolicy(StrictModel):
     """How a recording is cut before the model hears it; `inference.window.pieces` does it."""
 
     trim: Literal["speech", "none"]
@@ -49,7 +44,7 @@ class Window(_Part):
         return self
 
 
-class Calibration(_Part):
+class Calibration(StrictModel):
     """How the probabilities were calibrated; the temperature is already inside the graph."""
 
     method: Literal["temperature", "none"]
@@ -65,7 +60,7 @@ class Calibration(_Part):
         return self
 
 
-class CorpusInfo(_Part):
+class CorpusInfo(StrictModel):
     """A corpus that the model was trained on."""
 
     name: str
@@ -84,7 +79,7 @@ class CorpusInfo(_Part):
         return self
 
 
-class ProtocolInfo(_Part):
+class ProtocolInfo(StrictModel):
     """How the figures were measured."""
 
     name: str
@@ -95,7 +90,7 @@ class ProtocolInfo(_Part):
     note: str
 
 
-class Figure(_Part):
+class Figure(StrictModel):
     """One measured figure with its 95 % interval."""
 
     metric: str
@@ -114,7 +109,7 @@ class Figure(_Part):
         return self
 
 
-class EncoderInfo(_Part):
+class EncoderInfo(StrictModel):
     """The pretrained encoder that a model's graph stands on; it is not in the model's file.
 
     Everything but its name says what the encoder gives: two that agree in it are interchangeable.
@@ -158,7 +153,7 @@ class EncoderInfo(_Part):
             raise ModelError(f"encoder: {_first_problem(error)}") from None
 
 
-class Card(_Part):
+class Card(StrictModel):
     """Everything needed to use a model, and to know how far to trust it."""
 
     schema_version: Literal[2]
@@ -170,7 +165,7 @@ class Card(_Part):
     """The emotions, in the order of the model's outputs."""
     sample_rate: int = Field(ge=1000, le=384_000)
     """Hz, of the waveform that the graph takes."""
-    window: Window
+    window: WindowPolicy
     min_confidence: float = Field(ge=0, le=1)
     """Below this probability of the likeliest emotion a prediction is `uncertain`."""
     calibration: Calibration

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import onnxruntime
 
-from sottovoce.cache import cache_folder
 from sottovoce.errors import ModelError
 from sottovoce.models.card import EncoderInfo
 from sottovoce.models.model_file import ENCODER_KEY, read_card
 from sottovoce.models.session import check_end, open_session
+from sottovoce.system import cache_folder
 from sottovoce.text import describe
 
 

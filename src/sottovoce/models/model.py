@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any, Self, Unpack
+from typing import Any, Self
 
 import numpy as np
 import onnxruntime
@@ -10,19 +10,17 @@ from numpy.typing import NDArray
 
 from sottovoce.audio import Source
 from sottovoce.errors import AudioError, ModelError, SottovoceError
-from sottovoce.inference.batch_predictor import predict_many, run_pieces
-from sottovoce.inference.predictor import Judge, Probabilities
+from sottovoce.inference.batch_predictor import number_of_workers, predict_many, run_network
+from sottovoce.inference.predictor import Predictor, Probabilities
 from sottovoce.inference.stream import Stream
 from sottovoce.inference.timeline import Timeline
 from sottovoce.models.card import Card
 from sottovoce.models.encoder import encoded_axes, open_encoder
 from sottovoce.models.model_file import read_model_file
 from sottovoce.models.session import check_end, open_session
-from sottovoce.plan import Options
-from sottovoce.prediction import Prediction
-from sottovoce.processors import processors
+from sottovoce.options import GateOptions, PredictOptions, TimelineOptions
+from sottovoce.results import Prediction, Status
 from sottovoce.text import describe, one_line
-from sottovoce.vad.gate import Gate, Status
 
 
 class Model:
@@ -111,13 +109,17 @@ class Model:
         return np.asarray(rows, dtype=np.float32)
 
     def predict(
-        self, source: Source, *, gate: Gate | None = None, min_confidence: float | None = None
+        self,
+        source: Source,
+        *,
+        gate: GateOptions | None = None,
+        min_confidence: float | None = None,
     ) -> Prediction:
         """The emotion in one recording.
 
         Args:
             source: a path, the bytes of a file, a binary file object, (array, rate) or `Audio`.
-            gate: when there is nothing to judge; the default gate if None.
+            gate: when there is nothing to judge; the defaults if None.
             min_confidence: below it the status is `uncertain`, 0 to 1; the card's own if None.
 
         Raises:
@@ -125,11 +127,11 @@ class Model:
                 answer is not a number.
             SottovoceError: `min_confidence` is not within 0 to 1.
         """
-        judge = self._judge(gate, min_confidence)
-        heard = judge.hear(source)
-        if isinstance(heard, Prediction):
-            return heard
-        prediction = run_pieces(judge, self.probabilities, heard)
+        predictor = self._predictor(_options(gate, min_confidence))
+        prepared = predictor.preprocess(source)
+        if isinstance(prepared, Prediction):
+            return prepared
+        prediction = run_network(predictor, self.probabilities, prepared)
         if prediction.status is Status.ERROR:
             raise AudioError(prediction.message)
         return prediction
@@ -138,7 +140,7 @@ class Model:
         self,
         sources: Iterable[Source],
         *,
-        gate: Gate | None = None,
+        gate: GateOptions | None = None,
         min_confidence: float | None = None,
         workers: int | None = None,
     ) -> Iterator[Prediction]:
@@ -156,36 +158,38 @@ class Model:
         Raises:
             SottovoceError: an argument is out of its range.
         """
-        workers = min(4, processors()) if workers is None else workers
-        if workers < 1:
-            raise SottovoceError(f"workers is {workers}; expected 1 or more")
-        judge = self._judge(gate, min_confidence)
-        return predict_many(judge, self.probabilities, sources, workers)
+        threads = number_of_workers(workers)
+        predictor = self._predictor(_options(gate, min_confidence))
+        return predict_many(predictor, self.probabilities, sources, threads)
 
-    def timeline(
-        self, source: Source, *, workers: int | None = None, **options: Unpack[Options]
-    ) -> Timeline:
+    def timeline(self, source: Source, *, workers: int | None = None, **options: Any) -> Timeline:
         """Emotion over time in a recording of any length, segment by segment as it is read.
 
         Args:
             source: as for `predict`.
             workers: threads for the network; if None, one a processor, at most 4.
-            options: window=3.0, hop=1.0 and the other fields of `sottovoce.plan.Plan`.
+            options: window=3.0, hop=1.0 and the other fields of `TimelineOptions`.
 
         Raises:
             AudioError: the source cannot be opened or decoded, then or while it is read.
-            SottovoceError: an option is out of its range.
+            SottovoceError: an option is unknown or out of its range.
         """
-        return Timeline(self, source, workers=workers, **options)
+        chosen = TimelineOptions(**options)
+        predictor = self._predictor(chosen)
+        return Timeline(predictor, self.probabilities, source, chosen, workers)
 
-    def stream(self, sample_rate: int, **options: Unpack[Options]) -> Stream:
+    def stream(self, sample_rate: int, **options: Any) -> Stream:
         """The same for samples that come piece by piece, at this rate in Hz; see `Stream`.
 
         Raises:
             AudioError: the sample rate is out of its range.
-            SottovoceError: an option is.
+            SottovoceError: an option is unknown or out of its range.
         """
-        return Stream(self, sample_rate, **options)
+        chosen = TimelineOptions(**options)
+        return Stream(self._predictor(chosen), self.probabilities, sample_rate, chosen)
+
+    def _predictor(self, options: PredictOptions) -> Predictor:
+        return Predictor(self._card, options)
 
     def _check_answers(self) -> None:
         """Run the network on a little noise: its answers must be probabilities of the labels."""
@@ -201,8 +205,6 @@ class Model:
         if not (rows >= 0).all() or not np.allclose(rows.sum(axis=1), 1, atol=1e-3):
             raise ModelError("gives no probabilities (0 to 1, summing to 1); export it again")
 
-    def _judge(self, gate: Gate | None, min_confidence: float | None) -> Judge:
-        threshold = self._card.min_confidence if min_confidence is None else min_confidence
-        if not 0 <= threshold <= 1:
-            raise SottovoceError(f"min_confidence is {threshold}; expected 0 to 1")
-        return Judge(self._card, Gate() if gate is None else gate, threshold)
+
+def _options(gate: GateOptions | None, min_confidence: float | None) -> PredictOptions:
+    return PredictOptions(gate=gate or GateOptions(), min_confidence=min_confidence)

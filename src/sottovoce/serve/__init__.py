@@ -15,8 +15,6 @@ try:
 except ModuleNotFoundError as error:
     if (error.name or "").startswith("sottovoce"):
         raise
-    raise MissingExtraError(
-        f'the service needs {error.name}; run: pip install "sottovoce[serve]"'
-    ) from None
+    raise MissingExtraError("the service", str(error.name), "serve") from None
 
 __all__ = ["Limits", "Settings", "create_app"]

@@ -17,7 +17,7 @@ from sottovoce.errors import ModelError
 from sottovoce.inference.predictor import BATCH_SECONDS, Network, Probabilities, batches
 from sottovoce.models.card import Card
 from sottovoce.models.model import Model
-from sottovoce.vad.gate import STRETCH
+from sottovoce.vad.gate import CHUNK
 from sottovoce.vad.silero import speech_probabilities
 
 MOST = 64
@@ -112,7 +112,7 @@ class SharedModel(Model):
 
     def warm_up(self) -> None:
         """Hear as much as is ever heard at once, silence: what it takes is taken at the start."""
-        speech_probabilities(np.zeros(STRETCH, np.float32))
+        speech_probabilities(np.zeros(CHUNK, np.float32))
         seconds = min(self.card.window.max, BATCH_SECONDS)
         clips = int(BATCH_SECONDS / seconds)
         self.probabilities(np.zeros((clips, round(seconds * self.card.sample_rate)), np.float32))

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from sottovoce.vad.gate import Status
+from sottovoce.results import Status
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 
 from sottovoce.errors import SottovoceError
-from sottovoce.inference.segments import Segment, Summary
-from sottovoce.plan import RECORDED_LOOKAHEAD, Channels, Options, Plan, Smoothing
-from sottovoce.prediction import Prediction
+from sottovoce.options import RecordingOptions, TimelineOptions
+from sottovoce.results import Prediction, Segment, Summary
 from sottovoce.serve.batching import SharedModel
 from sottovoce.serve.errors import Refusal
 from sottovoce.serve.schemas import Failure, Predictions, TimelineAnswer
@@ -22,7 +21,7 @@ from sottovoce.serve.store import PRINTABLE
 from sottovoce.serve.uploads import Recording, read_body
 from sottovoce.text import one_line
 
-DEFAULTS = Plan()
+DEFAULTS = TimelineOptions()
 
 ModelName = Annotated[
     str | None,
@@ -143,13 +142,13 @@ async def timeline(
     hop: Annotated[float, Query(description="s, how long a segment is.")] = DEFAULTS.hop,
     lookahead: Annotated[
         float, Query(description="s heard beyond a segment's end.")
-    ] = RECORDED_LOOKAHEAD,
-    smoothing: Annotated[Smoothing, Query()] = DEFAULTS.smoothing,
+    ] = RecordingOptions().lookahead,
+    smoothing: Annotated[Literal["off", "mean", "hmm"], Query()] = DEFAULTS.smoothing,
     hold: Annotated[
         float, Query(description="s that an emotion lasts before another takes over.")
     ] = DEFAULTS.hold,
     channels: Annotated[
-        Channels, Query(description="Mix the channels, or follow each.")
+        Literal["mix", "split"], Query(description="Mix the channels, or follow each.")
     ] = DEFAULTS.channels,
     min_confidence: Threshold = None,
     caller: Caller = None,
@@ -157,7 +156,7 @@ async def timeline(
     """Emotion over time in one recording."""
     service: Service = request.app.state.service
     chosen = service.model(model)
-    options: Options = {
+    options: dict[str, Any] = {
         "window": window,
         "hop": hop,
         "lookahead": lookahead,
@@ -187,14 +186,15 @@ async def timeline(
     return await service.run(service.long, _timeline_answer, number, title, segments, summary)
 
 
-def check_options(model: SharedModel, options: Options) -> None:
+def check_options(model: SharedModel, options: dict[str, Any]) -> None:
     """Hold the options of a timeline or a stream against their ranges.
 
     Raises:
         Refusal: 422.
     """
     try:
-        Plan(**options).check(model.card)
+        chosen = TimelineOptions(**options)
+        chosen.check_window(model.card.window.max, model.card.title)
     except SottovoceError as error:
         raise Refusal(422, "bad_option", one_line(error)) from None
 

@@ -17,9 +17,9 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from sottovoce.listener import BACKLOG, listen
 from sottovoce.serve.connection import Connection
 from sottovoce.serve.service import Service
+from sottovoce.system import BACKLOG, listening_socket
 
 PATIENCE = 60.0
 """s for the answer to a ping, which waits behind the audio that came before it."""
@@ -95,7 +95,7 @@ def bind(host: str, port: int) -> socket.socket:
     Raises:
         SottovoceError: as for `listen`.
     """
-    listener = listen(host, port)
+    listener = listening_socket(host, port)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; the connections have it from the listener
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD)
     return listener

@@ -8,22 +8,19 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sottovoce.audio import Audio
 from sottovoce.errors import SottovoceError
-from sottovoce.inference.segments import Segment, Summary
 from sottovoce.models.registry import find
-from sottovoce.plan import Options
-from sottovoce.prediction import Prediction
-from sottovoce.processors import processors
+from sottovoce.results import Prediction, Segment, Status, Summary
 from sottovoce.serve.admission import Admission
 from sottovoce.serve.batching import SharedModel
 from sottovoce.serve.errors import Refusal, stopping
 from sottovoce.serve.metrics import Metrics
 from sottovoce.serve.settings import Settings
 from sottovoce.serve.store import Row, Store, rows_of
-from sottovoce.vad.gate import Status
+from sottovoce.system import available_cpus
 
 Result = TypeVar("Result")
 
@@ -56,7 +53,7 @@ class Service:
         """Set when streams are to finish."""
         self.given_up = threading.Event()
         """Set when nobody waits for answers any more."""
-        threads = THREADS * processors()
+        threads = THREADS * available_cpus()
         self.short = ThreadPoolExecutor(threads, thread_name_prefix="sottovoce-predict")
         self.long = ThreadPoolExecutor(threads, thread_name_prefix="sottovoce-timeline")
         self.live = ThreadPoolExecutor(threads, thread_name_prefix="sottovoce-stream")
@@ -102,7 +99,7 @@ class Service:
             raise unreadable(error) from None
 
     def follow(
-        self, model: SharedModel, content: bytes, options: Options
+        self, model: SharedModel, content: bytes, options: dict[str, Any]
     ) -> tuple[list[Segment], Summary]:
         """Emotion over time in one recording; to be run in a thread.
 
@@ -218,7 +215,7 @@ def unreadable(error: SottovoceError | MemoryError) -> Refusal:
 
 def failed(model: SharedModel, refusal: Refusal) -> Prediction:
     """The prediction, of status `error`, for one recording of several that is refused."""
-    return Prediction(Status.ERROR, model.card.title, message=refusal.detail)
+    return Prediction(status=Status.ERROR, model=model.card.title, message=refusal.detail)
 
 
 def _opened(settings: Settings) -> Mapping[str, SharedModel]:

@@ -15,8 +15,7 @@ import sqlalchemy
 from sqlalchemy import JSON, BigInteger, Column, DateTime, Float, Integer, LargeBinary, String
 
 from sottovoce.errors import MissingExtraError, SottovoceError
-from sottovoce.inference.segments import Segment
-from sottovoce.prediction import Prediction
+from sottovoce.results import Prediction, Segment
 from sottovoce.text import one_line
 
 DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
@@ -227,9 +226,7 @@ def _engine(text: str) -> sqlalchemy.Engine:
             sqlalchemy.event.listen(engine, "connect", _log_ahead)
         _make_tables(engine)
     except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f'the store needs {error.name}; run: pip install "sottovoce[postgresql]"'
-        ) from None
+        raise MissingExtraError("the store", str(error.name), "postgresql") from None
     except sqlalchemy.exc.SQLAlchemyError as error:
         place = url.render_as_string(hide_password=True)
         raise SottovoceError(

@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from sottovoce.inference.segments import Segment
+from sottovoce.results import Segment
 from sottovoce.serve.auth import given_key, is_known, unknown_key
 from sottovoce.serve.errors import Refusal, failed_within, stopping
 from sottovoce.serve.recordings import check_options

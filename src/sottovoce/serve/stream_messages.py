@@ -13,13 +13,13 @@ from sottovoce.audio import Audio
 from sottovoce.audio.decode import MAX_CHANNELS, MAX_RATE, MIN_RATE
 from sottovoce.errors import AudioError
 from sottovoce.inference.predictor import MAX_PEAK
-from sottovoce.inference.segments import Segment
-from sottovoce.plan import Options, Plan, Smoothing
+from sottovoce.options import TimelineOptions
+from sottovoce.results import Segment
 from sottovoce.serve.errors import Refusal
 from sottovoce.serve.store import PRINTABLE
 from sottovoce.text import one_line
 
-DEFAULTS = Plan()
+DEFAULTS = TimelineOptions()
 
 SAMPLE: Mapping[str, np.dtype[Any]] = {"pcm16": np.dtype("<i2"), "float32": np.dtype("<f4")}
 """encoding -> one sample of one channel; little-endian, channels in turn."""
@@ -46,7 +46,7 @@ class Config(BaseModel):
     window: float = DEFAULTS.window
     hop: float = DEFAULTS.hop
     lookahead: float = DEFAULTS.lookahead
-    smoothing: Smoothing = DEFAULTS.smoothing
+    smoothing: Literal["off", "mean", "hmm"] = DEFAULTS.smoothing
     hold: float = DEFAULTS.hold
     min_confidence: float | None = Field(default=None, ge=0, le=1)
 
@@ -65,7 +65,7 @@ class Config(BaseModel):
             raise Refusal(422, "bad_config", f"{place}: {one_line(problem['msg'])}") from None
 
     @property
-    def options(self) -> Options:
+    def options(self) -> dict[str, Any]:
         """What is asked of `Model.stream`."""
         return {
             "window": self.window,

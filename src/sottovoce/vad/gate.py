@@ -2,44 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from enum import StrEnum
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sottovoce.audio import Audio, Samples
-from sottovoce.errors import SottovoceError
+from sottovoce.options import GateOptions
+from sottovoce.results import Status
 from sottovoce.vad.silero import FRAME, RATE, speech_probabilities
 
 LEVEL_FRAME = 480
 """Samples at 16 kHz, 30 ms: what the level is taken over."""
-LOUDEST = 10
-"""The level is the one that so many frames, 0.3 s, reach: a click is no level."""
-QUIETEST_HEARD, LOUDEST_HEARD = 0.05, 0.3
-"""Levels that quieter and louder recordings are brought to before the detector hears them."""
-SLOWER = 1.35
-"""A voice too high for the detector, as in screaming, is heard this much slower, and so lower."""
-STRETCH = 64 * RATE
-"""Samples heard in one go; whole frames at both speeds."""
-RELEASE = 0.3
-"""A span lasts while the probability is above this share of the threshold."""
-
-
-class Status(StrEnum):
-    """What came of a recording."""
-
-    OK = "ok"
-    SILENCE = "silence"
-    NO_SPEECH = "no_speech"
-    TOO_SHORT = "too_short"
-    UNCERTAIN = "uncertain"
-    ERROR = "error"
+LOUDEST_FRAMES = 10
+"""The level is that of the quietest of so many loudest frames, 0.3 s: a click alone has none."""
+MIN_DETECTOR_RMS, MAX_DETECTOR_RMS = 0.05, 0.3
+"""Levels that quieter and louder recordings are scaled to before they reach the detector."""
+SLOW_DOWN = 1.35
+"""Factor by which a recording without speech is slowed down for a second look: voices too high for
+the detector, as in screaming, become lower."""
+CHUNK = 64 * RATE
+"""Samples that the detector is run on at a time; whole frames at both speeds."""
+NEG_THRESHOLD_RATIO = 0.3
+"""Speech lasts while the probability is above this fraction of the threshold (Silero's
+`neg_threshold`)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class GateResult:
     """What the gate found."""
 
     status: Status
@@ -62,47 +53,26 @@ class Verdict:
         return (self.speech[0][0], self.speech[-1][1]) if self.speech else None
 
 
-@dataclass(frozen=True, slots=True)
 class Gate:
-    """The thresholds below which a recording is not judged; docs/gate.md has the measurements.
+    """Decides by `GateOptions` whether a recording can be judged; docs/gate.md has measurements."""
 
-    Raises:
-        SottovoceError: a threshold is out of its range.
-    """
+    def __init__(self, options: GateOptions | None = None) -> None:
+        self.options = GateOptions() if options is None else options
 
-    min_duration: float = 0.5
-    """s; a shorter recording is `too_short`."""
-    silence_rms: float = 0.0005
-    """Level (see `Verdict.rms`) below which a recording is `silence`: -66 dB of full scale."""
-    speech_threshold: float = 0.5
-    """Probability, 0..1, from which a frame of 32 ms is speech."""
-    min_speech: float = 0.25
-    """s of such frames; with less a recording is `no_speech`."""
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            highest = 1.0 if field.name in ("silence_rms", "speech_threshold") else float("inf")
-            if not 0 <= value <= highest:
-                raise SottovoceError(
-                    f"gate: {field.name} is {value}; expected "
-                    + ("0 to 1" if highest == 1 else "0 or more")
-                )
-
-    def judge(self, audio: Audio) -> Verdict:
+    def check(self, audio: Audio) -> GateResult:
         """Say whether a recording can be judged, and where in it somebody speaks.
 
         The checks come in this order: `too_short`, `silence`, `no_speech`. Channels are mixed
         down and other rates than 16 kHz converted first.
         """
         samples = audio.mono().resample(RATE).samples[0]
-        level, crossings = loudness(samples), _zero_crossing_rate(samples)
-        if audio.duration < self.min_duration:
-            return Verdict(Status.TOO_SHORT, level, crossings)
-        if level < self.silence_rms or level == 0:
-            return Verdict(Status.SILENCE, level, crossings)
+        level, crossings = speech_level(samples), _zero_crossing_rate(samples)
+        if audio.duration < self.options.min_duration:
+            return GateResult(Status.TOO_SHORT, level, crossings)
+        if level < self.options.silence_rms or level == 0:
+            return GateResult(Status.SILENCE, level, crossings)
         speech = self._speech(samples)
-        return Verdict(Status.OK if speech else Status.NO_SPEECH, level, crossings, speech)
+        return GateResult(Status.OK if speech else Status.NO_SPEECH, level, crossings, speech)
 
     def spans(
         self, probabilities: NDArray[np.float32], slower: float = 1.0
@@ -117,18 +87,21 @@ class Gate:
             Start and end of each stretch, in s from the first frame.
         """
         frame = FRAME / (RATE * slower)
-        if np.count_nonzero(probabilities >= self.speech_threshold) * frame < self.min_speech:
+        if (
+            np.count_nonzero(probabilities >= self.options.speech_threshold) * frame
+            < self.options.min_speech
+        ):
             return ()
-        runs = _runs(probabilities, self.speech_threshold)
+        runs = _runs(probabilities, self.options.speech_threshold)
         return tuple((start * frame, stop * frame) for start, stop in runs)
 
     def _speech(self, samples: Samples) -> tuple[tuple[float, float], ...]:
         end = samples.size / RATE
-        for slower in (1.0, SLOWER):
+        for slower in (1.0, SLOW_DOWN):
             probabilities = np.concatenate(
                 [
-                    self._hear(samples[start : start + STRETCH], slower)
-                    for start in range(0, samples.size, STRETCH)
+                    self._detect(samples[start : start + CHUNK], slower)
+                    for start in range(0, samples.size, CHUNK)
                 ]
             )
             if spans := self.spans(probabilities, slower):
@@ -137,21 +110,21 @@ class Gate:
 
     def gain(self, level: float) -> float:
         """What brings samples of this level to where the detector hears them."""
-        level = max(level, self.silence_rms, 1e-9)
-        return min(max(level, QUIETEST_HEARD), LOUDEST_HEARD) / level
+        level = max(level, self.options.silence_rms, 1e-9)
+        return min(max(level, MIN_DETECTOR_RMS), MAX_DETECTOR_RMS) / level
 
-    def _hear(self, samples: Samples, slower: float) -> NDArray[np.float32]:
-        louder = Audio(samples * np.float32(self.gain(loudness(samples))), RATE)
+    def _detect(self, samples: Samples, slower: float) -> NDArray[np.float32]:
+        louder = Audio(samples * np.float32(self.gain(speech_level(samples))), RATE)
         return speech_probabilities(louder.resample(round(RATE * slower)).samples[0])
 
 
-def loudness(samples: Samples) -> float:
+def speech_level(samples: Samples) -> float:
     """RMS that the loudest 0.3 s reach, each 30 ms without its mean, so that an offset is no level.
 
     Args:
         samples: (samples,) at 16 kHz.
     """
-    return level_reached(frame_powers(samples))
+    return level_of(frame_powers(samples))
 
 
 def frame_powers(samples: Samples) -> NDArray[np.float64]:
@@ -169,11 +142,11 @@ def frame_powers(samples: Samples) -> NDArray[np.float64]:
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
-def level_reached(powers: NDArray[np.float64]) -> float:
+def level_of(powers: NDArray[np.float64]) -> float:
     """RMS that the loudest 0.3 s reach, from the power of each 30 ms; 0 where there is none."""
     if not powers.size:
         return 0.0
-    place = powers.size - min(powers.size, LOUDEST)
+    place = powers.size - min(powers.size, LOUDEST_FRAMES)
     return float(np.sqrt(np.partition(powers, place)[place]))
 
 
@@ -185,8 +158,8 @@ def _zero_crossing_rate(samples: Samples) -> float:
 
 
 def _runs(probabilities: NDArray[np.float32], threshold: float) -> list[tuple[int, int]]:
-    """Runs of frames above the release level in which some frame reaches the threshold."""
-    held = probabilities >= threshold * RELEASE
+    """Runs of frames above the lower threshold in which some frame reaches the threshold."""
+    held = probabilities >= threshold * NEG_THRESHOLD_RATIO
     edges = np.flatnonzero(np.diff(held, prepend=False, append=False)).tolist()
     runs = list(pairwise(edges))[::2]
     return [(a, b) for a, b in runs if probabilities[a:b].max() >= threshold]

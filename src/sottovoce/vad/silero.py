@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from sottovoce.processors import processors
+from sottovoce.system import available_cpus
 
 if TYPE_CHECKING:
     from sottovoce.audio import Samples
@@ -43,7 +43,7 @@ def speech_probabilities(samples: Samples) -> NDArray[np.float32]:
 
 
 _OPENING = threading.Lock()
-_TURNS = threading.BoundedSemaphore(processors())
+_TURNS = threading.BoundedSemaphore(available_cpus())
 """More runs at a time would be no quicker, and take the memory of each."""
 
 

@@ -16,7 +16,7 @@ from sottovoce.learn.data.batches import ChangedClips, Examples, TrainingBatches
 from sottovoce.learn.data.feature_store import FeatureStore
 from sottovoce.learn.frontends.stack import Stack, StackOptions
 from sottovoce.learn.recipe.specs import AugmentSpec, TrainingSpec
-from sottovoce.models.card import Window
+from sottovoce.models.card import WindowPolicy
 
 
 class Counting(Stack):
@@ -118,7 +118,7 @@ def test_of_two_runs_that_write_at_once_either_may_be_first(
 
 
 def test_features_of_different_lengths_are_refused(examples: Examples) -> None:
-    window = Window(trim="none", margin=0, grid=0.1, min=0.5, max=5)
+    window = WindowPolicy(trim="none", margin=0, grid=0.1, min=0.5, max=5)
     with pytest.raises(RecipeError, match=r"training\.crop = 0 takes whole clips") as caught:
         FeatureStore.build(frontend(frames=0), WholeClips(examples, window), "key")
     assert "set frames or middle" in str(caught.value)

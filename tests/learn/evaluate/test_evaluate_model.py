@@ -10,8 +10,7 @@ from sottovoce.errors import CorpusError
 from sottovoce.learn.corpora import Clip, CorpusScan
 from sottovoce.learn.evaluate.evaluate_model import NO_ANSWER, Trial, try_model
 from sottovoce.learn.evaluate.metrics import metrics
-from sottovoce.prediction import Prediction
-from sottovoce.vad.gate import Status
+from sottovoce.results import Prediction, Status
 
 LABELS = ("happy", "sad")
 FOLDER = Path("corpora/made")
@@ -26,12 +25,12 @@ class Oracle:
     def predict_many(self, paths: Iterable[Path]) -> Iterator[Prediction]:
         for path in paths:
             if path.stem[-1] not in "hs":
-                yield Prediction(Status.SILENCE, "oracle 1.0", source=str(path))
+                yield Prediction(status=Status.SILENCE, model="oracle 1.0", source=str(path))
                 continue
             happy = 0.75 if path.stem[-1] == "h" else 0.25
             yield Prediction(
-                Status.UNCERTAIN,
-                "oracle 1.0",
+                status=Status.UNCERTAIN,
+                model="oracle 1.0",
                 emotion="happy" if happy > 0.5 else "sad",
                 confidence=0.75,
                 probabilities={"happy": happy, "sad": 1 - happy},

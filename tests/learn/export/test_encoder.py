@@ -20,14 +20,15 @@ from sottovoce.learn.export import encoder as encoder_export
 from sottovoce.learn.export.model_file import export_model
 from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.train.classifier import Classifier
-from sottovoce.models.card import Window
+from sottovoce.models.card import WindowPolicy
 from sottovoce.models.encoder import encoder_file
 from sottovoce.models.model_file import ENCODER_KEY, read_card
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 CARD = tiny_card(
-    labels=("neutral", "angry"), window=Window(trim="none", margin=0, grid=0.1, min=0.5, max=4.0)
+    labels=("neutral", "angry"),
+    window=WindowPolicy(trim="none", margin=0, grid=0.1, min=0.5, max=4.0),
 )
 
 CASES = {

@@ -20,7 +20,7 @@ from sottovoce.learn.networks.inception import STAGES, Block
 from sottovoce.learn.networks.parts import Cell, Pool, Recurrent, Summary, as_picture
 from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.registry import networks
-from sottovoce.models.card import Window
+from sottovoce.models.card import WindowPolicy
 
 TINY: Mapping[str, Mapping[str, object]] = {
     "cnn": {"filters": (8, 16), "kernels": (5, 3), "pool": 3},
@@ -135,7 +135,7 @@ def test_the_exported_graph_says_the_same_at_any_length_and_batch(
     with torch.no_grad():  # batch norm that is not the identity
         ear.train()(torch.randn(4, 800))
     model = Calibrated(ear, 1.0).eval()  # type: ignore[arg-type]
-    window = Window(trim="none", margin=0.0, grid=0.01, min=0.04, max=2.0)
+    window = WindowPolicy(trim="none", margin=0.0, grid=0.01, min=0.04, max=2.0)
     graph = to_onnx(model, tiny_card(sample_rate=4000, window=window))
     generator = np.random.default_rng(0)
     batches = [

@@ -7,7 +7,7 @@ import pytest
 from tiny_corpus import RECIPE
 
 from sottovoce.emotions import LABEL_SETS
-from sottovoce.errors import MissingExtraError, RecipeError
+from sottovoce.errors import MissingExtraError, RecipeError, install_line
 from sottovoce.learn import registry
 from sottovoce.learn.recipe.docs import document
 from sottovoce.learn.recipe.recipe import Recipe
@@ -208,7 +208,9 @@ def test_without_torch_the_install_line_is_given(monkeypatch: pytest.MonkeyPatch
         raise ModuleNotFoundError("No module named 'torch'", name="torch")
 
     monkeypatch.setattr(registry.importlib, "import_module", absent)
-    with pytest.raises(MissingExtraError, match=r"torch .*pip install 'sottovoce\[learn\]'"):
+    with pytest.raises(
+        MissingExtraError, match="needs torch; run: " + re.escape(install_line("learn"))
+    ):
         registry.frontends()
 
 

@@ -15,9 +15,8 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from sottovoce.audio import Audio
-from sottovoce.cache import cache_folder
 from sottovoce.errors import AudioError
-from sottovoce.processors import processors
+from sottovoce.system import available_cpus, cache_folder
 
 FULL_SCALE = 0.999
 CLIPPED_RUN = 3
@@ -102,7 +101,7 @@ def describe(
 
 def _decode(paths: Sequence[Path]) -> Iterator[tuple[Path, Content | AudioError]]:
     """Decode in threads; results come as they are ready."""
-    pool = ThreadPoolExecutor(max_workers=processors())
+    pool = ThreadPoolExecutor(max_workers=available_cpus())
     try:
         waiting = {pool.submit(_read, path): path for path in paths}
         for future in as_completed(waiting):

@@ -17,7 +17,7 @@ from sottovoce.emotions import EMOTIONS, OTHER_NAMES
 from sottovoce.errors import CorpusError, MissingExtraError
 from sottovoce.learn.corpora import Clip, Listing, Problem
 from sottovoce.learn.corpora._sources import ByHand
-from sottovoce.learn.registry import Options
+from sottovoce.options import StrictModel
 from sottovoce.text import display_path
 
 NAME = "table"
@@ -29,7 +29,7 @@ UNKNOWN = f"{NAME}/unknown"
 SEXES = {"m": "male", "male": "male", "f": "female", "female": "female"}
 
 
-class TableSpec(Options):
+class TableSpec(StrictModel):
     """Columns of the corpus `table` (--data table=FILE), a CSV, TSV or Parquet file."""
 
     path: str = Field(default="file", description="Column of paths, relative to the table.")
@@ -137,7 +137,7 @@ def _parquet(file: Path) -> list[dict[str, str]]:
         parquet = importlib.import_module("pyarrow.parquet")  # it has no types
     except ModuleNotFoundError as error:
         raise MissingExtraError(
-            f"{display_path(file)}: reading Parquet needs pyarrow; pip install pyarrow"
+            f"{display_path(file)}: reading Parquet", "pyarrow", "parquet"
         ) from error
     rows = parquet.read_table(file).to_pylist()
     return [

@@ -15,7 +15,7 @@ from sottovoce.learn.data import augmentation
 from sottovoce.learn.data.clip_store import ClipStore
 from sottovoce.learn.data.feature_store import FeatureStore
 from sottovoce.learn.recipe.specs import AugmentSpec, TrainingSpec
-from sottovoce.models.card import Window
+from sottovoce.models.card import WindowPolicy
 
 EDGE = 0.15
 """s of a clip's quieter end that fill up a crop which is longer than the recording."""
@@ -66,7 +66,7 @@ class TrainingBatches(Dataset[Crops]):
     def __init__(
         self,
         examples: Examples,
-        window: Window,
+        window: WindowPolicy,
         training: TrainingSpec,
         spec: AugmentSpec,
         seed: int,
@@ -192,7 +192,7 @@ class Whole(NamedTuple):
 class WholeClips(Dataset[Whole]):
     """Whole clips in batches of equal length, never changed at random; longest first."""
 
-    def __init__(self, examples: Examples, window: Window, batch: int = 16) -> None:
+    def __init__(self, examples: Examples, window: WindowPolicy, batch: int = 16) -> None:
         """`batch`: most pieces in a batch."""
         self.examples = examples
         self.window = window

@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sottovoce.audio import Audio
-from sottovoce.cache import cache_folder
 from sottovoce.learn.data.atomic_directory import INDEX, keep
-from sottovoce.processors import processors
+from sottovoce.system import available_cpus, cache_folder
 
 FORMAT = 1
 """Raised whenever the files of a store, or what is in them, change."""
@@ -129,7 +128,7 @@ def _decode(
         audio = Audio.read(path, sample_rate=sample_rate)
         return audio.samples[0], speech(audio) if speech else None
 
-    pool = ThreadPoolExecutor(max_workers=processors())
+    pool = ThreadPoolExecutor(max_workers=available_cpus())
     try:
         yield from pool.map(read, paths)
     finally:  # also after Ctrl-C: what has not begun never will

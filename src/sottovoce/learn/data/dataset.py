@@ -83,7 +83,7 @@ class Data:
             [clip.path for clip in clips],
             [clip.digest for clip in clips],
             recipe.sample_rate,
-            speech=lambda audio: gate.judge(audio).extent,
+            speech=lambda audio: gate.check(audio).extent,
             speech_key=f"{gate} {gate_digest()}",
             progress=lambda done, total: progress("decoding", done, total),
         )

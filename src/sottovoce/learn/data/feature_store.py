@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sottovoce.cache import cache_folder
 from sottovoce.errors import RecipeError
 from sottovoce.learn.data.atomic_directory import INDEX, keep
+from sottovoce.system import cache_folder
 
 if TYPE_CHECKING:
     from sottovoce.learn.data.batches import ChangedClips, WholeClips

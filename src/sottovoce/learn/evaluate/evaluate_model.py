@@ -10,7 +10,7 @@ from sottovoce.errors import CorpusError
 from sottovoce.learn.corpora import CorpusScan
 from sottovoce.learn.evaluate.metrics import Predictions
 from sottovoce.models.model import Model
-from sottovoce.prediction import Prediction
+from sottovoce.results import Prediction
 
 NO_ANSWER = "no answer"
 """The name of the extra class that clips turned away by the gate are counted under."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sottovoce.errors import SottovoceError
-from sottovoce.learn.evaluate.metrics import Predictions, Tally
+from sottovoce.learn.evaluate.metrics import Predictions, SummaryBuilder
 
 LEAST_DRAWS = 100
 """Fewer draws give no 2.5th percentile worth the name."""
@@ -56,7 +56,9 @@ def intervals(
         raise SottovoceError(f"{draws} draws; use {LEAST_DRAWS} or more")
     drawn = np.random.default_rng(seed).multinomial(count, [1 / count] * count, size=draws)
     weights = np.vstack([np.ones(count), drawn])  # row 0: every speaker once
-    measured = [Tally.of(run, group, count).weighted(weights).metrics(labels) for run in aligned]
+    measured = [
+        SummaryBuilder.of(run, group, count).weighted(weights).metrics(labels) for run in aligned
+    ]
     result = {}
     for name in measured[0]:
         figures = np.mean([each[name] for each in measured], axis=0)

@@ -178,7 +178,7 @@ class Predictions:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Tally:
+class SummaryBuilder:
     """Sums over clips that every metric can be worked out from; tallies of groups of clips add up.
 
     The leading axes "..." are the groups (none, or speakers, or runs and draws).
@@ -210,9 +210,11 @@ class Tally:
         np.add.at(tally.surprise, rows, -predictions.log_probabilities[np.arange(count), truth])
         return tally
 
-    def weighted(self, weights: NDArray[np.float64]) -> "Tally":
+    def weighted(self, weights: NDArray[np.float64]) -> "SummaryBuilder":
         """Add groups up, each as often as its weight says: weights (draws, groups)."""
-        return Tally(*(np.tensordot(weights, getattr(self, f.name), 1) for f in fields(self)))
+        return SummaryBuilder(
+            *(np.tensordot(weights, getattr(self, f.name), 1) for f in fields(self))
+        )
 
     def metrics(self, labels: Sequence[str]) -> dict[str, NDArray[np.float64]]:
         """Every metric, each of shape (...); recall of a class without clips is NaN."""
@@ -247,13 +249,13 @@ def metrics(predictions: Predictions) -> dict[str, float]:
     A class that does not occur in the truth has no recall: it is left out of uar and macro_f1, and
     its recall_<label> is not in the answer.
     """
-    measured = Tally.of(predictions).metrics(predictions.labels)
+    measured = SummaryBuilder.of(predictions).metrics(predictions.labels)
     return {name: float(value[0]) for name, value in measured.items() if not np.isnan(value[0])}
 
 
 def confusion(predictions: Predictions) -> NDArray[np.int64]:
     """Count clips by truth (row) and prediction (column): (classes, classes)."""
-    return np.asarray(Tally.of(predictions).confusion[0], dtype=np.int64)
+    return np.asarray(SummaryBuilder.of(predictions).confusion[0], dtype=np.int64)
 
 
 def confidence_bins(predictions: Predictions) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

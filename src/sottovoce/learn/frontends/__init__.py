@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from sottovoce.learn import registry
+from sottovoce.options import StrictModel
 
 
 class FrontEnd(nn.Module):
@@ -27,13 +27,13 @@ class FrontEnd(nn.Module):
     """
 
     name: ClassVar[str]
-    Options: ClassVar[type[registry.Options]]
+    Options: ClassVar[type[StrictModel]]
     exportable: ClassVar[bool] = True
     features: int
     centres: torch.Tensor | None
     identity: str = ""
 
-    def __init__(self, options: registry.Options, sample_rate: int) -> None:
+    def __init__(self, options: StrictModel, sample_rate: int) -> None:
         """Keep the sample rate (Hz) of the waveforms; `options` is an instance of `Options`."""
         super().__init__()
         self.options = options

@@ -11,7 +11,7 @@ from torch import nn
 from sottovoce.learn.frontends import FrontEnd
 from sottovoce.learn.frontends.deltas import Delta
 from sottovoce.learn.frontends.spectrum import Spectrum
-from sottovoce.learn.registry import Options
+from sottovoce.options import StrictModel
 
 
 class Sound:
@@ -33,7 +33,7 @@ class Sound:
         return self._known[key]
 
 
-class Framing(Options):
+class Framing(StrictModel):
     """How a waveform is cut into frames; the defaults are librosa's."""
 
     frame: int = Field(2048, ge=64, le=16384, multiple_of=2, description="Samples of a frame.")

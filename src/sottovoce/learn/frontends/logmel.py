@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from sottovoce.learn.frontends import FrontEnd
-from sottovoce.learn.registry import Options
+from sottovoce.options import StrictModel
 
 DEPTH = 70.0
 """dB below the level of the speech at which the features end; what is quieter is not told apart."""
@@ -18,7 +18,7 @@ FLOOR = 1e-9
 """Least band power that counts where nothing is normalised."""
 
 
-class LogMelOptions(Options):
+class LogMelOptions(StrictModel):
     """Options of the front end `log-mel`."""
 
     bands: int = Field(64, ge=8, le=256, description="Number of mel bands.")

@@ -9,11 +9,11 @@ from pydantic import Field
 
 from sottovoce.errors import MissingExtraError
 from sottovoce.learn.frontends import FrontEnd
-from sottovoce.learn.registry import Options
 from sottovoce.learn.silence_logs import quiet
+from sottovoce.options import StrictModel
 
 
-class OpenSmileOptions(Options):
+class OpenSmileOptions(StrictModel):
     """Options of the front end `opensmile`."""
 
     set: Literal["eGeMAPSv02", "ComParE_2016"] = Field(
@@ -45,10 +45,7 @@ class OpenSmile(FrontEnd):
         try:
             import opensmile
         except ModuleNotFoundError as error:
-            raise MissingExtraError(
-                f"the front end opensmile needs openSMILE ({error.name} is not installed): "
-                "pip install 'sottovoce[opensmile]'"
-            ) from error
+            raise MissingExtraError("the front end opensmile", "openSMILE", "opensmile") from error
         self._smile = opensmile.Smile(opensmile.FeatureSet[options.set])
         self.features = len(self._smile.feature_names)
         self.identity = f"opensmile {opensmile.__version__}"

@@ -11,8 +11,8 @@ from sottovoce.errors import RecipeError, SottovoceError
 from sottovoce.learn.frontends import FrontEnd
 from sottovoce.learn.frontends.pretrained_parts import Layers, Parts, gather
 from sottovoce.learn.frontends.pretrained_weights import find, load
-from sottovoce.learn.registry import Options
 from sottovoce.models.card import EncoderInfo
+from sottovoce.options import StrictModel
 
 VERSION = 1
 """Raised whenever the same encoder would give other values than before."""
@@ -20,7 +20,7 @@ VERSION = 1
 Count = Annotated[int, Field(strict=True, ge=0, le=1000)]
 
 
-class PretrainedOptions(Options):
+class PretrainedOptions(StrictModel):
     """Options of the front end `pretrained`."""
 
     encoder: str = Field(

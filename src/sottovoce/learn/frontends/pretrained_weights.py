@@ -32,8 +32,6 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 """Says in which files the weights are, where they are in several."""
 
-EXTRA = "pip install 'sottovoce[learn,pretrained]'"
-
 
 class _Kind(NamedTuple):
     """A kind of encoder that transformers has."""
@@ -113,7 +111,9 @@ def find(encoder: str, revision: str = "") -> Path:
     try:
         from huggingface_hub import snapshot_download
     except ImportError as error:
-        raise MissingExtraError(f"{encoder}: pretrained encoders need {EXTRA}") from error
+        raise MissingExtraError(
+            f"the encoder {encoder}", str(error.name), "learn", "pretrained"
+        ) from error
     patterns = [CONFIG, PREPROCESSOR, WEIGHTS, INDEX, "model-*-of-*.safetensors"]
     try:
         return Path(snapshot_download(encoder, revision=revision or None, allow_patterns=patterns))
@@ -137,7 +137,9 @@ def load(folder: Path) -> Pretrained:
         import transformers  # noqa: F401
         from safetensors import SafetensorError
     except ImportError as error:
-        raise MissingExtraError(f"{folder}: pretrained encoders need {EXTRA}") from error
+        raise MissingExtraError(
+            f"the encoder {folder}", str(error.name), "learn", "pretrained"
+        ) from error
     try:
         tensors = _read(folder)
         config = _json(folder / CONFIG) or _whisper_config(tensors)

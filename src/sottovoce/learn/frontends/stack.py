@@ -19,10 +19,11 @@ from sottovoce.learn.frontends import FrontEnd
 from sottovoce.learn.frontends.framewise import FrameFeature, Framing, Sound
 from sottovoce.learn.frontends.normalise import TrainingStatistics, standardise
 from sottovoce.learn.recipe.messages import listed, mistakes_in, shown
-from sottovoce.learn.registry import Options, frontends
+from sottovoce.learn.registry import frontends
+from sottovoce.options import StrictModel
 
 
-class Part(Options):
+class Part(StrictModel):
     """A feature of a stack: the name of a front end of frames, and its options."""
 
     name: str

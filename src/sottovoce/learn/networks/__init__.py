@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from sottovoce.learn import registry
+from sottovoce.options import StrictModel
 
 
 class Network(nn.Module):
@@ -19,9 +19,9 @@ class Network(nn.Module):
     """
 
     name: ClassVar[str]
-    Options: ClassVar[type[registry.Options]]
+    Options: ClassVar[type[StrictModel]]
 
-    def __init__(self, options: registry.Options, features: int, classes: int) -> None:
+    def __init__(self, options: StrictModel, features: int, classes: int) -> None:
         """Keep the sizes of what comes and goes; `options` is an instance of `Options`."""
         super().__init__()
         self.options = options

@@ -12,8 +12,8 @@ from pydantic import Field, field_validator
 from sottovoce.errors import SottovoceError
 from sottovoce.learn.networks import Fitted
 from sottovoce.learn.recipe.messages import listed
-from sottovoce.learn.registry import Options
 from sottovoce.learn.silence_logs import quiet
+from sottovoce.options import StrictModel
 
 Statistic = Literal["mean", "std", "min", "max", "range", "median", "slope"]
 
@@ -24,7 +24,7 @@ LEAST_SPREAD = 1e-6
 """Deviation over the training clips, in parts of the mean, below which an input is constant."""
 
 
-class ClassicalOptions(Options):
+class ClassicalOptions(StrictModel):
     """Options of every classical classifier."""
 
     statistics: tuple[Statistic, ...] = Field(

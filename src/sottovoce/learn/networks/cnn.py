@@ -8,10 +8,10 @@ from pydantic import Field, field_validator, model_validator
 from sottovoce.learn.networks import Network
 from sottovoce.learn.networks.parts import Kernels, Sizes, check_pairs, convolutions, head, odd
 from sottovoce.learn.recipe.specs import Number, Whole
-from sottovoce.learn.registry import Options
+from sottovoce.options import StrictModel
 
 
-class CNNOptions(Options):
+class CNNOptions(StrictModel):
     """Options of the network `cnn`."""
 
     filters: Sizes = Field(

@@ -7,10 +7,10 @@ from torch import nn
 from sottovoce.learn.networks import Network
 from sottovoce.learn.networks.parts import How, Pool, Recurrent, Sizes, Summary, as_picture, head
 from sottovoce.learn.recipe.specs import Number, Whole
-from sottovoce.learn.registry import Options
+from sottovoce.options import StrictModel
 
 
-class CNN2dLSTMOptions(Options):
+class CNN2dLSTMOptions(StrictModel):
     """Options of the network `cnn2d-lstm`."""
 
     filters: Sizes = Field(

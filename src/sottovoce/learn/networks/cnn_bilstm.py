@@ -19,10 +19,10 @@ from sottovoce.learn.networks.parts import (
     odd,
 )
 from sottovoce.learn.recipe.specs import Number, Whole
-from sottovoce.learn.registry import Options
+from sottovoce.options import StrictModel
 
 
-class CNNBiLSTMOptions(Options):
+class CNNBiLSTMOptions(StrictModel):
     """Options of the network `cnn-bilstm`."""
 
     filters: Sizes = Field(

@@ -18,10 +18,10 @@ from sottovoce.learn.networks.parts import (
     odd,
 )
 from sottovoce.learn.recipe.specs import Number, Whole
-from sottovoce.learn.registry import Options
+from sottovoce.options import StrictModel
 
 
-class CNNBiLSTMAttentionOptions(Options):
+class CNNBiLSTMAttentionOptions(StrictModel):
     """Options of the network `cnn-bilstm-attention`."""
 
     filters: Sizes = Field(

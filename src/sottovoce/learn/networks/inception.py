@@ -9,7 +9,7 @@ from torch import nn
 from sottovoce.learn.networks import Network
 from sottovoce.learn.networks.parts import as_picture
 from sottovoce.learn.recipe.specs import Number
-from sottovoce.learn.registry import Options
+from sottovoce.options import StrictModel
 
 # Table 1 of the paper: 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection.
 STAGES = (
@@ -26,7 +26,7 @@ STAGES = (
 """Channels in the blocks 3a-3b, 4a-4e and 5a-5b."""
 
 
-class InceptionOptions(Options):
+class InceptionOptions(StrictModel):
     """Options of the network `inception`."""
 
     width: Number = Field(

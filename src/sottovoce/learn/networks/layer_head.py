@@ -5,10 +5,10 @@ from pydantic import Field
 from torch import nn
 
 from sottovoce.learn.networks import Network
-from sottovoce.learn.registry import Options
+from sottovoce.options import StrictModel
 
 
-class LayerHeadOptions(Options):
+class LayerHeadOptions(StrictModel):
     """Options of the network `layer-head`."""
 
     hidden: int = Field(

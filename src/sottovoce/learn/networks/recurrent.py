@@ -9,10 +9,10 @@ from torch import nn
 from sottovoce.learn.networks import Network
 from sottovoce.learn.networks.parts import Cell, How, Recurrent, Summary, head
 from sottovoce.learn.recipe.specs import Number, Whole
-from sottovoce.learn.registry import Options
+from sottovoce.options import StrictModel
 
 
-class RecurrentOptions(Options):
+class RecurrentOptions(StrictModel):
     """Options of the networks `rnn`, `lstm` and `gru`."""
 
     units: Whole = Field(128, ge=1, le=2048, description="Units of each layer, per direction.")

@@ -6,10 +6,10 @@ from pydantic import Field, field_validator
 from torch import nn
 
 from sottovoce.learn.networks import Network
-from sottovoce.learn.registry import Options
+from sottovoce.options import StrictModel
 
 
-class TCNOptions(Options):
+class TCNOptions(StrictModel):
     """Options of the network `tcn`."""
 
     width: int = Field(192, ge=8, le=1024, description="Channels throughout.")

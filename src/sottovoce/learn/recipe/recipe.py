@@ -33,19 +33,20 @@ from sottovoce.learn.recipe.specs import (
     TrainingSpec,
     Whole,
 )
-from sottovoce.learn.registry import Options, frontends, networks
-from sottovoce.models.card import Window
+from sottovoce.learn.registry import frontends, networks
+from sottovoce.models.card import WindowPolicy
+from sottovoce.options import StrictModel
 from sottovoce.text import display_path
 
 
-class Component(Options):
+class Component(StrictModel):
     """A front end or a network: its name and the options of its class, already checked."""
 
     name: str
     options: SerializeAsAny[BaseModel]
 
 
-class Recipe(Options):
+class Recipe(StrictModel):
     """Everything about one experiment, checked; made by `Recipe.load` or `Recipe.parse`."""
 
     name: str = Field(
@@ -88,7 +89,7 @@ class Recipe(Options):
     )
     table: TableSpec = TableSpec()
     protocol: ProtocolSpec
-    window: Window
+    window: WindowPolicy
     frontend: Component
     network: Component
     training: TrainingSpec = TrainingSpec()
@@ -289,4 +290,4 @@ def _component(
 
 
 # Stands for a component that was refused, so that the rest of the recipe is still checked.
-_ANY = Component(name="", options=Options())
+_ANY = Component(name="", options=StrictModel())

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from sottovoce.emotions import EMOTIONS
 from sottovoce.learn.recipe.messages import listed, mistakes_in, shown
-from sottovoce.learn.registry import Options
+from sottovoce.options import StrictModel
 
 # TOML has types: 40 is a number, "40" and true are not.
 Whole = Annotated[int, Field(strict=True)]
@@ -16,7 +16,7 @@ Number = Annotated[float, Field(strict=True)]
 Range = tuple[Number, Number]
 
 
-class ProtocolSpec(Options):
+class ProtocolSpec(StrictModel):
     """Who is trained on, who is validated on, who is tested on."""
 
     name: Literal[
@@ -75,7 +75,7 @@ class ProtocolSpec(Options):
         return self.validation_speakers > 0 and self.name != "none"
 
 
-class TrainingSpec(Options):
+class TrainingSpec(StrictModel):
     """How the network's weights are found."""
 
     members: Whole = Field(
@@ -190,7 +190,7 @@ class TrainingSpec(Options):
         return self
 
 
-class AugmentSpec(Options):
+class AugmentSpec(StrictModel):
     """Random changes to training examples; 0 is off. Copies never leave the training fold."""
 
     copies: Whole = Field(
@@ -266,7 +266,7 @@ class AugmentSpec(Options):
         return snr
 
 
-class CriteriaSpec(Options):
+class CriteriaSpec(StrictModel):
     """What a model must reach to pass; 0 asks nothing."""
 
     accuracy: Number = Field(default=0.0, ge=0, le=1, description="Least accuracy.")
@@ -275,7 +275,7 @@ class CriteriaSpec(Options):
     recall: Number = Field(default=0.0, ge=0, le=1, description="Least recall of every emotion.")
 
 
-class ClaimSpec(Options):
+class ClaimSpec(StrictModel):
     """What the authors of a system say of it, for the page that compares."""
 
     accuracy: Number | None = Field(default=None, ge=0, le=1, description="As they claim it.")
@@ -284,7 +284,7 @@ class ClaimSpec(Options):
     note: str = Field(default="", description="What else is to be known of the claim.")
 
 
-class RangeSpec(Options):
+class RangeSpec(StrictModel):
     """Numbers from low to high, both included: whole ones where low and high are."""
 
     low: int | float
@@ -315,7 +315,7 @@ class RangeSpec(Options):
         return self
 
 
-class SearchSpec(Options):
+class SearchSpec(StrictModel):
     """What `sottovoce search` tries; docs/search.md says how. It changes nothing in a training."""
 
     trials: Whole = Field(default=20, ge=1, le=10_000, description="Trainings to compare.")

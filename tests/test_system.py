@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from sottovoce.processors import processors
+from sottovoce.system import available_cpus
 
 BOUND = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
@@ -24,11 +24,11 @@ BOUND = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 def test_a_share_of_time_is_as_many_processors_rounded_up(tmp_path, said, expected):
     share = tmp_path / "cpu.max"
     share.write_text(said)
-    assert processors(share) == expected
+    assert available_cpus(share) == expected
 
 
 def test_without_a_share_it_is_what_the_process_is_bound_to(tmp_path):
-    assert processors(tmp_path / "missing") == BOUND
+    assert available_cpus(tmp_path / "missing") == BOUND
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux binds processes so")
@@ -36,6 +36,6 @@ def test_a_process_that_is_bound_to_one_processor_has_one(tmp_path):
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(before)})
     try:
-        assert processors(tmp_path / "missing") == 1
+        assert available_cpus(tmp_path / "missing") == 1
     finally:
         os.sched_setaffinity(0, before)

@@ -1,0 +1,256 @@
+"""Every option of the gate, of predictions and of timelines, defined once.
+
+The Python API, the command line, the service's query and its streams are made from these models:
+a field added here is an option everywhere. `help` is one sentence for people, `unit` its unit.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self, cast, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+
+from sottovoce.errors import SottovoceError
+
+SHORTEST_HOP = 0.1
+"""s; more often than this a label says nothing new."""
+LONGEST_WAIT = 60.0
+"""s that a label may wait or last; the work for each grows with it."""
+
+
+class StrictModel(BaseModel):
+    """Base of what is read from files and users: frozen, no unknown keys, only finite numbers.
+
+    Give every field of a recipe's table a `description` (with its unit) and bounds: they are the
+    user's documentation.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Options(StrictModel):
+    """Base of the options that people give; a value that is not allowed is one readable line.
+
+    Raises:
+        SottovoceError: an option is unknown or out of its range; the text gives the range.
+    """
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise SottovoceError(self._first_error(error)) from None
+
+    @classmethod
+    def _first_error(cls, error: ValidationError) -> str:
+        """What was found and what was expected, for the first thing wrong."""
+        problem = error.errors(include_url=False)[0]
+        if not problem["loc"]:  # of several options together
+            return str(problem["msg"]).removeprefix("Value error, ")
+        name = str(problem["loc"][0])
+        if name not in cls.model_fields:
+            return f"{name}: no such option; expected {', '.join(cls.model_fields)}"
+        field = cls.model_fields[name]
+        unit = unit_of(field)
+        found = repr(problem["input"]) if unit is None else f"{problem['input']}{unit}"
+        return f"{cls._prefix()}{name} is {found}; expected {allowed(field)}"
+
+    @classmethod
+    def _prefix(cls) -> str:
+        """What stands before an option's name in a message."""
+        return ""
+
+
+class GateOptions(Options):
+    """When there is nothing to judge in a recording or a window; docs/gate.md has the measurements.
+
+    Raises:
+        SottovoceError: a threshold is out of its range.
+    """
+
+    min_duration: float = Field(
+        default=0.5,
+        ge=0,
+        description="How long a recording must be.",
+        json_schema_extra={"unit": "s"},
+    )
+    """s; a shorter recording is `too_short`."""
+    silence_rms: float = Field(
+        default=0.0005,
+        ge=0,
+        le=1,
+        description="Quieter is silence; full scale is 1.",
+        json_schema_extra={"unit": "level"},
+    )
+    """Level (see `GateResult.rms`) below which a recording is `silence`: -66 dB of full scale."""
+    speech_threshold: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="How sure the speech detector must be.",
+        json_schema_extra={"unit": "probability"},
+    )
+    """Probability, 0..1, from which a frame of 32 ms is speech."""
+    min_speech: float = Field(
+        default=0.25,
+        ge=0,
+        description="How much speech there must be.",
+        json_schema_extra={"unit": "s"},
+    )
+    """s of such frames; with less a recording is `no_speech`."""
+
+    @classmethod
+    def _prefix(cls) -> str:
+        return "gate: "
+
+
+class PredictOptions(Options):
+    """The options of a prediction.
+
+    Raises:
+        SottovoceError: a value is out of its range.
+    """
+
+    gate: GateOptions = GateOptions()
+    """When there is nothing to judge."""
+    min_confidence: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Say `uncertain` below this probability.",
+        json_schema_extra={"unit": "probability", "default": "the model's"},
+    )
+    """Below it the status is `uncertain`, 0 to 1; the card's own if None."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gate_if_given(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("gate", ...) is None:
+            return {name: value for name, value in values.items() if name != "gate"}
+        return values
+
+
+Lookahead = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=LONGEST_WAIT,
+        description="How much beyond its end is heard before a segment is final.",
+        json_schema_extra={"unit": "s"},
+    ),
+]
+
+
+class TimelineOptions(PredictOptions):
+    """The options of a timeline or a stream.
+
+    A segment lasts `hop`. Its label comes from a window that ends up to `lookahead` after it, and
+    from its neighbours where there is smoothing. A stream knows a segment `lookahead` after its
+    end, so the words in it get their label `hop + lookahead` after they are spoken at the latest.
+
+    Raises:
+        SottovoceError: a value is out of its range.
+    """
+
+    window: float = Field(
+        default=3.0,
+        gt=0,
+        description="How much is heard at once.",
+        json_schema_extra={"unit": "s"},
+    )
+    """s that the network hears at once, from the gate's `min_duration` to the model's `max`."""
+    hop: float = Field(
+        default=1.0,
+        ge=SHORTEST_HOP,
+        le=LONGEST_WAIT,
+        description="How long a segment is.",
+        json_schema_extra={"unit": "s"},
+    )
+    """s, how long a segment is; from 0.1 to `window`."""
+    lookahead: Lookahead = 0.3
+    """s beyond its end that are heard for a segment, 0 to 60. Up to `(window - hop) / 2` it moves
+    the window, which then has the segment in its middle; each further `hop` lets the smoothing
+    hear one window more."""
+    smoothing: Literal["off", "mean", "hmm"] = Field(
+        default="hmm",
+        description="Off, the mean of neighbouring windows, or a hidden Markov model.",
+    )
+    """See `sottovoce.inference.smoothing`."""
+    hold: float = Field(
+        default=2.0,
+        ge=0,
+        le=LONGEST_WAIT,
+        description="How long an emotion lasts before another takes over.",
+        json_schema_extra={"unit": "s"},
+    )
+    """s of speech that a label lasts at least before another takes its place, 0 (none) to 60."""
+    channels: Literal["mix", "split"] = Field(
+        default="mix",
+        description="Mix the channels, or follow each on its own.",
+    )
+    """"mix" them down to their mean, or "split": follow each on its own."""
+
+    @model_validator(mode="after")
+    def _windows_leave_no_gap(self) -> Self:
+        if self.hop > self.window:
+            raise ValueError(
+                f"window is {self.window} s; expected at least the hop, {self.hop} s, so that "
+                "nothing is left out"
+            )
+        return self
+
+    @property
+    def window_lookahead(self) -> float:
+        """How long after its segment a window ends, s."""
+        return min(self.lookahead, (self.window - self.hop) / 2)
+
+    @property
+    def lookahead_windows(self) -> int:
+        """How many later windows the smoothing hears before a segment is final."""
+        return int((self.lookahead - self.window_lookahead) / self.hop + 1e-9)
+
+    def check_window(self, longest: float, model: str) -> None:
+        """Hold the window against what a model hears at once, in s, and the gate's shortest.
+
+        Raises:
+            SottovoceError: the model hears less at once, or the gate needs more.
+        """
+        if not self.gate.min_duration <= self.window <= longest:
+            raise SottovoceError(
+                f"window is {self.window} s; expected {self.gate.min_duration:g} s, the gate's "
+                f"shortest, to {longest:g} s, what {model} hears at once"
+            )
+
+
+class RecordingOptions(TimelineOptions):
+    """The same for a recording, where nobody waits for a label: it may look further ahead."""
+
+    lookahead: Lookahead = 3.0
+
+
+def unit_of(field: FieldInfo) -> str | None:
+    """How an option's unit is written after a number, e.g. " s"; None where it has none."""
+    unit = _extra(field).get("unit")
+    return None if unit is None else {"s": " s"}.get(str(unit), "")
+
+
+def allowed(field: FieldInfo) -> str:
+    """What an option may be, in words: "0.1 s to 60 s", "0 or more", "mix or split"."""
+    choices = get_args(field.annotation)
+    if choices and all(isinstance(choice, str) for choice in choices):
+        return " or ".join(choices)
+    unit = unit_of(field) or ""
+    bounds = {
+        name: getattr(entry, name)
+        for entry in field.metadata
+        for name in ("ge", "gt", "le")
+        if hasattr(entry, name)
+    }
+    if "le" in bounds:
+        return f"{bounds['ge']:g}{unit} to {bounds['le']:g}{unit}"
+    return f"more than {bounds['gt']:g}{unit}" if "gt" in bounds else f"{bounds['ge']:g} or more"
+
+
+def _extra(field: FieldInfo) -> dict[str, Any]:
+    return cast(dict[str, Any], field.json_schema_extra or {})

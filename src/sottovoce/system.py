@@ -1,0 +1,109 @@
+"""What the machine offers: processors, memory, the cache folder, whole files, sockets."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import os
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+from sottovoce.errors import SottovoceError
+from sottovoce.text import one_line
+
+CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+"""cgroup v2: microseconds of processor time that the process has in a period, and the period."""
+
+LARGE_BLOCK = 1 << 20
+"""Bytes from which a block of memory is asked of the system by itself."""
+
+M_MMAP_THRESHOLD = -3
+"""The number that glibc's <malloc.h> gives this setting."""
+
+BACKLOG = 512
+"""Connections that may wait to be accepted."""
+
+
+def available_cpus(quota_file: Path = CPU_QUOTA) -> int:
+    """How many processors this process may use; in a container fewer than the machine has.
+
+    They are those that it is bound to, or as many as its quota amounts to, rounded up.
+
+    Args:
+        quota_file: "200000 100000", or "max 100000" where there is no limit, as Linux writes it.
+            A missing file, or another content, limits nothing.
+    """
+    affinity = getattr(os, "sched_getaffinity", None)  # on Linux alone
+    count = len(affinity(0)) if affinity else os.cpu_count() or 1
+    try:
+        quota, period = map(int, quota_file.read_text().split())
+    except (OSError, ValueError):
+        return count
+    return max(1, min(count, math.ceil(quota / period))) if period > 0 else count
+
+
+def return_large_blocks() -> None:
+    """Have large blocks of memory go back to the system as soon as they are freed, from now on.
+
+    glibc does so too at first, but each one freed raises the size from which it does, up to 32 MiB
+    (mallopt(3), M_MMAP_THRESHOLD); then a process keeps for good what some long recordings took.
+    Only Linux's C library has the setting; elsewhere nothing happens.
+    """
+    if sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # missing in musl
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK)
+
+
+def cache_folder() -> Path:
+    """The folder of what can be made or fetched again.
+
+    It is $SOTTOVOCE_CACHE where that is set, otherwise `sottovoce` in the user's cache folder.
+    """
+    own = os.environ.get("SOTTOVOCE_CACHE")
+    if own:
+        return Path(own)
+    shared = os.environ.get("XDG_CACHE_HOME")
+    return (Path(shared) if shared else Path.home() / ".cache") / "sottovoce"
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Write a file under its name only once all of it is there; its folder is made if need be.
+
+    Args:
+        path: of the file; one that is there is replaced.
+        content: text is written as UTF-8, line ends as they are.
+
+    Raises:
+        OSError: it cannot be written; a file that was there before is untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A socket that accepts connections to one address; port 0 is any free one.
+
+    Raises:
+        SottovoceError: the address is not this machine's, or the port is taken.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
+        raise SottovoceError(
+            f"{one_line(host)}:{port} cannot be listened on "
+            f"({getattr(error, 'strerror', None) or one_line(error)}); "
+            "choose another --host or --port"
+        ) from None
