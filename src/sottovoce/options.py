@@ -62,7 +62,7 @@ class Options(StrictModel):
         return ""
 
 
-class GateOptions(Options):
+class GateOptions(Options, title="When there is nothing to judge"):
     """When there is nothing to judge in a recording or a window; docs/gate.md has the measurements.
 
     Raises:

@@ -36,12 +36,12 @@ def recipe(tmp_path: Path) -> Path:
 def test_from_recipe_to_better_recipe(recipe: Path, corpus: Path, tmp_path: Path) -> None:
     out, runner = tmp_path / "found", CliRunner()
     words = ["search", str(recipe), "--data", f"ravdess={corpus}", "--out", str(out)]
-    first = runner.invoke(_app(), [*words, "--device", "cpu"])
+    first = runner.invoke(_app("search"), [*words, "--device", "cpu"])
     assert first.exit_code == 0, first.output
     lines = first.stdout.splitlines()
     assert lines[0].startswith("trial 1 of 2: UAR ")
     assert lines[2].startswith("best of 2: trial ")
-    more = runner.invoke(_app(), [*words, "--resume", "--trials", "3"])
+    more = runner.invoke(_app("search"), [*words, "--resume", "--trials", "3"])
     assert more.stdout.splitlines()[0].startswith("trial 3 of 3: UAR ")
     best = Recipe.load(out / "best.toml")
     command = ["train", str(out / "best.toml"), "--data", f"ravdess={corpus}", "--folds", "1"]
