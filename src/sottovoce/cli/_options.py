@@ -18,6 +18,8 @@ from sottovoce.options import Options
 METAVARS = {"s": "SECONDS", "probability": "0..1", "level": "LEVEL"}
 """Unit of a field -> what stands for its value in the help."""
 
+BY_NAME = inspect.Parameter.KEYWORD_ONLY
+
 ModelName = Annotated[
     str | None,
     typer.Option(
@@ -66,9 +68,9 @@ def takes_options(**models: type[Options]) -> Callable[[Command], Command]:
 
         signature = inspect.signature(command, eval_str=True)
         parameters = list[inspect.Parameter]()
-        for name, parameter in signature.parameters.items():
-            parameters += _parameters(models[name]) if name in models else [parameter]
-        by_name = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters]
+        for name, given in signature.parameters.items():
+            parameters += _parameters(models[name]) if name in models else [given]
+        by_name = [parameter.replace(kind=BY_NAME) for parameter in parameters]
         run.__signature__ = signature.replace(parameters=by_name)  # type: ignore[attr-defined]
         return run
 
@@ -92,9 +94,8 @@ def _parameters(model: type[Options]) -> Iterator[inspect.Parameter]:
                 rich_help_panel=panel,
                 show_default=extra.get("default", panel is None),
             )
-            kind = inspect.Parameter.KEYWORD_ONLY
             annotation = Annotated[field.annotation, option]  # type: ignore[name-defined]
-            yield inspect.Parameter(name, kind, default=field.default, annotation=annotation)
+            yield inspect.Parameter(name, BY_NAME, default=field.default, annotation=annotation)
 
 
 def _instance(model: type[OptionsType], values: dict[str, Any]) -> OptionsType:

@@ -76,7 +76,7 @@ def predict(
             outputs.append(stack.enter_context(json_lines()))
         elif csv is None:
             outputs.append(stack.enter_context(table(out, err)))
-        sources = (each.source(stack) for each in recordings if not each.problem)
+        sources = (recording.source(stack) for recording in recordings if not recording.problem)
         answers = opened.predict_many(sources, workers=workers, **dict(options))
         report = stack.enter_context(progress(enabled=not (as_json and out.is_terminal)))
         predictions = _with_problems(recordings, answers, opened.card.title)

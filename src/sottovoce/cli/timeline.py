@@ -36,7 +36,7 @@ def _path_field(summary: str) -> Any:
 
 
 FORMATS = export_formats()
-FIELDS = {name: _path_field(each.help) for name, each in FORMATS.items()}
+FIELDS = {name: _path_field(format_.help) for name, format_ in FORMATS.items()}
 EXPORTS = create_model("Exports", __base__=FileOptions, **FIELDS)
 
 
@@ -98,6 +98,8 @@ def _duration(path: str) -> float | None:
     """How long a recording says that it is, s; None where it does not say."""
     import soundfile
 
+    if path == "-":  # libsndfile would read standard input
+        return None
     try:
         duration = float(soundfile.info(path).duration)
     except (OSError, RuntimeError):

@@ -82,4 +82,4 @@ def export_formats() -> dict[str, ExportFormat]:
         for module in modules
         if not module.startswith("_")
     ]
-    return {each.name: each for each in sorted(found, key=lambda each: str(each.name))}
+    return {str(format_.name): format_ for format_ in sorted(found, key=lambda f: str(f.name))}
