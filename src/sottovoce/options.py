@@ -1,7 +1,8 @@
 """Every option of the gate, of predictions and of timelines, defined once.
 
 The Python API, the command line, the service's query and its streams are made from these models:
-a field added here is an option everywhere. `help` is one sentence for people, `unit` its unit.
+a field added here is an option everywhere. Its `description` is one sentence for people, and
+`json_schema_extra` has its `unit`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 A module of this package whose name has no leading underscore is a command; its `register(app)` adds
 it. Only the module of the command that is run is imported, and what the command needs only when it
-runs, so that `sottovoce --help` is quick.
+runs; the list of commands is made from the docstrings of the functions of the modules' names. So
+`sottovoce --help` is quick.
 """
 
 import ast
