@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from sottovoce.cli._timeline_view import STEPS
-from sottovoce.colours import colour
+from sottovoce.emotions import colour
 from sottovoce.errors import MissingExtraError, SottovoceError
 from sottovoce.results import Status
 from sottovoce.text import clock

@@ -14,7 +14,7 @@ from rich.text import Text
 from sottovoce.audio import Samples
 from sottovoce.cli._outputs import BAR
 from sottovoce.cli._timeline_view import TICK, Strip
-from sottovoce.colours import colour
+from sottovoce.emotions import colour
 from sottovoce.results import Segment, Status
 from sottovoce.text import clock, one_line
 

@@ -13,7 +13,7 @@ from rich.console import Group
 from rich.text import Text
 
 from sottovoce.cli._outputs import BAR, _length
-from sottovoce.colours import colour, letters
+from sottovoce.emotions import colour, letters
 from sottovoce.results import Segment, Status, Summary
 from sottovoce.text import clock, one_line
 
