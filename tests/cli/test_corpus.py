@@ -1,18 +1,19 @@
 """`sottovoce corpus`: what is known, what is in a folder, and all in one table."""
 
 import csv
-import inspect
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from sottovoce.cli import corpus, evaluate, run
-from sottovoce.cli._table_options import table_spec
+from sottovoce.cli import run
+from sottovoce.cli._corpus_options import parse_data
+from sottovoce.errors import CorpusError
 from sottovoce.learn.corpora import CorpusScan, scan
-from sottovoce.learn.corpora.table import TableSpec
+from sottovoce.options import TableSpec
 
 Capture = pytest.CaptureFixture[str]
 
@@ -184,11 +185,68 @@ def test_scan_takes_the_columns_of_a_table(own_table: Path, capsys: Capture) -> 
     assert list(record["speakers"]) == ["table/ann", "table/bob"]
 
 
-def test_the_columns_of_a_table_are_by_default_those_of_a_recipe() -> None:
-    for command in (corpus.scan, evaluate.evaluate):
-        options = inspect.signature(command).parameters
-        defaults = {key: options[key].default for key in TableSpec.model_fields}
-        assert table_spec([], **defaults) == TableSpec()
+@pytest.mark.parametrize("command", [["corpus", "scan"], ["evaluate"]])
+def test_each_column_of_a_recipe_s_table_is_an_option(
+    command: list[str], capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert run([*command, "--help"]) == 0
+    shown = capsys.readouterr().out
+    for name, field in TableSpec.model_fields.items():
+        assert ("--numbers" if name == "numbers" else f"--{name}-column") in shown
+        assert field.description is not None
+        assert field.description in shown
+
+
+def test_a_corpus_is_given_by_its_name_and_its_place() -> None:
+    given = ["ravdess=a=b", "noise=c", "table=d/mine.csv"]
+    assert parse_data(given) == {
+        "ravdess": Path("a=b"),
+        "noise": Path("c"),
+        "table": Path("d/mine.csv"),
+    }
+
+
+def test_several_tables_are_corpora_of_their_own_names() -> None:
+    given = ["table=a/mine.csv", "ravdess=r", "table=b/yours.tsv"]
+    assert list(parse_data(given)) == ["table/mine", "ravdess", "table/yours"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["ravdess"], "--data 'ravdess': expected a corpus and its folder, like ravdess=DIR"),
+        (["=x"], "--data '=x': expected a corpus and its folder"),
+        (["ravdess="], "--data 'ravdess=': expected a corpus and its folder"),
+        (
+            ["ravdess=a", "savee=s", "ravdess=b"],
+            "--data ravdess=b: ravdess is also a; give each corpus once",
+        ),
+        (
+            ["table=a/x.csv", "table=b/x.tsv"],
+            "--data table=b/x.tsv: table/x is also a/x.csv; rename one of the two files",
+        ),
+    ],
+)
+def test_what_is_not_one_folder_of_one_corpus_is_one_line(given: list[str], message: str) -> None:
+    with pytest.raises(CorpusError, match=re.escape(message)):
+        parse_data(given)
+
+
+def test_speakers_of_two_tables_are_different_people(own_table: Path, capsys: Capture) -> None:
+    """The second one stood for both, in silence."""
+    other = own_table.with_name("other.csv")
+    own_table.write_text("file,emotion,speaker\naudio/b.wav,sad,ann\n")
+    other.write_text("file,emotion,speaker\naudio/a.wav,happy,ann\n")
+    out = own_table.with_name("all.csv")
+    data = ["--data", f"table={own_table}", "--data", f"table={other}"]
+    assert run(["corpus", "table", *data, "--out", str(out)]) == 0
+    with out.open(newline="") as file:
+        rows = [(row["corpus"], row["speaker"], row["file"]) for row in csv.DictReader(file)]
+    assert rows == [
+        ("table/mine", "table/mine/ann", "audio/b.wav"),
+        ("table/other", "table/other/ann", "audio/a.wav"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -7,24 +7,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from archive_server import Archive as Server
-from archive_server import serving
+from archive_server import ArchiveServer, serving
 
-from sottovoce import transfer
 from sottovoce.cli import run
-from sottovoce.learn.corpora import savee, tess
-from sottovoce.learn.corpora._sources import Archive
+from sottovoce.learn.corpora import Archive, _fetch, savee, tess
 
 Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(transfer, "WAITS", ())
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ArchiveServer]:
+    monkeypatch.setattr(_fetch, "RETRIES", 0)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("OAF_back_angry.wav", b"sound")
-    with serving(Server(packed.getvalue())) as server:
+    with serving(ArchiveServer(packed.getvalue())) as server:
         source = Archive(server.url, "https://page", size=len(server.content))
         monkeypatch.setattr(tess, "SOURCE", source)
         yield server
@@ -38,7 +35,7 @@ class Keyboard(io.StringIO):
 
 
 def test_the_licence_comes_first_and_what_is_missing_is_said(
-    server: Server, tmp_path: Path, capsys: Capture
+    server: ArchiveServer, tmp_path: Path, capsys: Capture
 ) -> None:
     assert run(["corpus", "fetch", "tess", str(tmp_path / "tess"), "--yes"]) == 0
     captured = capsys.readouterr()
@@ -51,7 +48,7 @@ def test_the_licence_comes_first_and_what_is_missing_is_said(
 
 @pytest.mark.parametrize(("answer", "status"), [("y\n", 0), ("n\n", 2), ("\n", 2)])
 def test_a_person_is_asked(
-    server: Server,
+    server: ArchiveServer,
     tmp_path: Path,
     capsys: Capture,
     monkeypatch: pytest.MonkeyPatch,
@@ -64,13 +61,13 @@ def test_a_person_is_asked(
     assert "CC-BY-NC-ND-4.0" in captured.err
     assert f"Accept it, and fetch into {tmp_path / 'tess'}?" in captured.err
     assert (tmp_path / "tess").exists() == (status == 0)
-    assert bool(server.asked) == (status == 0)
+    assert bool(server.requests) == (status == 0)
     if status:
         assert "the licence of tess was not accepted; nothing was fetched" in captured.err
 
 
 def test_without_a_person_yes_has_to_be_said(
-    server: Server, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+    server: ArchiveServer, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
     assert run(["corpus", "fetch", "tess", str(tmp_path / "tess")]) == 2
@@ -79,13 +76,13 @@ def test_without_a_person_yes_has_to_be_said(
         "sottovoce: tess has the licence CC-BY-NC-ND-4.0, see https://page; nobody is here to "
         "accept it, so add --yes"
     )
-    assert not server.asked
+    assert not server.requests
 
 
 def test_a_corpus_given_on_request_says_where_to_ask(tmp_path: Path, capsys: Capture) -> None:
     assert run(["corpus", "fetch", "savee", str(tmp_path / "savee"), "--yes"]) == 2
     captured = capsys.readouterr()
-    assert captured.err == f"sottovoce: savee: {savee.SOURCE.words}\n"
+    assert captured.err == f"sottovoce: savee: {savee.SOURCE.instructions}\n"
     assert "register" in captured.err
     assert captured.out == ""
 
@@ -100,7 +97,7 @@ def test_a_corpus_given_on_request_says_where_to_ask(tmp_path: Path, capsys: Cap
     ],
 )
 def test_what_goes_wrong_is_the_last_line(
-    server: Server, tmp_path: Path, capsys: Capture, name: str, folder: str, message: str
+    server: ArchiveServer, tmp_path: Path, capsys: Capture, name: str, folder: str, message: str
 ) -> None:
     (tmp_path / "mine").write_text("")
     if folder == "gone":

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from sottovoce.audio import Audio
 from sottovoce.errors import AudioError
-from sottovoce.system import available_cpus, cache_folder
+from sottovoce.system import available_cpus, cache_folder, write_atomically
 
 FULL_SCALE = 0.999
 CLIPPED_RUN = 3
@@ -147,15 +147,6 @@ def _load(store: Path) -> dict[str, Content]:
 
 
 def _save(store: Path, contents: dict[str, Content]) -> None:
-    """Write the whole file or nothing; a cache that cannot be written costs time only."""
-    try:
-        store.parent.mkdir(parents=True, exist_ok=True)
-        handle, draft = tempfile.mkstemp(dir=store.parent, suffix=".part")
-    except OSError:
-        return
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(_Store(format=1, contents=contents).model_dump_json())
-        Path(draft).replace(store)
-    except OSError:
-        Path(draft).unlink(missing_ok=True)
+    """A cache that cannot be written costs time only."""
+    with contextlib.suppress(OSError):
+        write_atomically(store, _Store(format=1, contents=contents).model_dump_json())
