@@ -20,7 +20,7 @@ from types import MappingProxyType, ModuleType
 
 from sottovoce.emotions import EMOTIONS
 from sottovoce.errors import CorpusError
-from sottovoce.learn.corpora._content import Content, describe
+from sottovoce.learn.corpora._content import Content, measure_files
 from sottovoce.text import display_path
 
 SILENCE_RMS = 1e-4
@@ -30,7 +30,7 @@ CLIPPED_FRACTION = 1e-4
 CLIPPED_SAMPLES = 10
 """... there are at least so many of them: in a short clip a single peak is a large fraction."""
 TABLE = "table"
-"""The corpus that is a table of one's own; of several, each is called "table/" and its name."""
+"""The corpus that is a user's own table; of several tables, "table/" and the name of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +208,7 @@ def scan(
     listed = listing(corpus, folder, **options)
     problems = list(listed.problems)
     clips: list[Clip] = []
-    contents = describe([clip.path for clip in listed.clips], folder, progress)
+    contents = measure_files([clip.path for clip in listed.clips], folder, progress)
     home = folder
     if folder.is_file():  # a table, whose clips may lie anywhere
         home = Path(os.path.commonpath([clip.path.parent for clip in listed.clips]))

@@ -22,7 +22,7 @@ from sottovoce.text import display_path, one_line
 if TYPE_CHECKING:
     import requests
 
-Progress = Callable[[str, int, int | None], None]
+BytesReport = Callable[[str, int, int | None], None]
 """Called with what is being done, how many bytes are done, and of how many, where that is known."""
 
 RETRIES = 2
@@ -39,7 +39,7 @@ AGAIN = "run the same command again"
 
 
 def fetch(
-    corpus: str, folder: Path, progress: Progress = lambda what, done, total: None
+    corpus: str, folder: Path, progress: BytesReport = lambda what, done, total: None
 ) -> Listing:
     """Fetch a corpus into a folder that is not there yet, or is empty.
 
@@ -88,7 +88,7 @@ def check_free(folder: Path) -> None:
         )
 
 
-def download(archive: Archive, file: Path, progress: Progress) -> None:
+def download(archive: Archive, file: Path, progress: BytesReport) -> None:
     """Download an archive, trying again from its first byte after a cut.
 
     Args:
@@ -136,7 +136,7 @@ def download(archive: Archive, file: Path, progress: Progress) -> None:
 class _DownloadProgress:
     """What pooch calls as it would a progress bar of tqdm."""
 
-    def __init__(self, report: Progress) -> None:
+    def __init__(self, report: BytesReport) -> None:
         self._report = report
         self._done = self._total = 0
 
@@ -188,7 +188,7 @@ def _reason(error: requests.RequestException) -> str:
     return "the connection was cut"
 
 
-def unpack(archive: Path, folder: Path, progress: Progress) -> None:
+def unpack(archive: Path, folder: Path, progress: BytesReport) -> None:
     """Unpack a zip file into a folder that is not there yet, or is empty.
 
     The folder appears when all is there; until then a hidden folder beside it holds the files.

@@ -70,10 +70,10 @@ def read(folder: Path) -> Listing:
 
     clips, problems = list_clips(folder, parse)
     if table:
-        whole: dict[str, list[str]] = defaultdict(list)
+        complete: dict[str, list[str]] = defaultdict(list)
         for stem, row in table.items():
-            whole[row["speaker_id"]].append(stem)
-        problems += missing_clips(whole, clips, "speakers")
+            complete[row["speaker_id"]].append(stem)
+        problems += missing_clips(complete, clips, "speakers")
     else:
         text = f"no {TABLE}, so the sex of the speakers and the texts are not known"
         problems.append(CorpusProblem(None, "missing", text))

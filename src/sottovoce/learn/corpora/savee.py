@@ -41,7 +41,7 @@ def read(folder: Path) -> Listing:
         CorpusError: the folder is not there, or there is no audio in it.
     """
     clips, problems = list_clips(folder, _parse)
-    whole = {
+    complete = {
         speaker: [
             f"{speaker}_{emotion}{sentence:02}"
             for emotion, count in SENTENCES.items()
@@ -49,7 +49,7 @@ def read(folder: Path) -> Listing:
         ]
         for speaker in SPEAKERS
     }
-    return Listing(tuple(clips.values()), (*problems, *missing_clips(whole, clips, "speakers")))
+    return Listing(tuple(clips.values()), (*problems, *missing_clips(complete, clips, "speakers")))
 
 
 def _parse(path: Path) -> tuple[str, Clip]:

@@ -15,7 +15,7 @@ from sottovoce.learn.corpora._folder import OddName, list_clips, missing_clips
 
 NAME = "tess"
 LICENCE = "CC-BY-NC-ND-4.0"
-SOURCE = Archive(  # packed as it is asked for, so neither its size nor a checksum is published
+SOURCE = Archive(  # packed on request, so neither its size nor a checksum is published
     "https://borealisdata.ca/api/access/dataset/:persistentId/?persistentId=doi:10.5683/SP2/E8H2MF",
     "https://doi.org/10.5683/SP2/E8H2MF",
 )
@@ -40,12 +40,12 @@ def read(folder: Path) -> Listing:
         CorpusError: the folder is not there, or there is no audio in it.
     """
     clips, problems = list_clips(folder, _parse)
-    whole: dict[str, list[str]] = defaultdict(list)
+    complete: dict[str, list[str]] = defaultdict(list)
     words = sorted({key.split("_")[1] for key in clips})
     for speaker in ("OAF", "YAF"):
         for emotion in EMOTION_CODES:
-            whole[f"{speaker}_{emotion}"] = [f"{speaker}_{word}_{emotion}" for word in words]
-    problems += missing_clips(whole, clips, "parts")
+            complete[f"{speaker}_{emotion}"] = [f"{speaker}_{word}_{emotion}" for word in words]
+    problems += missing_clips(complete, clips, "parts")
     if len(words) < WORDS:
         text = f"{WORDS - len(words)} words missing everywhere: {len(words)} of {WORDS}"
         problems.append(CorpusProblem(None, "missing", text))
