@@ -1,4 +1,4 @@
-"""Every option of the gate, of predictions and of timelines, defined once.
+"""Every option of the gate, of predictions, timelines and tables of clips, defined once.
 
 The Python API, the command line, the service's query and its streams are made from these models:
 a field added here is an option everywhere. Its `description` is one sentence for people, and
@@ -228,6 +228,23 @@ class RecordingOptions(TimelineOptions):
     """The same for a recording, where nobody waits for a label: it may look further ahead."""
 
     lookahead: Lookahead = 3.0
+
+
+class TableSpec(StrictModel):
+    """Columns of the corpus `table`: CSV, TSV or Parquet files, each given as --data table=FILE."""
+
+    path: str = Field(default="file", description="Column of paths, relative to the table.")
+    label: str = Field(default="emotion", description="Column of emotions, by name or number.")
+    speaker: str = Field(default="speaker", description="Column of speakers, where there is one.")
+    sex: str = Field(
+        default="sex", description="Column of sexes (male, female), where there is one."
+    )
+    split: str = Field(
+        default="split", description="Column for protocol split, where there is one."
+    )
+    numbers: tuple[str, ...] = Field(
+        default=(), description="Where labels are numbers: the emotions that 0, 1, 2 ... stand for."
+    )
 
 
 def unit_of(field: FieldInfo) -> str | None:

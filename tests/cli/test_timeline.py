@@ -22,7 +22,7 @@ from tiny_model import LABELS, RATE, VOICE, write_tiny
 from sottovoce import Audio, Model
 from sottovoce.cli import _progress, _timeline_view, run
 from sottovoce.cli import timeline as command
-from sottovoce.colours import COLOURS
+from sottovoce.emotions import EMOTION_COLOURS
 from sottovoce.errors import install_line
 from sottovoce.inference.segments import SummaryBuilder, merge_segments
 from sottovoce.results import Segment, Status
@@ -198,7 +198,7 @@ def test_the_picture_has_the_colours_of_what_was_heard(timeline, recording, segm
         }
     for one in segments():
         if one.emotion is not None:
-            assert COLOURS[one.emotion] in pixels
+            assert EMOTION_COLOURS[one.emotion] in pixels
     svg = tmp_path / "two.svg"
     assert timeline(recording, "--plot", svg, "--channels", "split")[0] == 0
     assert ET.parse(svg).getroot().tag.endswith("svg")  # noqa: S314 - we wrote it

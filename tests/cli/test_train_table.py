@@ -4,7 +4,8 @@ import csv
 from pathlib import Path
 
 import pytest
-from tiny_corpus import RECIPE, write_corpus
+import soundfile
+from tiny_corpus import RATE, RECIPE, voice, write_corpus
 
 from sottovoce.cli import run
 
@@ -67,6 +68,54 @@ def test_a_table_is_trained_on_and_its_test_clips_are_predicted(
     truth = {row["clip"].rpartition("/")[2][6:8]: row["truth"] for row in rows}
     assert truth == {"01": "neutral", "05": "angry"}
     assert len(rows) == 8
+
+
+def write_table(home: Path, name: str, seed: int) -> Path:
+    """A table laid out as people do: speaker/emotion/001.wav, in a folder named for it."""
+    rows = [["file", "emotion", "speaker"]]
+    for speaker in ("anna", "ben"):
+        for emotion, code in (("neutral", 1), ("angry", 5)):
+            for number in (1, 2):
+                clip = home / name / speaker / emotion / f"{number:03}.wav"
+                clip.parent.mkdir(parents=True, exist_ok=True)
+                seed += 1
+                soundfile.write(clip, voice(code, seed, 0.8), RATE)
+                rows.append([clip.relative_to(home).as_posix(), emotion, speaker])
+    with (home / f"{name}.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return home / f"{name}.csv"
+
+
+def train_on(tables: list[Path], protocol: str, folder: Path) -> list[dict[str, str]]:
+    """The predictions of a short cross-validation."""
+    recipe = folder / "tiny.toml"
+    text = TABLE_RECIPE.removesuffix(TABLE).replace('name = "split"', f'name = "{protocol}"')
+    recipe.write_text(text.replace("validation_speakers = 2", "validation_speakers = 0"))
+    data = [word for table in tables for word in ("--data", f"table={table}")]
+    assert run(["train", str(recipe), *data, "--out", str(folder / "run"), "--device", "cpu"]) == 0
+    with (folder / "run" / "seed0" / "predictions.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_files_of_one_name_in_several_folders_are_several_clips(tmp_path: Path) -> None:
+    """A clip was named by its speaker and file: the run stopped when its second fold was done."""
+    predictions = train_on([write_table(tmp_path, "mine", 0)], "loso", tmp_path)
+    assert sorted(row["clip"] for row in predictions) == [
+        f"table/{speaker}/{emotion}/{number:03}.wav"
+        for speaker in ("anna", "ben")
+        for emotion in ("angry", "neutral")
+        for number in (1, 2)
+    ]
+
+
+def test_two_tables_are_two_corpora_of_different_people(tmp_path: Path) -> None:
+    """Only the last one was trained on."""
+    tables = [write_table(tmp_path, name, seed) for name, seed in (("mine", 0), ("yours", 100))]
+    predictions = train_on(tables, "leave-one-corpus-out", tmp_path)
+    assert len(predictions) == 16
+    assert {row["speaker"] for row in predictions} == {
+        *("table/mine/anna", "table/mine/ben", "table/yours/anna", "table/yours/ben"),
+    }
 
 
 @pytest.mark.parametrize(

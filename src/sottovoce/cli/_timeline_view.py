@@ -19,7 +19,7 @@ from rich.text import Text
 
 from sottovoce.audio import Samples
 from sottovoce.cli._output import BAR, bar, takes_utf
-from sottovoce.colours import colour, letters
+from sottovoce.emotions import colour, letters
 from sottovoce.results import Segment, Status, Summary
 from sottovoce.text import TIME_STEPS, clock, duration, one_line
 

@@ -11,17 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sottovoce.cli._table_options import (
-    LabelColumn,
-    Numbers,
-    PathColumn,
-    SexColumn,
-    SpeakerColumn,
-    SplitColumn,
-    scan_options,
-    table_spec,
-)
-from sottovoce.errors import CorpusError, MissingExtraError, RecipeError
+from sottovoce.cli._corpus_options import parse_data, scan_options, with_table_columns
+from sottovoce.errors import MissingExtraError, RecipeError
+from sottovoce.options import TableSpec
 
 if TYPE_CHECKING:
     from sottovoce.learn.evaluate.evaluate_model import Trial
@@ -32,7 +24,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("evaluate")(evaluate)
+    app.command("evaluate")(with_table_columns(evaluate))
 
 
 def evaluate(
@@ -47,12 +39,8 @@ def evaluate(
         Path | None, typer.Option(help="Write the report (figures, CSV, pictures) here.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    path: PathColumn = "file",
-    label: LabelColumn = "emotion",
-    speaker: SpeakerColumn = "speaker",
-    sex: SexColumn = "sex",
-    split: SplitColumn = "split",
-    numbers: Numbers = "",
+    *,
+    columns: TableSpec,
 ) -> None:
     """Measure a model on labelled corpora: UAR and more, with 95 % intervals over speakers."""
     try:
@@ -67,17 +55,9 @@ def evaluate(
     from sottovoce.models.registry import load
 
     opened = load(model)
-    folders = [corpus_folder(each) for each in data]
-    columns = table_spec(
-        [corpus for corpus, _ in folders],
-        path=path,
-        label=label,
-        speaker=speaker,
-        sex=sex,
-        split=split,
-        numbers=numbers,
-    )
-    scans = [scan(name, folder, **scan_options(name, columns)) for name, folder in folders]
+    folders = parse_data(data)
+    options = scan_options(folders, columns)
+    scans = [scan(corpus, folder, **options[corpus]) for corpus, folder in folders.items()]
     criteria = NOTHING_ASKED
     with suppress(RecipeError):  # a model file from elsewhere may have no recipe of ours
         criteria = Recipe.parse(opened.card.recipe).criteria
@@ -94,18 +74,6 @@ def evaluate(
         _show(trial, measured, gated)
         for each in checks:
             typer.echo(each)
-
-
-def corpus_folder(text: str) -> tuple[str, Path]:
-    """Split "ravdess=DIR" into the corpus's name and its folder.
-
-    Raises:
-        CorpusError: there is no name or no folder.
-    """
-    name, _, folder = text.partition("=")
-    if not name or not folder:
-        raise CorpusError(f"--data {text!r}: expected a corpus and its folder, like ravdess=DIR")
-    return name, Path(folder)
 
 
 def _bar(predictions: Iterable[Prediction], total: int) -> Iterable[Prediction]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sottovoce.cli.evaluate import corpus_folder
+from sottovoce.cli._corpus_options import parse_data
 from sottovoce.cli.train import Progress
 from sottovoce.errors import MissingExtraError
 
@@ -69,7 +69,7 @@ def search(
     if threads:
         torch.set_num_threads(threads)
     open_search(folder, experiment, resume=resume)
-    folders = dict(map(corpus_folder, data))
+    folders = parse_data(data)
 
     def load(recipe: Recipe) -> Data:
         with Progress() as progress:

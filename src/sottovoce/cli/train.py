@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
 
-from sottovoce.cli.evaluate import corpus_folder
+from sottovoce.cli._corpus_options import parse_data
 from sottovoce.errors import MissingExtraError, SottovoceError
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def train(
         measured = Measured.read(figures or folder, experiment)
     open_folder(folder, experiment, resume=resume or final)
     with Progress() as progress:
-        everything = Data.load(experiment, dict(map(corpus_folder, data)), progress.show)
+        everything = Data.load(experiment, parse_data(data), progress.show)
     if final or alone:
         train_final(everything, folder, measured, where, typer.echo)
         return

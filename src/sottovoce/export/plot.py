@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from sottovoce.colours import colour
+from sottovoce.emotions import colour
 from sottovoce.errors import MissingExtraError
 from sottovoce.export import AddSegment, ExportFormat
 from sottovoce.export._files import opened_for_writing

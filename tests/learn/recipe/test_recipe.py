@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from tiny_corpus import RECIPE
 
-from sottovoce.emotions import LABEL_SETS
 from sottovoce.errors import MissingExtraError, RecipeError, install_line
 from sottovoce.learn import registry
+from sottovoce.learn.corpora import label_sets
 from sottovoce.learn.recipe.docs import document
 from sottovoce.learn.recipe.recipe import Recipe
 
@@ -79,7 +79,7 @@ def test_a_recipe_cannot_be_changed() -> None:
 
 def test_a_label_set_gives_its_emotions_in_order() -> None:
     text = GOOD.replace('["sad", "angry"]', '"ravdess8"')
-    assert Recipe.parse(text).emotions == LABEL_SETS["ravdess8"]
+    assert Recipe.parse(text).emotions == label_sets()["ravdess8"]
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)

@@ -18,10 +18,9 @@ from pydantic import (
     model_validator,
 )
 
-from sottovoce.emotions import EMOTIONS, LABEL_SETS
+from sottovoce.emotions import EMOTIONS
 from sottovoce.errors import RecipeError
 from sottovoce.learn import corpora
-from sottovoce.learn.corpora.table import TableSpec
 from sottovoce.learn.recipe.messages import Mistake, listed, mistakes_in, shown
 from sottovoce.learn.recipe.specs import (
     AugmentSpec,
@@ -35,8 +34,10 @@ from sottovoce.learn.recipe.specs import (
 )
 from sottovoce.learn.registry import frontends, networks
 from sottovoce.models.card import WindowPolicy
-from sottovoce.options import StrictModel
+from sottovoce.options import StrictModel, TableSpec
 from sottovoce.text import display_path
+
+LABEL_SETS = corpora.label_sets()
 
 
 class Component(StrictModel):

@@ -17,7 +17,8 @@ from sottovoce.learn.evaluate.metrics import Predictions, metrics
 from sottovoce.learn.evaluate.plots import Curve
 from sottovoce.learn.evaluate.report import Effort, Run, SeedRun, write_report
 from sottovoce.learn.recipe.recipe import Recipe
-from sottovoce.learn.splits.folds import Fold, Split, check_leaks
+from sottovoce.learn.splits.folds import Fold, Split
+from sottovoce.learn.splits.leaks import check_leaks
 from sottovoce.learn.splits.protocols import make_split
 from sottovoce.learn.train.classifier import judge
 from sottovoce.learn.train.fit import train
