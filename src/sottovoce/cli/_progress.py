@@ -52,7 +52,10 @@ def progress(
             if what not in tasks:
                 tasks[what] = bars.add_task(what, total=total, amount="")
             amount = show(done) if show is not None else ""
-            bars.update(tasks[what], completed=done, total=total, amount=amount)
+            finished = done == total
+            bars.update(
+                tasks[what], completed=done, total=total, amount=amount, visible=not finished
+            )
             if not shown and time.monotonic() - begun > SHOWN_AFTER:
                 stack.enter_context(bars)
                 shown = True

@@ -14,6 +14,7 @@ import typer
 
 from sottovoce.cli._corpus_view import new_table, plain_console, show, summarise
 from sottovoce.cli._fetch import fetch
+from sottovoce.cli._learn_options import corpus_folder
 from sottovoce.cli._table_options import (
     LabelColumn,
     Numbers,
@@ -24,7 +25,6 @@ from sottovoce.cli._table_options import (
     scan_options,
     table_spec,
 )
-from sottovoce.cli.evaluate import corpus_folder
 from sottovoce.errors import CorpusError
 from sottovoce.text import display_path
 

@@ -1,4 +1,4 @@
-"""A trial counts what the gate refused, leaves unknown emotions out, and names seen corpora."""
+"""A evaluation counts what the gate refused, leaves unknown emotions out, and names seen corpora."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -8,8 +8,8 @@ import pytest
 
 from sottovoce.errors import CorpusError
 from sottovoce.learn.corpora import Clip, CorpusScan
-from sottovoce.learn.evaluate.evaluate_model import NO_ANSWER, Trial, try_model
-from sottovoce.learn.evaluate.metrics import metrics
+from sottovoce.learn.evaluate.evaluate_model import NO_ANSWER, ModelEvaluation, evaluate_model
+from sottovoce.learn.evaluate.metrics import compute_metrics
 from sottovoce.results import Prediction, Status
 
 LABELS = ("happy", "sad")
@@ -45,44 +45,44 @@ def scanned(*clips: tuple[str, str], corpus: str = "made") -> CorpusScan:
     return CorpusScan(corpus, FOLDER, made, ())
 
 
-def run(*scans: CorpusScan) -> Trial:
-    return try_model(Oracle(), scans)  # type: ignore[arg-type]
+def run(*scans: CorpusScan) -> ModelEvaluation:
+    return evaluate_model(Oracle(), scans)  # type: ignore[arg-type]
 
 
 CLIPS = (("a1h", "happy"), ("a2s", "sad"), ("b/1h", "sad"), ("b2-", "sad"), ("b3h", "angry"))
 
 
 def test_refused_clips_are_left_out_of_the_figures_and_count_as_errors_with_the_gate() -> None:
-    trial = run(scanned(*CLIPS))
-    assert trial.refused == {"silence": 1}
-    assert trial.answered.labels == LABELS
-    assert list(trial.answered.clips) == ["made/a1h.wav", "made/a2s.wav", "made/b/1h.wav"]
-    assert metrics(trial.answered)["recall_sad"] == pytest.approx(1 / 2)
-    assert trial.with_gate.labels == (*LABELS, NO_ANSWER)
-    with_gate = metrics(trial.with_gate)
+    evaluation = run(scanned(*CLIPS))
+    assert evaluation.refused == {"silence": 1}
+    assert evaluation.answered.labels == LABELS
+    assert list(evaluation.answered.clips) == ["made/a1h.wav", "made/a2s.wav", "made/b/1h.wav"]
+    assert compute_metrics(evaluation.answered)["recall_sad"] == pytest.approx(1 / 2)
+    assert evaluation.with_gate.labels == (*LABELS, NO_ANSWER)
+    with_gate = compute_metrics(evaluation.with_gate)
     assert with_gate["recall_sad"] == pytest.approx(1 / 3)
     assert with_gate["uar"] == pytest.approx((1 + 1 / 3) / 2)
     assert with_gate["accuracy"] == pytest.approx(2 / 4)
-    assert "1 of 4 clips got no answer (silence 1)" in " ".join(trial.warnings)
+    assert "1 of 4 clips got no answer (silence 1)" in " ".join(evaluation.warnings)
 
 
 def test_the_probabilities_are_those_of_the_model() -> None:
-    trial = run(scanned(*CLIPS))
-    assert trial.answered.probabilities[0] == pytest.approx([0.75, 0.25])
-    assert trial.answered.probabilities[1] == pytest.approx([0.25, 0.75])
+    evaluation = run(scanned(*CLIPS))
+    assert evaluation.answered.probabilities[0] == pytest.approx([0.75, 0.25])
+    assert evaluation.answered.probabilities[1] == pytest.approx([0.25, 0.75])
 
 
 def test_emotions_that_the_model_does_not_know_are_left_out_and_named() -> None:
-    trial = run(scanned(*CLIPS))
-    assert trial.unknown == {"angry": 1}
-    assert any("1 clips were left out" in w and "angry 1" in w for w in trial.warnings)
+    evaluation = run(scanned(*CLIPS))
+    assert evaluation.unknown == {"angry": 1}
+    assert any("1 clips were left out" in w and "angry 1" in w for w in evaluation.warnings)
 
 
 def test_a_corpus_that_the_model_was_trained_on_is_named_plainly() -> None:
     assert run(scanned(*CLIPS)).seen == ()
-    trial = run(scanned(*CLIPS), scanned(*CLIPS, corpus="known"))
-    assert trial.seen == ("known",)
-    assert trial.warnings[0] == (
+    evaluation = run(scanned(*CLIPS), scanned(*CLIPS, corpus="known"))
+    assert evaluation.seen == ("known",)
+    assert evaluation.warnings[0] == (
         "This model was trained on these speakers (known): the figures say nothing about new ones."
     )
 

@@ -6,12 +6,12 @@ from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss, recall_
 
 from sottovoce.errors import SottovoceError
 from sottovoce.learn.evaluate.intervals import intervals
-from sottovoce.learn.evaluate.metrics import Predictions, metrics
+from sottovoce.learn.evaluate.metrics import LabelledPredictions, compute_metrics
 
 
 def simulated(
     rng: np.random.Generator, speakers: int = 10, clips: int = 12, spread: float = 0.0
-) -> Predictions:
+) -> LabelledPredictions:
     """Four classes; `spread` is how much speakers differ in how well they are understood."""
     count, classes = speakers * clips, 4
     group = np.arange(count) // clips
@@ -19,7 +19,7 @@ def simulated(
     easy = 1.0 + spread * rng.normal(size=speakers)
     logits = rng.normal(size=(count, classes))
     logits[np.arange(count), truth] += easy[group]
-    return Predictions.from_probabilities(
+    return LabelledPredictions.from_probabilities(
         np.exp(logits) / np.exp(logits).sum(1, keepdims=True),
         truth=truth,
         speakers=[f"{g:03d}" for g in group],
@@ -71,14 +71,16 @@ def test_the_value_is_the_mean_over_runs_on_all_clips() -> None:
     runs = [simulated(rng) for _ in range(3)]
     measured = intervals(runs, draws=100)
     for name, interval in measured.items():
-        assert interval.value == pytest.approx(np.mean([metrics(run)[name] for run in runs]))
+        assert interval.value == pytest.approx(
+            np.mean([compute_metrics(run)[name] for run in runs])
+        )
         assert interval.low <= interval.value <= interval.high
 
 
 def test_an_interval_holds_its_value_even_where_every_draw_lies_above() -> None:
     """Right exactly as often as sure, in three bins: an ECE of 0, that any draw raises."""
     sure = np.repeat([0.55, 0.75, 0.95], 40)
-    predictions = Predictions.from_probabilities(
+    predictions = LabelledPredictions.from_probabilities(
         np.stack([sure, 1 - sure], axis=1),
         truth=np.concatenate([np.arange(40) >= round(40 * c) for c in (0.55, 0.75, 0.95)]),
         speakers=[f"{i:03d}" for i in range(120)],
@@ -110,11 +112,11 @@ def test_an_interval_covers_the_truth_where_speakers_differ() -> None:
     binomial spread of 200 trials is 1.5 %, so 90 % is the least that a right one gives.
     """
     rng = np.random.default_rng(6)
-    truth = metrics(simulated(rng, speakers=3000, clips=12, spread=1.0))["accuracy"]
+    truth = compute_metrics(simulated(rng, speakers=3000, clips=12, spread=1.0))["accuracy"]
     by_speaker = by_clip = 0
     for _ in range(200):
         study = simulated(rng, speakers=30, clips=12, spread=1.0)
-        apart = Predictions(
+        apart = LabelledPredictions(
             study.truth, study.log_probabilities, study.clips, study.clips, study.labels
         )
         for_speakers = intervals(study, draws=200)["accuracy"]
@@ -130,7 +132,7 @@ def test_a_class_that_only_one_speaker_has_is_measured_on_the_draws_that_hold_it
     rare = run.take(np.flatnonzero((run.truth != 3) | (run.speakers == "004")))
     measured = intervals(rare, draws=500)
     only = measured["recall_d"]
-    assert only.low == only.value == only.high == pytest.approx(metrics(rare)["recall_d"])
+    assert only.low == only.value == only.high == pytest.approx(compute_metrics(rare)["recall_d"])
     assert np.isfinite([[i.value, i.low, i.high] for i in measured.values()]).all()
 
 

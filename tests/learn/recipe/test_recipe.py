@@ -258,7 +258,7 @@ def test_keys_that_do_not_go_together_are_named(text: str, message: str) -> None
 def test_an_alternative_takes_the_place_of_the_protocol() -> None:
     text = RECIPE + '\n[alternatives.mixed]\nname = "random"\nfolds = 3\n'
     recipe = Recipe.parse(text)
-    mixed = recipe.under("mixed")
+    mixed = recipe.with_protocol("mixed")
     assert (recipe.protocol.name, mixed.protocol.name, mixed.protocol.folds) == (
         "speakers",
         "random",
@@ -266,4 +266,4 @@ def test_an_alternative_takes_the_place_of_the_protocol() -> None:
     )
     assert Recipe.parse(mixed.text).protocol == mixed.protocol  # as a run's folder keeps it
     with pytest.raises(RecipeError, match=r"no protocol called 'other'.* are mixed"):
-        recipe.under("other")
+        recipe.with_protocol("other")

@@ -194,7 +194,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
             say("an epoch")
         return SimpleNamespace(classifier=job)
 
-    def judge(job: Job, clips: WholeClips, device: torch.device) -> NDArray[np.float64]:
+    def predict_clips(job: Job, clips: WholeClips, device: torch.device) -> NDArray[np.float64]:
         right = math.exp(-nll(job.recipe))
         targets = np.array(clips.examples.targets)
         return np.log(np.where(np.eye(2)[targets] == 1, right, 1 - right))
