@@ -88,11 +88,12 @@ def run(options: argparse.Namespace) -> int:
     if options.recipes and (options.write or options.check):
         raise SottovoceError("the documents hold every recipe: name none with --write or --check")
     folders = sorted({path.parent for path in options.root.glob("docs/results/*/seed*.csv")})
-    folders = [each for each in folders if each.name in (options.recipes or [each.name])]
+    folders = [folder for folder in folders if folder.name in (options.recipes or [folder.name])]
     if not folders or len(folders) < len(options.recipes):
         raise SottovoceError(
-            f"found results of {[each.name for each in folders]} in {options.root}/docs/results; "
-            f"expected <recipe>/seed<k>.csv for {options.recipes or 'one recipe or more'}"
+            f"found results of {[folder.name for folder in folders]} in "
+            f"{options.root}/docs/results; expected <recipe>/seed<k>.csv for "
+            f"{options.recipes or 'one recipe or more'}"
         )
     results = [read_result(folder, options) for folder in folders]
     if options.train:
@@ -142,7 +143,7 @@ def read_result(folder: Path, options: argparse.Namespace) -> Result:
     if not path.exists():
         raise SottovoceError(f"{folder}: no {path} to say how these predictions were made")
     recipe = tomllib.loads(path.read_text(encoding="utf-8"))
-    seeds = {int(each.stem.removeprefix("seed")): each for each in folder.glob("seed*.csv")}
+    seeds = {int(path.stem.removeprefix("seed")): path for path in folder.glob("seed*.csv")}
     runs = {seed: LabelledPredictions.from_csv(seeds[seed]) for seed in sorted(seeds)}
     measured = intervals(list(runs.values()), draws=options.draws)
     names = folder / "untouched.txt"

@@ -77,7 +77,7 @@ def evaluate(
     with progress() as report:
         evaluation = evaluate_model(opened, scans, report)
     measured = intervals(evaluation.answered)
-    checks = check_criteria(criteria, {name: each.value for name, each in measured.items()})
+    checks = check_criteria(criteria, {name: interval.value for name, interval in measured.items()})
     gated = {name: intervals(evaluation.with_gate)[name] for name in ("uar", "accuracy")}
     run = replace(_run(evaluation), criteria=criteria)
     if out is not None:

@@ -14,7 +14,7 @@ def test_each_figure_is_held_against_what_is_asked() -> None:
         "recall_sad": True,
         "recall_calm": False,
     }
-    assert [each.asked for each in found] == [0.8, 0.8, 0.75, 0.75]
+    assert [each.least for each in found] == [0.8, 0.8, 0.75, 0.75]
 
 
 def test_nothing_asked_is_nothing_checked() -> None:

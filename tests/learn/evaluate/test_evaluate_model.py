@@ -1,5 +1,6 @@
-"""A evaluation counts what the gate refused, leaves unknown emotions out, and names seen corpora."""
+"""Evaluating a model counts clips without an answer, and warns of speakers it was trained on."""
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from sottovoce.errors import CorpusError
 from sottovoce.learn.corpora import Clip, CorpusScan
 from sottovoce.learn.evaluate.evaluate_model import NO_ANSWER, ModelEvaluation, evaluate_model
 from sottovoce.learn.evaluate.metrics import compute_metrics
+from sottovoce.models.card import speaker_hash
 from sottovoce.results import Prediction, Status
 
 LABELS = ("happy", "sad")
@@ -20,7 +22,14 @@ class Oracle:
     """A model that reads its answer in the file's name: h, s, or silence for anything else."""
 
     labels = LABELS
-    card = SimpleNamespace(title="oracle 1.0", corpora=(SimpleNamespace(name="known"),))
+    card = SimpleNamespace(
+        title="oracle 1.0",
+        corpora=(
+            SimpleNamespace(
+                name="known", speaker_hashes=(speaker_hash("known/a"), speaker_hash("known/b"))
+            ),
+        ),
+    )
 
     def predict_many(self, paths: Iterable[Path]) -> Iterator[Prediction]:
         for path in paths:
@@ -78,13 +87,34 @@ def test_emotions_that_the_model_does_not_know_are_left_out_and_named() -> None:
     assert any("1 clips were left out" in w and "angry 1" in w for w in evaluation.warnings)
 
 
-def test_a_corpus_that_the_model_was_trained_on_is_named_plainly() -> None:
-    assert run(scanned(*CLIPS)).seen == ()
-    evaluation = run(scanned(*CLIPS), scanned(*CLIPS, corpus="known"))
-    assert evaluation.seen == ("known",)
-    assert evaluation.warnings[0] == (
-        "This model was trained on these speakers (known): the figures say nothing about new ones."
+def test_speakers_that_the_model_was_trained_on_are_counted() -> None:
+    assert run(scanned(*CLIPS)).shared_speakers == 0
+    some = run(scanned(*CLIPS), scanned(*CLIPS, corpus="known"))
+    assert some.shared_speakers == 2
+    assert some.warnings[0] == (
+        "This model was trained on 2 of the 4 speakers of these clips: the figures are optimistic."
     )
+    every = run(scanned(*CLIPS, corpus="known"))
+    assert every.warnings[0] == (
+        "This model was trained on all 2 speakers of these clips: the figures say nothing about "
+        "new ones."
+    )
+
+
+def test_another_corpus_of_the_same_people_is_noticed_and_another_of_the_same_name_is_not() -> None:
+    song = scanned(*CLIPS, corpus="known")
+    song = dataclasses.replace(song, corpus="known-song")
+    assert run(song).shared_speakers == 2
+    others = scanned(("c1h", "happy"), ("d1s", "sad"), corpus="known")
+    assert run(others).shared_speakers == 0
+
+
+def test_unknown_speakers_are_nobody_that_the_model_was_trained_on() -> None:
+    scan = scanned(*CLIPS, corpus="known")
+    nobody = tuple(dataclasses.replace(clip, speaker="known/unknown") for clip in scan.clips)
+    evaluation = run(dataclasses.replace(scan, clips=nobody))
+    assert evaluation.shared_speakers == 0
+    assert evaluation.answered.num_speakers == 0
 
 
 def test_nothing_to_warn_of_is_no_warning() -> None:

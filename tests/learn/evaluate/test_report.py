@@ -1,6 +1,7 @@
 """A report holds every figure of its run, says when it is optimistic, and is the same each time."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from sottovoce.learn.evaluate.metrics import LabelledPredictions, compute_metric
 from sottovoce.learn.evaluate.plots import LearningCurve
 from sottovoce.learn.evaluate.report import (
     OPTIMISTIC,
+    OPTIMISTIC_INTERVALS,
     Run,
     SeedRun,
     format_interval,
@@ -113,23 +115,47 @@ def test_the_csv_of_a_seed_gives_its_figures_again(tmp_path: Path) -> None:
     assert again == pytest.approx(compute_metrics(run.seeds[1].predictions), abs=1e-5)
 
 
-@pytest.mark.parametrize("optimistic", [False, True])
-def test_an_optimistic_run_says_so_in_the_summary_and_in_every_picture(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimistic: bool
-) -> None:
-    titles = []
+@pytest.fixture
+def titles(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The titles of the figures that are drawn."""
+    drawn = list[str]()
     plain = plots.new_figure
 
-    def listening(title: str, *sizes: object, **more: object) -> object:
-        titles.append(title)
+    def new_figure(title: str, *sizes: object, **more: object) -> object:
+        drawn.append(title)
         return plain(title, *sizes, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(plots, "new_figure", listening)
+    monkeypatch.setattr(plots, "new_figure", new_figure)
+    return drawn
+
+
+@pytest.mark.parametrize("optimistic", [False, True])
+def test_an_optimistic_run_says_so_in_the_summary_and_in_every_picture(
+    tmp_path: Path, titles: list[str], optimistic: bool
+) -> None:
     write_report(tmp_path, simulated_run(optimistic), draws=100)
     assert [OPTIMISTIC in title for title in titles] == [optimistic] * 4
     summary = (tmp_path / "summary.md").read_text()
     assert (OPTIMISTIC in summary.lower()) is optimistic
     assert json.loads((tmp_path / "metrics.json").read_text())["optimistic"] is optimistic
+
+
+def test_intervals_over_clips_are_called_optimistic_everywhere(
+    tmp_path: Path, titles: list[str]
+) -> None:
+    run = simulated_run()
+    nobody = np.full(60, "table/unknown")
+    seeds = tuple(
+        replace(seed, predictions=replace(seed.predictions, speakers=nobody)) for seed in run.seeds
+    )
+    write_report(tmp_path, replace(run, seeds=seeds), draws=100)
+    assert all(OPTIMISTIC_INTERVALS in title for title in titles)
+    summary = (tmp_path / "summary.md").read_text()
+    assert "60 clips of unknown speakers; 95 % intervals from resampling clips." in summary
+    assert OPTIMISTIC_INTERVALS in summary.lower()
+    record = json.loads((tmp_path / "metrics.json").read_text())
+    assert record["speakers"] == 0
+    assert record["interval"] == "95 % percentile interval, 100 draws of clips (optimistic)"
 
 
 def test_the_summary_shows_mean_interval_and_each_seed(tmp_path: Path) -> None:

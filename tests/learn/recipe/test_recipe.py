@@ -265,5 +265,6 @@ def test_an_alternative_takes_the_place_of_the_protocol() -> None:
         3,
     )
     assert Recipe.parse(mixed.text).protocol == mixed.protocol  # as a run's folder keeps it
+    assert Recipe.parse(mixed.text).with_protocol("mixed").text == mixed.text
     with pytest.raises(RecipeError, match=r"no protocol called 'other'.* are mixed"):
         recipe.with_protocol("other")

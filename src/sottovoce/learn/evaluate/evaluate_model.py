@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sottovoce.errors import CorpusError
-from sottovoce.learn.corpora import CorpusScan
-from sottovoce.learn.evaluate.metrics import LabelledPredictions, is_known_speaker
+from sottovoce.learn.corpora import CorpusScan, is_known_speaker
+from sottovoce.learn.evaluate.metrics import LabelledPredictions
 from sottovoce.models.card import speaker_hash
 from sottovoce.models.model import Model
 
@@ -98,7 +98,7 @@ def evaluate_model(
     for prediction in model.predict_many(clip.path for _, clip in clips):
         predictions.append(prediction)
         report("predicting", len(predictions), len(clips))
-    refused = Counter(str(each.status) for each in predictions if not each.probabilities)
+    refused = Counter(str(p.status) for p in predictions if not p.probabilities)
     no_answer = [*[0.0] * len(labels), 1.0]
     with_gate = LabelledPredictions.from_probabilities(
         [[*p.probabilities.values(), 0.0] if p.probabilities else no_answer for p in predictions],

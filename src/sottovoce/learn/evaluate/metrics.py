@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sottovoce.errors import SottovoceError
+from sottovoce.learn.corpora import is_known_speaker
 
 BINS = 15
 """Equal-width bins of confidence in the expected calibration error (Guo et al. 2017)."""
@@ -28,7 +29,7 @@ class LabelledPredictions:
         truth: (n,) int, index into `labels`.
         log_probabilities: (n, classes) float64, natural logarithms; each row sums to 1 after exp.
         speakers: (n,) str, who speaks; unique across corpora, e.g. "ravdess/07"; see
-            `is_known_speaker`.
+            `corpora.is_known_speaker`.
         clips: (n,) str, a name for each clip, none twice.
         labels: the classes' names, in the order of the columns.
 
@@ -182,11 +183,6 @@ class LabelledPredictions:
             clips=[row[0] for row in rows],
             labels=labels,
         )
-
-
-def is_known_speaker(speaker: str) -> bool:
-    """Whether a speaker's name says who it is; "table/unknown" does not."""
-    return not speaker.endswith("/unknown")
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -278,7 +278,9 @@ def _summary(run: Run, measured: Mapping[str, Interval], curves: bool) -> str:
             for fold in fold_names
         ],
     )
-    checks = check_criteria(run.criteria, {name: each.value for name, each in measured.items()})
+    checks = check_criteria(
+        run.criteria, {name: interval.value for name, interval in measured.items()}
+    )
     paragraphs = [
         f"# {run.name}",
         f"**{OPTIMISTIC.capitalize()}. These figures do not say how new speakers fare.**"

@@ -207,13 +207,13 @@ def _draw_trials(axes: Axes, result: SearchResult) -> None:
     pruned = [trial for trial in result.trials if trial.state == "pruned"]
     own = [result.own] if result.own else []
     groups: tuple[tuple[str, Sequence[TrialResult], dict[str, Any]], ...] = (
-        ("trial", [each for each in finished if each not in own], {"color": BLUE, "alpha": 0.6}),
+        ("trial", [trial for trial in finished if trial not in own], {"color": BLUE, "alpha": 0.6}),
         ("stopped early", pruned, {"edgecolor": GREY, "facecolor": "none"}),
         ("the recipe as it stands", own, {"color": ORANGE, "marker": "D", "zorder": 3}),
     )
     for label, group, style in groups:
         if group:
-            places = [each.number for each in group], [each.value for each in group]
+            places = [trial.number for trial in group], [trial.value for trial in group]
             axes.scatter(*places, label=label, **style)
     failed = [trial.number for trial in result.trials if trial.state == "failed"]
     if failed:

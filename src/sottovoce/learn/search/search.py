@@ -224,7 +224,7 @@ class _Search:
     def run_trial(self, trial: Trial) -> None:
         """Train a trial and keep its value, or that of an earlier trial with the same settings."""
         values = self.space.suggest(trial)
-        earlier = [each for each in self.results() if each.finished and each.values == values]
+        earlier = [t for t in self.results() if t.finished and t.values == values]
         if earlier:
             trial.set_user_attr("repeats", earlier[0].number)
             self.study.tell(trial, earlier[0].value)
@@ -232,7 +232,7 @@ class _Search:
         state, value = TrialState.COMPLETE, None
         try:
             data = self._data(values)
-            value = float(np.mean([self._fold_value(trial, data, each) for each in self.folds]))
+            value = float(np.mean([self._fold_value(trial, data, fold) for fold in self.folds]))
         except optuna.TrialPruned:
             state = TrialState.PRUNED
         except (SottovoceError, RuntimeError) as error:  # torch's: a size or a memory too small

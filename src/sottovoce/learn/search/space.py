@@ -166,10 +166,10 @@ def _changed(text: str, values: Values, origin: str) -> dict[str, Any]:
 
 
 def _get(recipe: Recipe, key: str) -> float:
-    """The number at a dotted key that is known to be one; NaN where none is set."""
-    found: Any = recipe.model_dump()
+    """The number at a dotted key; NaN where none is set."""
+    value: Any = recipe.model_dump()
     for name in ("frontend", "network"):
-        found[name] |= found[name].pop("options")
+        value[name] |= value[name].pop("options")
     for part in key.split("."):
-        found = found.get(part, {})
-    return found if isinstance(found, int | float) else float("nan")
+        value = value.get(part, {})
+    return value if isinstance(value, int | float) else float("nan")

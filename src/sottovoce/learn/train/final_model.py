@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from sottovoce.errors import RecipeError, SottovoceError
 from sottovoce.inference.window import pieces
-from sottovoce.learn.corpora import Clip, licence
+from sottovoce.learn.corpora import Clip, is_known_speaker, licence
 from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.evaluate.calibration import fit_temperature
-from sottovoce.learn.evaluate.metrics import is_known_speaker
 from sottovoce.learn.evaluate.report import speaker_count
 from sottovoce.learn.export.model_file import export_model
 from sottovoce.learn.recipe.recipe import Recipe
