@@ -93,7 +93,7 @@ def test_speakers_of_the_training_are_called_out_in_the_table_and_in_the_report(
     arguments = [str(model), "--data", f"ravdess={folder}", "--out", str(out)]
     result = runner.invoke(app, arguments, env={"COLUMNS": "200"})
     assert result.exit_code == 0, result.output
-    warning = "trained on all 3 speakers of these clips: the figures say nothing about new ones"
+    warning = "trained on all of the 3 speakers of these clips: the figures do not say how"
     assert warning in result.stdout
     assert "UAR" in result.stdout
     summary = (out / "summary.md").read_text()

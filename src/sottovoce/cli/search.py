@@ -46,14 +46,15 @@ def search(
     with requires_extras("search", "learn", "search"):
         experiment, folders, torch_device = load_experiment(recipe, data, device, threads, protocol)
         from sottovoce.learn.data.dataset import Data
-        from sottovoce.learn.search import search as search_module
+        from sottovoce.learn.search.search import search as run_search
         from sottovoce.learn.search.space import SearchSpace
+        from sottovoce.learn.train.cross_validate import check_folder
     space = SearchSpace(experiment)
     name = f"{experiment.name}-{protocol}" if protocol else experiment.name
     folder = out or Path("runs") / f"{name}-search"
-    search_module.check_search_folder(folder, experiment, resume=resume)
+    check_folder(folder, experiment, resume=resume, search=True)
     with progress() as report:
-        search_module.search(
+        run_search(
             space,
             folder,
             lambda recipe: Data.load(recipe, folders, report),

@@ -92,12 +92,13 @@ def test_speakers_that_the_model_was_trained_on_are_counted() -> None:
     some = run(scanned(*CLIPS), scanned(*CLIPS, corpus="known"))
     assert some.shared_speakers == 2
     assert some.warnings[0] == (
-        "This model was trained on 2 of the 4 speakers of these clips: the figures are optimistic."
+        "This model was trained on 2 of the 4 speakers of these clips: the figures do not say how "
+        "new speakers fare."
     )
     every = run(scanned(*CLIPS, corpus="known"))
     assert every.warnings[0] == (
-        "This model was trained on all 2 speakers of these clips: the figures say nothing about "
-        "new ones."
+        "This model was trained on all of the 2 speakers of these clips: the figures do not say "
+        "how new speakers fare."
     )
 
 

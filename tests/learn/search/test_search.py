@@ -20,11 +20,10 @@ from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.search import report
 from sottovoce.learn.search import search as search_module
 from sottovoce.learn.search.report import SearchResult, TrialResult, draw_search, write_search
-from sottovoce.learn.search.search import check_search_folder
 from sottovoce.learn.search.space import SearchSpace
 from sottovoce.learn.splits.folds import Fold
 from sottovoce.learn.splits.protocols import make_split
-from sottovoce.learn.train.cross_validate import difference, run_fold
+from sottovoce.learn.train.cross_validate import check_folder, difference, run_fold
 from sottovoce.learn.train.history import COLUMNS, History
 
 CPU = torch.device("cpu")
@@ -62,7 +61,7 @@ def look(
 ) -> TrialResult:
     """Search as the command does."""
     space = SearchSpace(Recipe.parse(text))
-    check_search_folder(folder, space.base, resume=resume)
+    check_folder(folder, space.base, resume=resume, search=True)
     log = [].append if lines is None else lines.append
     return search_module.search(space, folder, load, trials=trials, device=CPU, log=log)
 

@@ -44,16 +44,11 @@ class ModelEvaluation:
         warnings = []
         if self.shared_speakers:
             speakers = sum(map(is_known_speaker, set(self.with_gate.speakers)))
-            if self.shared_speakers == speakers:
-                warnings.append(
-                    f"This model was trained on all {speakers} speakers of these clips: the "
-                    f"figures say nothing about new ones."
-                )
-            else:
-                warnings.append(
-                    f"This model was trained on {self.shared_speakers} of the {speakers} speakers "
-                    f"of these clips: the figures are optimistic."
-                )
+            shared = "all" if self.shared_speakers == speakers else self.shared_speakers
+            warnings.append(
+                f"This model was trained on {shared} of the {speakers} speakers of these clips: "
+                "the figures do not say how new speakers fare."
+            )
         if self.refused:
             count = sum(self.refused.values())
             warnings.append(

@@ -112,16 +112,10 @@ class Run:
         return self.predictions[0].num_speakers > 1
 
     @property
-    def caveats(self) -> tuple[str, ...]:
+    def caveats(self) -> list[str]:
         """Why its figures are optimistic, if they are."""
-        return tuple(
-            caveat
-            for applies, caveat in (
-                (self.optimistic, OPTIMISTIC),
-                (not self.over_speakers, OPTIMISTIC_INTERVALS),
-            )
-            if applies
-        )
+        overlap = [OPTIMISTIC] if self.optimistic else []
+        return overlap if self.over_speakers else [*overlap, OPTIMISTIC_INTERVALS]
 
 
 def write_report(folder: Path, run: Run, draws: int = 10_000) -> dict[str, Interval]:

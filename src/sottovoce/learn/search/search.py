@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import optuna
@@ -28,48 +27,13 @@ from sottovoce.learn.search.report import (
 from sottovoce.learn.search.space import SearchSpace, Values
 from sottovoce.learn.silence_logs import quiet
 from sottovoce.learn.splits.protocols import make_split
-from sottovoce.learn.train.cross_validate import check_folder, choose_folds, keep_recipe
+from sottovoce.learn.train.cross_validate import choose_folds, keep_recipe
 from sottovoce.learn.train.fit import fit_fold
 from sottovoce.learn.train.history import History, LogLine, ReportProgress, no_progress
 from sottovoce.text import one_line
 
 MIN_TRIALS = 10
 """With fewer finished trials the importance of a key cannot be estimated."""
-
-STATES: Mapping[TrialState, str] = MappingProxyType(
-    {
-        TrialState.COMPLETE: "complete",
-        TrialState.PRUNED: "pruned",
-        TrialState.FAIL: "failed",
-    }
-)
-"""How a trial can end -> what trials.csv calls it."""
-
-
-def check_search_folder(folder: Path, recipe: Recipe, *, resume: bool) -> None:
-    """Check that a search of this recipe may be begun in a folder, or go on there.
-
-    More trials do not make another search.
-
-    Raises:
-        SottovoceError: a search is there and `resume` is False, or it is another one.
-    """
-    kept = folder / "recipe.toml"
-    if resume and kept.exists():
-        before, now = map(_settings, (Recipe.load(kept), recipe))
-        differs = [key for key in now if before.get(key) != now[key]]
-        if differs:
-            raise SottovoceError(
-                f"{folder}: this is another search ({differs[0]} differs); "
-                "name another folder with --out"
-            )
-    check_folder(folder, recipe, resume=resume)
-
-
-def _settings(recipe: Recipe) -> Mapping[str, object]:
-    """The settings by which searches of one recipe differ."""
-    spec = {} if recipe.search is None else recipe.search.model_dump(exclude={"trials"})
-    return {f"search.{key}": value for key, value in spec.items()} | {"seeds": recipe.seeds[0]}
 
 
 def search(
@@ -92,7 +56,7 @@ def search(
 
     Args:
         space: of a recipe.
-        folder: of the search; see `check_search_folder`.
+        folder: of the search; see `check_folder`.
         load: gives the clips of a recipe.
         trials: how many there are to be in all.
         device: to train on.
@@ -181,14 +145,18 @@ class _Search:
 
     def results(self) -> tuple[TrialResult, ...]:
         """The trials that are over."""
-        return tuple(map(self._result, self.study.get_trials(deepcopy=False, states=tuple(STATES))))
+        return tuple(
+            self._result(t) for t in self.study.get_trials(deepcopy=False) if t.state.is_finished()
+        )
 
     def _result(self, trial: FrozenTrial) -> TrialResult:
         attributes = trial.user_attrs
         costs = [value for key, value in attributes.items() if key.startswith("cost of fold")]
         return TrialResult(
             number=trial.number + 1,
-            state="repeat" if "repeats" in attributes else STATES[trial.state],
+            state="repeat"
+            if "repeats" in attributes
+            else trial.state.name.lower().replace("fail", "failed"),
             value=np.nan if trial.value is None else trial.value,
             epochs=sum(epochs for epochs, _ in costs),
             seconds=sum(seconds for _, seconds in costs),

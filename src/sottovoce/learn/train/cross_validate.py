@@ -87,24 +87,25 @@ class FoldResult:
         return tuple(self.history[:, COLUMNS.index(name)].tolist())
 
 
-def check_folder(folder: Path, recipe: Recipe, *, resume: bool) -> None:
-    """Check that a run of this recipe may be begun in a folder, or go on there.
+def check_folder(folder: Path, recipe: Recipe, *, resume: bool, search: bool = False) -> None:
+    """Check that a run of this recipe, or a search, may be begun in a folder, or go on there.
 
     Raises:
-        SottovoceError: a run is there and `resume` is False, or it is of another recipe.
+        SottovoceError: one is there and `resume` is False, or it is of another recipe.
     """
     kept = folder / "recipe.toml"
     if not kept.exists():
         return
+    what = "search" if search else "run"
     if not resume:
         raise SottovoceError(
-            f"{folder}: there is a run here already; add --resume to go on with it, "
+            f"{folder}: there is a {what} here already; add --resume to go on with it, "
             "or name another folder with --out"
         )
-    differs = difference(Recipe.load(kept), recipe)
+    differs = difference(Recipe.load(kept), recipe, search=search)
     if differs:
         raise SottovoceError(
-            f"{folder}: this run is of another recipe ({differs} differs); "
+            f"{folder}: this {what} is of another recipe ({differs} differs); "
             "name another folder with --out"
         )
 
@@ -114,9 +115,16 @@ def keep_recipe(folder: Path, recipe: Recipe) -> None:
     write_atomically(folder / "recipe.toml", recipe.text)
 
 
-def difference(recipe_a: Recipe, recipe_b: Recipe) -> str:
-    """Name the first key that makes two recipes different experiments; "" where none does."""
+def difference(recipe_a: Recipe, recipe_b: Recipe, *, search: bool = False) -> str:
+    """Name the first key that makes two recipes different experiments; "" where none does.
+
+    With `search`, also one that makes them different searches; more trials do not.
+    """
     a, b = (recipe.model_dump(exclude=NOT_TRAINED) for recipe in (recipe_a, recipe_b))
+    if search:
+        for settings, recipe in ((a, recipe_a), (b, recipe_b)):
+            settings["seeds"] = recipe.seeds[:1]
+            settings |= recipe.model_dump(include={"search"}, exclude={"search": {"trials"}})
     for key, value in a.items():
         if value != b[key]:
             if isinstance(value, dict) and isinstance(b[key], dict):
