@@ -1,10 +1,13 @@
 """Threads are counted by what the process may use, not by what the machine has."""
 
+import ctypes
 import os
+import sys
+from pathlib import Path
 
 import pytest
 
-from sottovoce.system import available_cpus
+from sottovoce.system import available_cpus, return_large_blocks, write_atomically
 
 BOUND = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
@@ -39,3 +42,25 @@ def test_a_process_that_is_bound_to_one_processor_has_one(tmp_path):
         assert available_cpus(tmp_path / "missing") == 1
     finally:
         os.sched_setaffinity(0, before)
+
+
+def test_memory_is_left_alone_where_the_system_has_no_such_setting(monkeypatch):
+    """Windows has no C library that `CDLL(None)` could name: the service must start there too."""
+
+    def no_library(name):
+        raise TypeError("argument of type 'NoneType' is not iterable")
+
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(ctypes, "CDLL", no_library)
+    return_large_blocks()
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "new" / "file.txt"
+    write_atomically(path, "first, é\n")
+    assert path.read_bytes() == "first, é\n".encode()
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        write_atomically(path, b"second")
+    assert path.read_bytes() == "first, é\n".encode()
+    assert list(path.parent.iterdir()) == [path], "nothing else is left behind"

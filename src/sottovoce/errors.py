@@ -45,23 +45,28 @@ class MissingExtraError(SottovoceError):
         super().__init__(f"{feature} needs {package}; run: {install_line(*extras)}")
 
 
-def install_line(*extras: str) -> str:
+def install_line(*extras: str, checkout: str | None = None) -> str:
     """The command that adds optional dependencies to this installation of Sottovoce.
-
-    A checkout (an editable install, PEP 610) is installed again from its folder, anything else
-    by name.
 
     Args:
         extras: names of optional dependencies, as in pyproject.toml.
+        checkout: folder of the checkout that it is installed from (an editable install, PEP 610);
+            looked for if None, and "" where it is installed from a wheel.
     """
+    folder = _checkout() if checkout is None else checkout
+    names = ",".join(extras)
+    if folder:
+        return f'pip install --editable "{folder}[{names}]"'
+    return f'pip install "sottovoce[{names}]"'
+
+
+def _checkout() -> str:
     from importlib.metadata import PackageNotFoundError, distribution
 
     try:
         origin = json.loads(distribution("sottovoce").read_text("direct_url.json") or "{}")
-    except PackageNotFoundError:
-        origin = {}
-    names = ",".join(extras)
-    if origin.get("dir_info", {}).get("editable"):
-        folder = url2pathname(urlsplit(origin["url"]).path)
-        return f'pip install --editable "{folder}[{names}]"'
-    return f'pip install "sottovoce[{names}]"'
+    except PackageNotFoundError:  # run from the source tree, not installed
+        return ""
+    if not origin.get("dir_info", {}).get("editable"):
+        return ""
+    return url2pathname(urlsplit(origin["url"]).path)

@@ -9,11 +9,11 @@ import pytest
 from tiny_model import RATE, VOICE, tiny_card, write_tiny
 
 from sottovoce.audio import Audio
-from sottovoce.errors import SottovoceError
+from sottovoce.errors import ModelError, SottovoceError
 from sottovoce.inference import batch_predictor
-from sottovoce.inference.predictor import batches
+from sottovoce.inference.predictor import Predictor, batches
 from sottovoce.models.model import Model
-from sottovoce.options import GateOptions
+from sottovoce.options import GateOptions, PredictOptions
 from sottovoce.results import Status
 
 
@@ -77,6 +77,31 @@ def test_a_recording_that_needs_too_much_memory_is_an_answer(model, voice, monke
     (answer,) = model.predict_many([voice])
     assert answer.status is Status.ERROR
     assert "not enough memory" in answer.message
+
+
+@pytest.mark.parametrize("error", [ModelError("out of memory"), MemoryError()])
+def test_a_batch_that_the_network_cannot_run_costs_only_the_recordings_that_it_cannot_run(
+    model, clips, monkeypatch, error
+):
+    """The network fails on any batch that holds the second clip; the others are run again."""
+    expected = [model.predict(clip) for clip in clips]
+    prepared = Predictor(model.card, PredictOptions()).preprocess(clips[1])
+    bad = prepared.pieces[0]
+    plain = model.probabilities
+
+    def fail_on_the_second(batch):
+        if any(len(row) == len(bad) and np.array_equal(row, bad) for row in batch):
+            raise error
+        return plain(batch)
+
+    monkeypatch.setattr(model, "probabilities", fail_on_the_second)
+    answers = list(model.predict_many(clips, workers=2))
+    assert answers[1].status is Status.ERROR
+    assert answers[1].message
+    assert answers[1].duration == expected[1].duration
+    for place in (0, *range(2, len(clips))):
+        assert answers[place].emotion == expected[place].emotion
+        assert answers[place].probabilities == pytest.approx(expected[place].probabilities)
 
 
 def test_an_endless_supply_is_asked_for_no_further_ahead_than_a_few_groups(model, voice):

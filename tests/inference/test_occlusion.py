@@ -11,7 +11,7 @@ from tiny_model import VOICE, tiny_card
 import sottovoce
 from sottovoce.audio import Audio
 from sottovoce.errors import AudioError, SottovoceError
-from sottovoce.inference.occlusion import _parts_of_one, explain, hertz, mel
+from sottovoce.inference.occlusion import _raised_cosines, explain, hertz, mel
 from sottovoce.models.card import WindowPolicy
 from sottovoce.models.model import Model
 from sottovoce.options import GateOptions
@@ -56,7 +56,7 @@ def band_power(batch: NDArray[np.float32], low: float, high: float) -> NDArray[n
 @pytest.mark.parametrize("count", [2, 3, 17])
 def test_the_parts_of_a_recording_add_up_to_it(count: int) -> None:
     edges = np.linspace(10.0, 90.0, count + 1)
-    parts = np.array(_parts_of_one(np.arange(-20, 130), edges))
+    parts = np.array(_raised_cosines(np.arange(-20, 130), edges))
 
     assert np.allclose(parts.sum(axis=0), 1, atol=1e-6)
     assert (parts >= 0).all()

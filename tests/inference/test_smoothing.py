@@ -62,6 +62,14 @@ def test_the_hidden_markov_model_sums_over_all_paths(observed, lag, hop):
             np.testing.assert_allclose(found, enumerated(heard, place, hop, 2.0), rtol=1e-9)
 
 
+def test_the_hidden_markov_model_looks_a_minute_ahead_without_underflow():
+    """600 windows that contradict one another: their likelihoods multiply to about 1e-1000."""
+    model = HiddenMarkov(3, hop=0.1, window=0.1)
+    found = model(row(1, 0, 0), [row(0, 1, 0), row(0, 0, 1)] * 300)
+    np.testing.assert_allclose(found.sum(), 1)
+    assert np.isfinite(found).all()
+
+
 def test_the_hidden_markov_model_forgets_in_a_pause():
     model = HiddenMarkov(3, hop=1.0, window=1.0)
     sure, faint = row(8, 1, 1), row(1.2, 1, 1)

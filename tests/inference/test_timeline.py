@@ -212,15 +212,19 @@ def test_workers_are_at_least_one(model, voice):
 
 
 def test_an_answer_that_is_no_number_is_a_segment_of_status_error(tmp_path, voice):
-    def lower_the_floor(graph):
-        (floor,) = (one for one in graph.graph.initializer if one.name == "floor")
-        floor.raw_data = np.float32(0).tobytes()
+    def no_logarithm_of_quiet_sound(graph):
+        (floor,) = (tensor for tensor in graph.graph.initializer if tensor.name == "floor")
+        floor.raw_data = np.float32(-0.02).tobytes()
 
     window = WindowPolicy(trim="none", margin=0, grid=0.25, min=0.5, max=1.0)
-    path = write_tiny(tmp_path / "m.onnx", card=tiny_card(window=window), change=lower_the_floor)
-    source = np.pad(voice, (0, 4 * RATE)), RATE
+    card = tiny_card(window=window)
+    path = write_tiny(tmp_path / "m.onnx", card=card, change=no_logarithm_of_quiet_sound)
+    loud, quiet = voice * np.float32(0.5 / voice.max()), voice * np.float32(0.005 / voice.max())
     gate = GateOptions(speech_threshold=0, min_speech=0, silence_rms=1e-9)
-    segments = list(Model.open(path).timeline(source, window=1, hop=1, gate=gate))
-    assert Status.OK in {one.status for one in segments}
-    for one in segments:
-        assert (one.emotion is None) == (one.status is not Status.OK)
+    model, options = Model.open(path), {"window": 1, "hop": 1, "gate": gate}
+    segments = list(model.timeline((np.concatenate([loud, quiet]), RATE), **options))
+    assert {Status.OK, Status.ERROR} <= {segment.status for segment in segments}
+    for segment in segments:
+        assert (segment.emotion is None) == (segment.status is not Status.OK)
+    (segment, *_) = list(model.timeline((quiet, RATE), **options))
+    assert segment.words == "the model's answer is not a number"

@@ -174,7 +174,7 @@ def test_every_threshold_can_be_moved(utterance: Audio) -> None:
     assert Gate(GateOptions(min_speech=60)).check(utterance).status is Status.NO_SPEECH
     assert Gate(GateOptions(speech_threshold=1)).check(utterance).status is Status.NO_SPEECH
     hiss = Audio(noise(0.1), RATE)
-    assert GateOptions(speech_threshold=0).judge(hiss).speech == ((0.0, 4.0),)
+    assert Gate(GateOptions(speech_threshold=0)).check(hiss).speech == ((0.0, 4.0),)
 
 
 @pytest.mark.parametrize(

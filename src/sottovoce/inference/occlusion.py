@@ -1,13 +1,13 @@
-"""Why a model said what it said: which moments and which frequencies carried its decision.
+"""Occlusion: which moments and which frequencies carried a model's decision.
 
 By occlusion (Zeiler and Fergus 2014, "Visualizing and understanding convolutional networks"): a
-part of the waveform is taken out, and the probability of the emotion that was heard drops by what
-that part was worth. Only the model file's graph is run, so it works for every model alike.
+part of the waveform is taken out, and the probability of the predicted emotion drops by what that
+part contributed. Only the model file's graph is run, so it works for every model alike.
 
 A recording is the sum of its parts: raised cosines over time that add up to one, times bands of
 raised cosines over the mel scale that add up to one too. So edges are smooth, and nothing but the
-part is taken out. What remains is quieter than any speech the model knows, as all occlusion is; a
-part's worth is a hint, not a proof.
+part is taken out. What remains is unlike any speech the model was trained on, as with all
+occlusion; a part's contribution is a hint, not a proof.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from sottovoce.vad.gate import Gate
 if TYPE_CHECKING:
     from sottovoce.models.model import Model
 
-MOMENT = 0.25
+MOMENT_SECONDS = 0.25
 """s that a moment lasts, unless the recording is long."""
-MOST_MOMENTS = 32
+MAX_MOMENTS = 32
 BANDS = 10
 HIGHEST = 8000.0
 """Hz, where the last band ends in pictures; it takes all that is above too."""
@@ -44,13 +44,13 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What every part of a recording was worth: how far the probability drops without it.
+    """What every part of a recording contributed: how far the probability drops without it.
 
     Above 0 a part spoke for the emotion, below 0 against it.
     """
 
     emotion: str
-    """The likeliest label of what the network heard."""
+    """The likeliest label."""
     probability: float
     """Of it, with nothing taken out."""
     moments: Values
@@ -58,15 +58,15 @@ class Explanation:
     bands: Values
     """(bands + 1,): where each band begins and ends, Hz."""
     by_moment: Values
-    """(moments,): worth of each moment, all its frequencies together."""
+    """(moments,): contribution of each moment, all its frequencies together."""
     by_band: Values
-    """(bands,): worth of each band, all the time."""
+    """(bands,): contribution of each band, all the time."""
     cells: Values | None = None
-    """(bands, moments): worth of each band in each moment, where it was asked for."""
+    """(bands, moments): contribution of each band in each moment, if `cells` was given."""
 
     @property
     def stretch(self) -> tuple[float, float] | None:
-        """The decisive stretch, s: about the best moment, all that is worth half as much or more.
+        """The decisive stretch, s: the best moment, and all around it that contribute half as much.
 
         None where no moment spoke for the emotion.
         """
@@ -86,14 +86,14 @@ def explain(
     bands: int = BANDS,
     cells: bool = False,
 ) -> Explanation:
-    """Take out every moment, every band, and on request every cell of both, and ask again.
+    """Take out every moment, every band, and on request every cell of both, and run the network.
 
     Args:
-        model: whose decision is meant.
+        model: whose decision is explained.
         source: as for `Model.predict`.
-        gate: as for `Model.predict`; it also says which stretch the network hears.
+        gate: as for `Model.predict`; it also finds the speech that the network is run on.
         bands: how many bands there are, 2 or more.
-        cells: ask for every band in every moment too, `bands` times as many runs.
+        cells: take out every band in every moment too, `bands` times as many runs.
 
     Raises:
         AudioError: the source cannot be read, or there is nothing to judge in it.
@@ -103,22 +103,22 @@ def explain(
         raise SottovoceError(f"bands is {bands}; expected 2 or more")
     card = model.card
     audio = Audio.read(source, sample_rate=card.sample_rate)
-    piece, first, last, before = _heard(model, audio, Gate(gate), describe(source))
+    piece, first, last, before = _network_input(model, audio, Gate(gate), describe(source))
     start, end = first / card.sample_rate, last / card.sample_rate
-    count = int(np.clip(round((end - start) / MOMENT), 2, MOST_MOMENTS))
+    count = int(np.clip(round((end - start) / MOMENT_SECONDS), 2, MAX_MOMENTS))
     mels = np.linspace(0.0, float(mel(min(HIGHEST, card.sample_rate / 2))), bands + 1)
 
-    windows = _parts_of_one(
+    windows = _raised_cosines(
         np.arange(piece.size) - before, np.linspace(0.0, last - first, count + 1)
     )
     frequencies = np.fft.rfftfreq(piece.size, 1 / card.sample_rate)
-    filters = _parts_of_one(mel(frequencies), mels)
-    answers = _ask(model, _without(piece, windows, filters, cells), piece.size)
-    label = int(answers[0].argmax())
-    drops = answers[0, label] - answers[1:, label]
+    filters = _raised_cosines(mel(frequencies), mels)
+    rows = _run(model, _occluded(piece, windows, filters, cells), piece.size)
+    label = int(rows[0].argmax())
+    drops = rows[0, label] - rows[1:, label]
     return Explanation(
         emotion=card.labels[label],
-        probability=float(answers[0, label]),
+        probability=float(rows[0, label]),
         moments=np.linspace(start, end, count + 1),
         bands=hertz(mels),
         by_moment=drops[:count],
@@ -137,19 +137,21 @@ def hertz(mels: NDArray[np.floating[Any]] | float) -> Values:
     return np.asarray(700.0 * (10.0 ** (np.asarray(mels) / 2595.0) - 1.0))
 
 
-def _heard(model: Model, audio: Audio, gate: Gate, name: str) -> tuple[Samples, int, int, int]:
-    """The one piece that the network hears, and where it is from.
+def _network_input(
+    model: Model, audio: Audio, gate: Gate, name: str
+) -> tuple[Samples, int, int, int]:
+    """The one piece that the network is run on, and where it is from.
 
     Returns:
         Its samples; which sample of the recording is its first, which comes after its last, and
         how many zeros stand before them.
     """
-    verdict = gate.check(audio)
-    if verdict.status is not Status.OK:
-        said = str(verdict.status).replace("_", " ")
-        raise AudioError(f"{name}: {said}; there is no decision to explain")
+    found = gate.check(audio)
+    if found.status is not Status.OK:
+        status = str(found.status).replace("_", " ")
+        raise AudioError(f"{name}: {status}; there is no decision to explain")
     window = model.card.window
-    cut = pieces(audio, window, verdict.extent)
+    cut = pieces(audio, window, found.extent)
     if len(cut) > 1:
         raise SottovoceError(
             f"{name}: longer than the {window.max:g} s that {model.card.title} hears at once; "
@@ -157,13 +159,13 @@ def _heard(model: Model, audio: Audio, gate: Gate, name: str) -> tuple[Samples, 
         )
     # The same cut of a ramp says where each sample is from; what was padded is 0.
     ramp = np.arange(1, audio.samples.shape[1] + 1, dtype=np.float32)
-    (numbers,) = pieces(Audio(ramp, audio.sample_rate), window, verdict.extent)
+    (numbers,) = pieces(Audio(ramp, audio.sample_rate), window, found.extent)
     kept = np.flatnonzero(numbers)
     first = int(numbers[kept[0]]) - 1
     return cut[0], first, first + kept.size, int(kept[0])
 
 
-def _without(
+def _occluded(
     piece: Samples, windows: Sequence[Samples], filters: Sequence[Samples], cells: bool
 ) -> Iterator[Samples]:
     """The piece whole, then without each moment, each band, and each cell, band by band."""
@@ -171,24 +173,26 @@ def _without(
     for window in windows:
         yield piece - piece * window
     spectrum = np.fft.rfft(piece)
-    ranges = [np.fft.irfft(spectrum * one, piece.size).astype(np.float32) for one in filters]
-    for part in ranges:
-        yield piece - part
-    for part in ranges if cells else ():
+    bands = [
+        np.fft.irfft(spectrum * response, piece.size).astype(np.float32) for response in filters
+    ]
+    for band in bands:
+        yield piece - band
+    for band in bands if cells else ():
         for window in windows:
-            yield piece - part * window
+            yield piece - band * window
 
 
-def _ask(model: Model, clips: Iterator[Samples], samples: int) -> Values:
-    """The network's answers to clips of so many samples, in batches that bound the memory."""
-    most = max(1, int(BATCH_SECONDS * model.card.sample_rate) // samples)
+def _run(model: Model, clips: Iterator[Samples], samples: int) -> Values:
+    """The probabilities of clips of so many samples each, in batches that bound the memory."""
+    size = max(1, int(BATCH_SECONDS * model.card.sample_rate) // samples)
     rows = []
-    while batch := list(islice(clips, most)):
+    while batch := list(islice(clips, size)):
         rows.append(model.probabilities(np.stack(batch)))
     return np.concatenate(rows).astype(np.float64)
 
 
-def _parts_of_one(places: NDArray[Any], edges: Values) -> list[Samples]:
+def _raised_cosines(places: NDArray[Any], edges: Values) -> list[Samples]:
     """Raised cosines, one for each interval between `edges`, that add up to 1 at every place.
 
     Each is 1 in the middle of its interval, a half at its edges, and 0 in the middle of the next;

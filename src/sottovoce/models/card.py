@@ -237,5 +237,5 @@ def _first_problem(error: ValidationError) -> str:
         return (
             f"{key}: found {found}, this Sottovoce reads {SCHEMA_VERSION}; export the model again"
         )
-    said = problem["msg"].removeprefix("Value error, ")
-    return f"{key}: {said[:1].lower()}{said[1:]}, found {found}; export the model again"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{key}: {message[:1].lower()}{message[1:]}, found {found}; export the model again"

@@ -17,7 +17,7 @@ from sottovoce.inference.timeline import Timeline
 from sottovoce.models.card import Card
 from sottovoce.models.encoder import encoded_axes, open_encoder
 from sottovoce.models.model_file import read_model_file
-from sottovoce.models.session import check_end, open_session
+from sottovoce.models.session import check_tensor, open_session
 from sottovoce.options import GateOptions, PredictOptions, TimelineOptions
 from sottovoce.results import Prediction, Status
 from sottovoce.text import describe, one_line
@@ -59,12 +59,12 @@ class Model:
             session = open_session(data, threads)
             encoder = None
             if card.encoder is None:
-                check_end("input", session.get_inputs(), "waveform", {"samples": None})
+                check_tensor("input", session.get_inputs(), "waveform", {"samples": None})
             else:
                 encoder = open_encoder(card.encoder, threads, describe(path))
-                check_end("input", session.get_inputs(), "encoded", encoded_axes(card.encoder))
+                check_tensor("input", session.get_inputs(), "encoded", encoded_axes(card.encoder))
             classes = {"classes": len(card.labels)}
-            check_end("output", session.get_outputs(), "probabilities", classes)
+            check_tensor("output", session.get_outputs(), "probabilities", classes)
             model = cls(card, session, encoder)
             model._check_answers()
         except ModelError as error:

@@ -1,4 +1,4 @@
-"""Sessions of ONNX Runtime: how a graph is opened, and what it has to take and give."""
+"""Sessions of ONNX Runtime: how a graph is opened, and how its inputs and outputs are checked."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -28,7 +28,7 @@ def open_session(data: bytes, threads: int) -> onnxruntime.InferenceSession:
         raise ModelError(f"ONNX Runtime refuses it ({one_line(error)}); export it again") from None
 
 
-def check_end(end: str, found: Sequence[Any], name: str, axes: Mapping[str, int | None]) -> None:
+def check_tensor(end: str, found: Sequence[Any], name: str, axes: Mapping[str, int | None]) -> None:
     """Hold an end of a graph against what it has to be: its name, type and sizes.
 
     Args:
@@ -40,11 +40,11 @@ def check_end(end: str, found: Sequence[Any], name: str, axes: Mapping[str, int 
     Raises:
         ModelError: it is something else.
     """
-    said = ", ".join(f"{one.name} {one.type} {one.shape}" for one in found)
+    actual = ", ".join(f"{tensor.name} {tensor.type} {tensor.shape}" for tensor in found)
     expected = [(name, "tensor(float)", 1 + len(axes))]
-    if [(one.name, one.type, len(one.shape)) for one in found] != expected:
+    if [(tensor.name, tensor.type, len(tensor.shape)) for tensor in found] != expected:
         raise ModelError(
-            f"its {end} is {said or 'missing'}; "
+            f"its {end} is {actual or 'missing'}; "
             f"expected {name} tensor(float) (batch, {', '.join(axes)}); export it again"
         )
     batch, *sizes = found[0].shape
@@ -57,5 +57,5 @@ def check_end(end: str, found: Sequence[Any], name: str, axes: Mapping[str, int 
             f"any number of {axis}" if n is None else f"{n} {axis}" for axis, n in axes.items()
         ]
         raise ModelError(
-            f"its {end} is {said}; expected any batch and {' and '.join(words)}; export it again"
+            f"its {end} is {actual}; expected any batch and {' and '.join(words)}; export it again"
         )

@@ -60,7 +60,7 @@ class Gate:
         self.options = GateOptions() if options is None else options
 
     def check(self, audio: Audio) -> GateResult:
-        """Say whether a recording can be judged, and where in it somebody speaks.
+        """Whether a recording can be judged, and where in it somebody speaks.
 
         The checks come in this order: `too_short`, `silence`, `no_speech`. Channels are mixed
         down and other rates than 16 kHz converted first.
@@ -80,8 +80,8 @@ class Gate:
         """Where speech is, or nothing where it lasts less than `min_speech`.
 
         Args:
-            probabilities: (frames,), what the detector said.
-            slower: how much slower it heard the samples.
+            probabilities: (frames,), of speech, from the detector.
+            slower: factor by which the samples were slowed down for it.
 
         Returns:
             Start and end of each stretch, in s from the first frame.

@@ -1,4 +1,4 @@
-"""Where somebody speaks: the probability of speech, 32 ms by 32 ms."""
+"""Silero VAD: the probability of speech, 32 ms by 32 ms."""
 
 from __future__ import annotations
 
@@ -43,19 +43,19 @@ def speech_probabilities(samples: Samples) -> NDArray[np.float32]:
 
 
 _OPENING = threading.Lock()
-_TURNS = threading.BoundedSemaphore(available_cpus())
-"""More runs at a time would be no quicker, and take the memory of each."""
+_RUNNING = threading.BoundedSemaphore(available_cpus())
+"""More runs at a time than processors would be no quicker, and each takes memory of its own."""
 
 
 class SpeechDetector:
-    """The same, fed piece by piece: it remembers what the LSTM and the next frame need."""
+    """Silero VAD, fed piece by piece: it keeps the state of the LSTM and the context of a frame."""
 
     def __init__(self) -> None:
         self._state = (np.zeros((1, 1, 128), np.float32), np.zeros((1, 1, 128), np.float32))
         self._context = np.zeros(CONTEXT, np.float32)
 
     def feed(self, samples: Samples) -> NDArray[np.float32]:
-        """Hear the next samples, whole frames of them but for the last call.
+        """Run on the next samples, whole frames of them but for the last call.
 
         Args:
             samples: (samples,), as for `speech_probabilities`.
@@ -74,7 +74,7 @@ class SpeechDetector:
         feed = {"input": np.ascontiguousarray(frames), "h": self._state[0], "c": self._state[1]}
         with _OPENING:
             session = _session()
-        with _TURNS:
+        with _RUNNING:
             found, *state = session.run(["speech_probs", "hn", "cn"], feed)
         self._state = (state[0], state[1])
         return cast(NDArray[np.float32], found)
