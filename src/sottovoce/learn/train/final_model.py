@@ -20,7 +20,6 @@ from sottovoce.learn.export.model_file import export_model
 from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.registry import frontends
 from sottovoce.learn.splits.folds import Fold
-from sottovoce.learn.splits.stratify import grouped
 from sottovoce.learn.train.cross_validate import FoldResult, difference, keep_recipe
 from sottovoce.learn.train.fit import fit_fold
 from sottovoce.learn.train.history import LogLine, ReportProgress, no_progress
@@ -176,7 +175,6 @@ def train_final(
 def make_card(data: Data, measured: CrossValidationResult | None) -> Card:
     """Write the card of a final model."""
     recipe = data.recipe
-    clips = grouped(data.clips, lambda clip: clip.corpus)
     calibration = Calibration(method="none", temperature=1.0, fitted_on="nobody")
     if measured:
         calibration = Calibration(
@@ -196,7 +194,10 @@ def make_card(data: Data, measured: CrossValidationResult | None) -> Card:
             2 / len(recipe.emotions) if recipe.min_confidence is None else recipe.min_confidence
         ),
         calibration=calibration,
-        corpora=tuple(_corpus_info(corpus, group) for corpus, group in clips.items()),
+        corpora=tuple(
+            _corpus_info(corpus, [clip for clip in data.clips if clip.corpus == corpus])
+            for corpus in dict.fromkeys(clip.corpus for clip in data.clips)
+        ),
         protocol=measured.protocol if measured else _unmeasured(),
         figures=measured.figures if measured else (),
         language=", ".join(sorted({clip.language for clip in data.clips if clip.language})),
