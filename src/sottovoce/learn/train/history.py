@@ -122,8 +122,8 @@ class ProgressCallback(Callback):
         """Report a step."""
         self.report(self.title, trainer.global_step, trainer.estimated_stepping_batches)
 
-    def teardown(
-        self, trainer: lightning.Trainer, module: lightning.LightningModule, stage: str
-    ) -> None:
+    def teardown(self, *_: Any, **__: Any) -> None:
         """Report the end, also of a training that stops early."""
         self.report(self.title, 1, 1)
+
+    on_exception = teardown
