@@ -7,6 +7,7 @@ import pytest
 import soundfile
 from tiny_corpus import RATE, RECIPE, voice, write_corpus
 
+import sottovoce
 from sottovoce.cli import run
 
 TABLE = """
@@ -148,14 +149,47 @@ def test_a_table_that_does_not_fit_the_recipe_is_one_line(
     assert complaint in line
 
 
-def test_one_speaker_is_too_few_for_six_folds(
-    recipe: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+NOBODY = TABLE_RECIPE.replace('speaker = "who"\n', "")
+ONE_SPEAKER = TABLE_RECIPE.replace('speaker = "who"', 'speaker = "alone"')
+
+
+@pytest.mark.parametrize(
+    ("text", "speakers"), [(NOBODY, 0), (ONE_SPEAKER, 1)], ids=["no speakers", "one speaker"]
+)
+def test_without_two_speakers_a_training_ends_with_intervals_over_clips_called_optimistic(
+    recipe: Path,
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    text: str,
+    speakers: int,
 ) -> None:
-    nobody = TABLE_RECIPE.replace('speaker = "who"\n', "")
-    recipe.write_text(nobody.replace('name = "split"', 'name = "speakers"\nfolds = 6'))
-    assert run(["train", str(recipe), "--data", f"table={data}", "--out", str(tmp_path / "r")]) == 2
+    head, *rows = data.read_text().splitlines()
+    table = data.with_name("alone.tsv")
+    table.write_text("\n".join([f"{head}\talone", *(f"{row}\tann" for row in rows)]))
+    recipe.write_text(text.replace('name = "split"', 'name = "random"\nfolds = 2'))
+    out = tmp_path / "run"
+    words = ["train", str(recipe), "--data", f"table={table}", "--out", str(out)]
+    assert run(words) == 0, capsys.readouterr().err
+    summary = (out / "summary.md").read_text()
+    assert "Optimistic: intervals over clips" in summary
+    assert "95 % intervals from resampling clips" in summary
+    assert run([*words, "--final"]) == 0, capsys.readouterr().err
+    (corpus,) = sottovoce.load(out / "tiny.onnx").card.corpora
+    assert (corpus.speakers, len(corpus.speaker_hashes)) == (speakers, speakers)
+
+
+@pytest.mark.parametrize("protocol", ["speakers", "loso", "holdout-speakers"])
+def test_protocols_by_speaker_need_speakers(
+    recipe: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], protocol: str
+) -> None:
+    recipe.write_text(NOBODY.replace('name = "split"', f'name = "{protocol}"'))
+    out = tmp_path / "run"
+    assert run(["train", str(recipe), "--data", f"table={data}", "--out", str(out)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "6 folds need as many speakers, and here is 1; set protocol.folds lower" in line
+    assert f"protocol {protocol} keeps speakers apart" in line
+    assert "name the column of speakers, or use random or holdout-random" in line
+    assert not out.exists()
 
 
 def test_an_emotion_with_one_clip_is_one_line(

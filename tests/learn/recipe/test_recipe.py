@@ -258,12 +258,13 @@ def test_keys_that_do_not_go_together_are_named(text: str, message: str) -> None
 def test_an_alternative_takes_the_place_of_the_protocol() -> None:
     text = RECIPE + '\n[alternatives.mixed]\nname = "random"\nfolds = 3\n'
     recipe = Recipe.parse(text)
-    mixed = recipe.under("mixed")
+    mixed = recipe.with_protocol("mixed")
     assert (recipe.protocol.name, mixed.protocol.name, mixed.protocol.folds) == (
         "speakers",
         "random",
         3,
     )
     assert Recipe.parse(mixed.text).protocol == mixed.protocol  # as a run's folder keeps it
+    assert Recipe.parse(mixed.text).with_protocol("mixed").text == mixed.text
     with pytest.raises(RecipeError, match=r"no protocol called 'other'.* are mixed"):
-        recipe.under("other")
+        recipe.with_protocol("other")

@@ -109,6 +109,11 @@ class ManualDownload:
     """How to get it, as one line; DIR in it is the user's folder."""
 
 
+def is_known_speaker(speaker: str) -> bool:
+    """Whether a speaker's name says who it is; "table/unknown" does not."""
+    return not speaker.endswith("/unknown")
+
+
 @cache
 def known() -> tuple[str, ...]:
     """Names of the corpora that Sottovoce can read, in order of name."""

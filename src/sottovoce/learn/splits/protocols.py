@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sottovoce.errors import CorpusError
-from sottovoce.learn.corpora import Clip
+from sottovoce.learn.corpora import Clip, is_known_speaker
 from sottovoce.learn.splits.folds import (
     Fold,
     Split,
@@ -52,6 +52,14 @@ def make_split(protocol: ProtocolSpec, clips: Sequence[Clip], seed: int) -> Spli
     """
     if not clips:
         raise CorpusError(f"protocol {protocol.name}: there is no clip to split")
+    if protocol.name in ("loso", "speakers", "holdout-speakers"):
+        nobody = sum(not is_known_speaker(clip.speaker) for clip in clips)
+        if nobody:
+            raise CorpusError(
+                f"protocol {protocol.name} keeps speakers apart, and it is not known who speaks in "
+                f"{nobody} of {len(clips)} clips; name the column of speakers, or use random or "
+                "holdout-random"
+            )
     split = PROTOCOLS[protocol.name](protocol, clips, np.random.default_rng(seed))
     check_leaks(split, clips)
     check_labels(split, clips)
