@@ -230,20 +230,38 @@ class RecordingOptions(TimelineOptions):
     lookahead: Lookahead = 3.0
 
 
-class TableSpec(StrictModel):
+class TableSpec(StrictModel, title="Columns of a table"):
     """Columns of the corpus `table`: CSV, TSV or Parquet files, each given as --data table=FILE."""
 
-    path: str = Field(default="file", description="Column of paths, relative to the table.")
-    label: str = Field(default="emotion", description="Column of emotions, by name or number.")
-    speaker: str = Field(default="speaker", description="Column of speakers, where there is one.")
+    path: str = Field(
+        default="file",
+        description="Column of paths, relative to the table.",
+        json_schema_extra={"option": "--path-column"},
+    )
+    label: str = Field(
+        default="emotion",
+        description="Column of emotions, by name or number.",
+        json_schema_extra={"option": "--label-column"},
+    )
+    speaker: str = Field(
+        default="speaker",
+        description="Column of speakers, where there is one.",
+        json_schema_extra={"option": "--speaker-column"},
+    )
     sex: str = Field(
-        default="sex", description="Column of sexes (male, female), where there is one."
+        default="sex",
+        description="Column of sexes (male, female), where there is one.",
+        json_schema_extra={"option": "--sex-column"},
     )
     split: str = Field(
-        default="split", description="Column for protocol split, where there is one."
+        default="split",
+        description="Column for protocol split, where there is one.",
+        json_schema_extra={"option": "--split-column"},
     )
     numbers: tuple[str, ...] = Field(
-        default=(), description="Where labels are numbers: the emotions that 0, 1, 2 ... stand for."
+        default=(),
+        description="Where labels are numbers: the emotions that 0, 1, 2 ... stand for.",
+        json_schema_extra={"metavar": "EMOTION,EMOTION"},
     )
 
 

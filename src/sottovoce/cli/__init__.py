@@ -71,16 +71,15 @@ def _app(called: str = "") -> typer.Typer:
 
     names = [entry.name for entry in pkgutil.iter_modules(__path__) if entry.name[0] != "_"]
     for name in [called] if called in names else names:
-        summary = "" if name == called else _summary(name)
-        if summary:
-            app.command(name, help=summary)(lambda: None)
-        else:
+        if name == called:
             importlib.import_module(f"{__name__}.{name}").register(app)
+        else:
+            app.command(name, help=_summary(name))(lambda: None)
     return app
 
 
 def _summary(name: str) -> str:
-    """The docstring of a command's function, from its source; empty where it is a group."""
+    """The docstring of the function of a command or a group, from its source."""
     source = Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
     for node in ast.parse(source).body:
         if isinstance(node, ast.FunctionDef) and node.name == name:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from sottovoce.errors import CorpusError
 from sottovoce.options import TableSpec
 from sottovoce.text import display_path
-
-COLUMNS_PANEL = "Columns of a table"
 
 
 def parse_data(options: Sequence[str]) -> dict[str, Path]:
@@ -44,36 +39,6 @@ def parse_data(options: Sequence[str]) -> dict[str, Path]:
             )
         found[corpus] = folder
     return found
-
-
-def with_table_columns(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command an option for each field of `TableSpec`; it gets them all as `columns`."""
-
-    def wrapped(**values: Any) -> None:
-        columns = {name: values.pop(name) for name in TableSpec.model_fields}
-        numbers = (emotion.strip() for emotion in columns.pop("numbers").split(","))
-        spec = TableSpec(**columns, numbers=tuple(emotion for emotion in numbers if emotion))
-        command(**values, columns=spec)
-
-    signature = inspect.signature(command, eval_str=True)
-    own = [parameter for name, parameter in signature.parameters.items() if name != "columns"]
-    wrapped.__doc__, wrapped.__name__ = command.__doc__, command.__name__
-    wrapped.__signature__ = signature.replace(  # type: ignore[attr-defined]
-        parameters=[*own, *map(_parameter, TableSpec.model_fields)]
-    )
-    return wrapped
-
-
-def _parameter(name: str) -> inspect.Parameter:
-    """The option for one field of `TableSpec`, as Typer takes it."""
-    field = TableSpec.model_fields[name]
-    numbers = name == "numbers"
-    default = "" if numbers else field.default
-    flag = "--numbers" if numbers else f"--{name}-column"
-    text = f"{field.description} E.g. sad,happy." if numbers else field.description
-    option = typer.Option(flag, help=text, rich_help_panel=COLUMNS_PANEL)
-    kind = inspect.Parameter.KEYWORD_ONLY
-    return inspect.Parameter(name, kind, default=default, annotation=Annotated[str, option])
 
 
 def scan_options(corpora: Iterable[str], columns: TableSpec) -> Mapping[str, Mapping[str, Any]]:

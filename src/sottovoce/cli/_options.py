@@ -8,12 +8,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from functools import wraps
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
 
-from sottovoce.options import Options
+from sottovoce.options import StrictModel
 
 METAVARS = {"s": "SECONDS", "probability": "0..1", "level": "LEVEL"}
 """Unit of a field -> what stands for its value in the help."""
@@ -40,18 +40,19 @@ Workers = Annotated[
     ),
 ]
 
-OptionsType = TypeVar("OptionsType", bound=Options)
+ModelType = TypeVar("ModelType", bound=StrictModel)
 Command = Callable[..., None]
 
 
-def takes_options(**models: type[Options]) -> Callable[[Command], Command]:
+def takes_options(**models: type[StrictModel]) -> Callable[[Command], Command]:
     """Give a command an option for every field of a model, in place of the parameter so named.
 
         @takes_options(options=RecordingOptions)
         def timeline(path: str, options: RecordingOptions) -> None: ...
 
     What a model adds stands before what it inherits. A field that is a model itself becomes the
-    options of its own fields. A model's title, where it has one, is its panel in the help.
+    options of its own fields, a tuple one option with commas. A model's title, where it has one, is
+    its panel in the help.
     `json_schema_extra` of a field may have: `unit`, or `metavar` where it has none; `default`, the
     default in words; `option`, the option's name where it is not the field's, None for no option.
 
@@ -77,10 +78,10 @@ def takes_options(**models: type[Options]) -> Callable[[Command], Command]:
     return decorate
 
 
-def _parameters(model: type[Options]) -> Iterator[inspect.Parameter]:
+def _parameters(model: type[StrictModel]) -> Iterator[inspect.Parameter]:
     """One parameter, as Typer reads them, for each field."""
     panel = model.model_config.get("title")
-    bases = [base for base in model.__mro__ if issubclass(base, Options)]
+    bases = [base for base in model.__mro__ if issubclass(base, StrictModel)]
     order = sorted(model.model_fields, key=lambda name: sum(name in b.model_fields for b in bases))
     for name in order:
         field = model.model_fields[name]
@@ -92,26 +93,35 @@ def _parameters(model: type[Options]) -> Iterator[inspect.Parameter]:
                 metavar=extra.get("metavar", METAVARS.get(extra.get("unit", ""))),
                 help=field.description,
                 rich_help_panel=panel,
-                show_default=extra.get("default", panel is None),
+                show_default=extra.get("default", True),
             )
-            annotation = Annotated[field.annotation, option]  # type: ignore[name-defined]
-            yield inspect.Parameter(name, BY_NAME, default=field.default, annotation=annotation)
+            is_list = get_origin(field.annotation) is tuple
+            kind = str if is_list else field.annotation
+            annotation = Annotated[kind, option]  # type: ignore[valid-type]
+            default = ",".join(field.default) if is_list else field.default
+            yield inspect.Parameter(name, BY_NAME, default=default, annotation=annotation)
 
 
-def _instance(model: type[OptionsType], values: dict[str, Any]) -> OptionsType:
+def _instance(model: type[ModelType], values: dict[str, Any]) -> ModelType:
     """A model of the values of its fields, which are taken out of `values`."""
-    given = {}
+    given: dict[str, Any] = {}
     for name, field in model.model_fields.items():
         if nested := _nested(field):
             given[name] = _instance(nested, values)
         elif name in values:
-            given[name] = values.pop(name)
+            value = values.pop(name)
+            is_list = get_origin(field.annotation) is tuple
+            given[name] = _split(value) if is_list else value
     return model(**given)
 
 
-def _nested(field: FieldInfo) -> type[Options] | None:
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(part for part in map(str.strip, text.split(",")) if part)
+
+
+def _nested(field: FieldInfo) -> type[StrictModel] | None:
     kind = field.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, Options) else None
+    return kind if isinstance(kind, type) and issubclass(kind, StrictModel) else None
 
 
 def _extra(field: FieldInfo) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sottovoce.cli._corpus_options import parse_data, scan_options, with_table_columns
+from sottovoce.cli._corpus_options import parse_data, scan_options
 from sottovoce.cli._corpus_view import new_table, plain_console, show, summarise
+from sottovoce.cli._options import takes_options
 from sottovoce.cli._progress import Report, progress
 from sottovoce.errors import CorpusError
 from sottovoce.options import TableSpec
@@ -26,12 +27,16 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    corpus = typer.Typer(no_args_is_help=True, help="Fetch and read corpora.")
-    corpus.command("list")(list_corpora)
-    corpus.command("scan")(with_table_columns(scan))
-    corpus.command("fetch")(fetch)
-    corpus.command("table")(table)
-    app.add_typer(corpus, name="corpus")
+    group = typer.Typer(no_args_is_help=True, callback=corpus)
+    group.command("list")(list_corpora)
+    group.command("scan")(scan)
+    group.command("fetch")(fetch)
+    group.command("table")(table)
+    app.add_typer(group, name="corpus")
+
+
+def corpus() -> None:
+    """Fetch and read corpora."""
 
 
 COLUMNS = (
@@ -67,6 +72,7 @@ def list_corpora(
         plain_console().print(shown)
 
 
+@takes_options(columns=TableSpec)
 def scan(
     corpus: CorpusName,
     folder: Annotated[

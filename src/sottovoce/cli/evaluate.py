@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sottovoce.cli._corpus_options import scan_options, with_table_columns
+from sottovoce.cli._corpus_options import scan_options
 from sottovoce.cli._learn_options import DataFolders, existing_folders, requires_extras
+from sottovoce.cli._options import takes_options
 from sottovoce.cli._progress import progress
 from sottovoce.errors import RecipeError
 from sottovoce.options import TableSpec
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("evaluate")(with_table_columns(evaluate))
+    app.command("evaluate")(evaluate)
 
 
+@takes_options(columns=TableSpec)
 def evaluate(
     model: Annotated[str, typer.Argument(help="A model file, or the name of a model.")],
     data: DataFolders,
