@@ -14,6 +14,18 @@ from sottovoce.learn.data.clip_store import ClipStore
 from sottovoce.learn.frontends.logmel import hz_to_mel
 from sottovoce.learn.recipe.specs import AugmentSpec
 
+AUGMENTATION_VERSION = 1
+"""To be raised whenever a waveform is changed otherwise for the same options and generator: cached
+features of changed copies are then not used again."""
+
+FEATURE_KEYS = frozenset(
+    {
+        *("speed", "formant", "time_mask", "time_mask_max"),
+        *("frequency_mask", "frequency_mask_max"),
+    }
+)
+"""Options of `AugmentSpec` that change features in the training step, and never a waveform."""
+
 PHASE_FRAME = 0.045
 """s; about the length of a frame of the phase vocoder."""
 

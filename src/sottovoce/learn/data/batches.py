@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -13,12 +13,21 @@ from torch.utils.data import Dataset, Sampler
 from sottovoce.inference.window import pieces
 from sottovoce.learn.data import augmentation
 from sottovoce.learn.data.clip_store import ClipStore
-from sottovoce.learn.data.feature_store import FeatureStore
 from sottovoce.learn.recipe.specs import AugmentSpec, TrainingSpec
 from sottovoce.models.card import WindowPolicy
 
 EDGE = 0.15
 """s of a clip's quieter end that fill up a crop which is longer than the recording."""
+
+
+class Features(Protocol):
+    """Features of the pieces of clips, kept by whoever computed them; see `FeatureStore`."""
+
+    mean_samples: float
+    """Of waveform in a piece, on average."""
+
+    def pieces(self, clip: int) -> Sequence[tuple[NDArray[np.float32], int]]:
+        """Give the values (features, time) of each piece of a clip, with the piece's samples."""
 
 
 class Crops(NamedTuple):
@@ -51,8 +60,8 @@ class Examples:
     store: ClipStore
     rows: tuple[int, ...]
     targets: tuple[int, ...]
-    features: FeatureStore | None = None
-    copies: tuple[FeatureStore, ...] = ()
+    features: Features | None = None
+    copies: tuple[Features, ...] = ()
 
     def versions(self) -> "tuple[Examples, ...]":
         """Give these examples, and each of their changed copies as examples of their own."""
@@ -262,7 +271,7 @@ def generator_for(*seed: int) -> torch.Generator:
 
 
 def _whole(
-    stores: Sequence[FeatureStore], rows: Sequence[int], generator: torch.Generator
+    stores: Sequence[Features], rows: Sequence[int], generator: torch.Generator
 ) -> torch.Tensor:
     """Features of clips, each from a store at random, of a piece at random where it has several."""
     chosen = []
