@@ -8,9 +8,9 @@ import pytest
 import soundfile
 import torch
 
+from sottovoce.audio.mel_scale import mel_edges
 from sottovoce.learn.data import augmentation
 from sottovoce.learn.data.clip_store import ClipStore
-from sottovoce.learn.frontends.logmel import mel_edges
 from sottovoce.learn.recipe.specs import AugmentSpec
 
 RATE = 16_000

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 
+from sottovoce.audio.mel_scale import hz_to_mel
 from sottovoce.learn.data.clip_store import ClipStore
-from sottovoce.learn.frontends.logmel import hz_to_mel
 from sottovoce.learn.recipe.specs import AugmentSpec
 
 AUGMENTATION_VERSION = 1

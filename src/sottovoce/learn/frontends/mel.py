@@ -6,8 +6,8 @@ from typing import Literal, Self
 import torch
 from pydantic import Field, model_validator
 
+from sottovoce.audio.mel_scale import mel_edges, mel_filters
 from sottovoce.learn.frontends.framewise import Sound, SpectralFeature, SpectralOptions
-from sottovoce.learn.frontends.logmel import mel_edges, mel_filters
 
 LEAST_POWER = 1e-10
 """Power below which decibels do not fall."""
