@@ -71,7 +71,9 @@ class Data:
                 progress=lambda done, total, name=name: progress(f"reading {name}", done, total),  # type: ignore[misc]
             )
             clips += [clip for clip in found.clips if clip.emotion in recipe.emotions]
-        missing = [each for each in recipe.emotions if each not in {c.emotion for c in clips}]
+        missing = [
+            label for label in recipe.emotions if label not in {clip.emotion for clip in clips}
+        ]
         if missing:
             raise CorpusError(
                 f"no clip of {', '.join(recipe.corpora)} is {missing[0]}, which the recipe "

@@ -61,7 +61,7 @@ class F0(SpectralFeature):
         """See `PitchOptions`; a frame of less than two periods of the lowest voice is refused."""
         super().__init__(options, sample_rate)
         shortest, longest = sample_rate / options.highest, sample_rate / options.lowest
-        window = self.framing[1]
+        window = self.frame_key[1]
         if window < 2 * longest:
             raise RecipeError(
                 f"frontend f0: a window of {window} samples; two periods of {options.lowest:g} Hz "

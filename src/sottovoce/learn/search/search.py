@@ -19,7 +19,7 @@ from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.search.report import Judged, Tried, describe_trial, write_search
 from sottovoce.learn.search.space import Space, Values
 from sottovoce.learn.search.study import Study
-from sottovoce.learn.silence_logs import quiet
+from sottovoce.learn.silence_logs import silence_logs
 from sottovoce.learn.splits.protocols import make_split
 from sottovoce.learn.train.classifier import judge
 from sottovoce.learn.train.cross_validate import Say, choose_folds, open_folder
@@ -86,7 +86,7 @@ def search(
         CorpusError: a fold has no validation clips, or the split leaks.
         SottovoceError: there is no such fold, the folder is of other clips, or all trials failed.
     """
-    with quiet("optuna"):
+    with silence_logs("optuna"):
         ongoing = _Search(space, folder, load, device)
         if space.outside:
             say(f"the recipe as it stands is not tried: its {space.outside[0]} is not in the space")

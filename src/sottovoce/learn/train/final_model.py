@@ -157,7 +157,7 @@ def train_final(
     trained = train(job, device, say)
     path = folder / f"{recipe.name}.onnx"
     card, checks = make_card(data, measured), real_batches(data)
-    export_model(trained.classifier, card, path, checks, half=recipe.weights == "float16")
+    export_model(trained.classifier, card, path, checks, fp16=recipe.weights == "float16")
     say(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
     return path
 

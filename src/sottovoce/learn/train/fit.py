@@ -23,7 +23,7 @@ from sottovoce.learn.data.batches import (
     generator_for,
 )
 from sottovoce.learn.networks import Fitted
-from sottovoce.learn.silence_logs import quiet
+from sottovoce.learn.silence_logs import silence_logs
 from sottovoce.learn.train.classifier import Classifier
 from sottovoce.learn.train.history import COLUMNS, Bar, History, Row
 from sottovoce.learn.train.lightning_module import Job, Learner
@@ -82,7 +82,7 @@ def train(job: Job, device: torch.device, say: Callable[[str], None]) -> Trained
     history = History(job, say)
     epochs = job.epochs or spec.epochs
     often = bool(spec.patience) or spec.schedule == "plateau"
-    with quiet("lightning.pytorch", "lightning.fabric"):
+    with silence_logs("lightning.pytorch", "lightning.fabric"):
         trainer = lightning.Trainer(
             accelerator="gpu" if device.type == "cuda" else "cpu",
             devices=1,
