@@ -33,7 +33,7 @@ from sottovoce.learn.frontends import FrontEnd
 from sottovoce.learn.frontends.framewise import FrameFeature
 from sottovoce.learn.frontends.stack import Stack, frame_features, middle_of
 from sottovoce.learn.recipe.recipe import Recipe
-from sottovoce.learn.silence_logs import quiet
+from sottovoce.learn.silence_logs import silence_logs
 from sottovoce.learn.train.classifier import make_frontend
 
 SECONDS, RATE = 4, 16_000
@@ -203,7 +203,7 @@ def in_onnx(module: FrontEnd, waveform: torch.Tensor) -> Call:
     """Give a call of the module's graph in ONNX Runtime, on one thread."""
     shortest = module.sample_rate // 2
     shapes = ({0: torch.export.Dim("batch", min=1), 1: torch.export.Dim("samples", min=shortest)},)
-    with quiet("torch.onnx", "onnxscript", "onnx_ir"):
+    with silence_logs("torch.onnx", "onnxscript", "onnx_ir"):
         program = torch.onnx.export(
             module.eval(),
             (waveform.repeat(2, 1),),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import math
 import os
 import socket
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from sottovoce.errors import SottovoceError
-from sottovoce.text import one_line
+from sottovoce.text import display_path, one_line
 
 CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 """cgroup v2: microseconds of processor time that the process has in a period, and the period."""
@@ -90,6 +92,26 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def writing_to_cache(folder: Path, what: str) -> Iterator[None]:
+    """Turn an OSError of what writes into a folder of the cache into one clear line.
+
+    Args:
+        folder: of the cache.
+        what: is kept there, in words.
+
+    Raises:
+        SottovoceError: the folder cannot be written to.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise SottovoceError(
+            f"{display_path(folder)}: {what} cannot be kept here ({error.strerror or error}); "
+            "make room, or name another folder in SOTTOVOCE_CACHE"
+        ) from None
 
 
 def listening_socket(host: str, port: int) -> socket.socket:

@@ -47,7 +47,6 @@ def test_the_spectrogram_is_librosas(tmp_path: Path) -> None:
         hop_length=256,
         n_mels=96,
         fmax=8000.0,
-        htk=True,
         norm=None,
         pad_mode="constant",
     )

@@ -14,8 +14,9 @@ import pandas as pd
 
 from sottovoce.app import axes, spectrogram, words
 from sottovoce.audio import Audio
+from sottovoce.audio.mel_scale import hz_to_mel
 from sottovoce.emotions import colour, letters
-from sottovoce.inference.occlusion import HIGHEST, mel
+from sottovoce.inference.occlusion import HIGHEST
 from sottovoce.inference.segments import merge_segments
 from sottovoce.results import Segment, Status
 from sottovoce.text import clock
@@ -83,7 +84,7 @@ def waveform(audio: Audio) -> alt.Chart:
 
 def spectrum(audio: Audio, colours: Sequence[str] = spectrogram.COLOURS) -> alt.Chart:
     """The log-mel spectrogram, its axis in kHz."""
-    top = float(mel(HIGHEST))
+    top = float(hz_to_mel(HIGHEST))
     image = pd.DataFrame(
         {
             "url": [spectrogram.picture(spectrogram.log_mel(audio), colours)],
@@ -93,7 +94,7 @@ def spectrum(audio: Audio, colours: Sequence[str] = spectrogram.COLOURS) -> alt.
             "high": [top],
         }
     )
-    ticks = {f"{kilo:g}": float(mel(1000 * kilo)) for kilo in (0.5, 1, 2, 4, 8)}
+    ticks = {f"{kilo:g}": float(hz_to_mel(1000 * kilo)) for kilo in (0.5, 1, 2, 4, 8)}
     names = " : ".join(f"datum.value < {place + 1:.1f} ? '{one}'" for one, place in ticks.items())
     return axes.chart(
         alt.Chart(image)

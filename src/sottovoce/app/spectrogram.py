@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sottovoce.audio import Audio
-from sottovoce.inference.occlusion import HIGHEST, hertz, mel
+from sottovoce.audio.mel_scale import mel_edges
+from sottovoce.inference.occlusion import HIGHEST
 
 RATE = 16_000
 FFT = 1024
@@ -38,7 +39,7 @@ def log_mel(audio: Audio) -> NDArray[np.float64]:
     step = max(FFT // 4, -(-(samples.size - FFT) // COLUMNS))
     frames = np.lib.stride_tricks.sliding_window_view(samples, FFT)[::step]
     power = np.abs(np.fft.rfft(frames * np.hanning(FFT + 1)[:-1])) ** 2
-    edges = hertz(np.linspace(0.0, mel(HIGHEST), BANDS + 2))
+    edges = mel_edges(BANDS, 0.0, HIGHEST)
     bins = np.fft.rfftfreq(FFT, 1 / RATE)
     rising = (bins[None] - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - bins[None]) / (edges[2:] - edges[1:-1])[:, None]

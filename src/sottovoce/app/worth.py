@@ -11,7 +11,8 @@ import pandas as pd
 
 from sottovoce.app import axes, pictures, spectrogram
 from sottovoce.audio import Audio
-from sottovoce.inference.occlusion import HIGHEST, Explanation, mel
+from sottovoce.audio.mel_scale import hz_to_mel
+from sottovoce.inference.occlusion import HIGHEST, Explanation
 
 FOR, AGAINST = "#e07b1f", "#3d7fc4"
 """What spoke for an emotion and against it; told apart by those who see fewer colours too."""
@@ -50,7 +51,7 @@ def of_cells(found: Explanation, audio: Audio) -> alt.LayerChart:
 
     Without cells, the moments are drawn over all frequencies.
     """
-    mels = mel(found.bands)
+    mels = hz_to_mel(found.bands)
     if found.cells is None:
         values, lows, highs = found.by_moment[None], mels[:1], mels[-1:]
     else:
@@ -91,7 +92,7 @@ def of_cells(found: Explanation, audio: Audio) -> alt.LayerChart:
                 "start": [found.stretch[0]],
                 "end": [found.stretch[1]],
                 "low": [0.0],
-                "high": [float(mel(HIGHEST))],
+                "high": [float(hz_to_mel(HIGHEST))],
             }
         )
         layers.append(

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sottovoce.audio import Audio, Samples, Source
+from sottovoce.audio.mel_scale import hz_to_mel, mel_to_hz
 from sottovoce.errors import AudioError, SottovoceError
 from sottovoce.inference.predictor import BATCH_SECONDS
 from sottovoce.inference.window import pieces
@@ -106,13 +107,13 @@ def explain(
     piece, first, last, before = _network_input(model, audio, Gate(gate), describe(source))
     start, end = first / card.sample_rate, last / card.sample_rate
     count = int(np.clip(round((end - start) / MOMENT_SECONDS), 2, MAX_MOMENTS))
-    mels = np.linspace(0.0, float(mel(min(HIGHEST, card.sample_rate / 2))), bands + 1)
+    mels = np.linspace(0.0, hz_to_mel(min(HIGHEST, card.sample_rate / 2)), bands + 1)
 
     windows = _raised_cosines(
         np.arange(piece.size) - before, np.linspace(0.0, last - first, count + 1)
     )
     frequencies = np.fft.rfftfreq(piece.size, 1 / card.sample_rate)
-    filters = _raised_cosines(mel(frequencies), mels)
+    filters = _raised_cosines(hz_to_mel(frequencies), mels)
     rows = _run(model, _occluded(piece, windows, filters, cells), piece.size)
     label = int(rows[0].argmax())
     drops = rows[0, label] - rows[1:, label]
@@ -120,21 +121,11 @@ def explain(
         emotion=card.labels[label],
         probability=float(rows[0, label]),
         moments=np.linspace(start, end, count + 1),
-        bands=hertz(mels),
+        bands=mel_to_hz(mels),
         by_moment=drops[:count],
         by_band=drops[count : count + bands],
         cells=drops[count + bands :].reshape(bands, count) if cells else None,
     )
-
-
-def mel(frequency: NDArray[np.floating[Any]] | float) -> Values:
-    """Hz to mel: 2595 log10(1 + f / 700) (O'Shaughnessy 1987, "Speech communication")."""
-    return np.asarray(2595.0 * np.log10(1.0 + np.asarray(frequency) / 700.0))
-
-
-def hertz(mels: NDArray[np.floating[Any]] | float) -> Values:
-    """Mel to Hz."""
-    return np.asarray(700.0 * (10.0 ** (np.asarray(mels) / 2595.0) - 1.0))
 
 
 def _network_input(

@@ -1,4 +1,4 @@
-"""Keeps the remarks of other libraries from people; what goes wrong is still raised."""
+"""Keeps the log messages and warnings of other libraries from users; errors are still raised."""
 
 import contextlib
 import logging
@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def quiet(*names: str) -> Iterator[None]:
-    """Let loggers of these names say nothing but errors, and nobody warn, for a while."""
+def silence_logs(*names: str) -> Iterator[None]:
+    """Silence warnings, and loggers of these names below the level of errors, inside a `with`."""
     loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     try:

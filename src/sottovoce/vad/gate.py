@@ -13,6 +13,9 @@ from sottovoce.options import GateOptions
 from sottovoce.results import Status
 from sottovoce.vad.silero import FRAME, RATE, speech_probabilities
 
+SPEECH_VERSION = "Silero VAD 6.2, gate 1"
+"""To be raised whenever the detector or the gate finds speech elsewhere in some recording: extents
+of speech that were cached before are then not used again."""
 LEVEL_FRAME = 480
 """Samples at 16 kHz, 30 ms: what the level is taken over."""
 LOUDEST_FRAMES = 10

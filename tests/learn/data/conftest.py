@@ -22,6 +22,6 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Examples:
         [f"ramp {number}" for number in range(len(paths))],
         RATE,
         speech=lambda audio: (0.25 * audio.duration, 0.75 * audio.duration),
-        speech_key="middle half",
+        speech_version="middle half",
     )
     return Examples(store, tuple(range(len(paths))), (0, 1, 0, 1, 0))

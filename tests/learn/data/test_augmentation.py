@@ -8,9 +8,9 @@ import pytest
 import soundfile
 import torch
 
+from sottovoce.audio.mel_scale import mel_edges
 from sottovoce.learn.data import augmentation
 from sottovoce.learn.data.clip_store import ClipStore
-from sottovoce.learn.frontends.logmel import mel_edges
 from sottovoce.learn.recipe.specs import AugmentSpec
 
 RATE = 16_000
@@ -81,7 +81,7 @@ def test_an_equaliser_of_0_db_changes_nothing(samples: int) -> None:
 
 def test_gain_stays_within_its_decibels() -> None:
     waveform = torch.randn(200, 50, generator=random())
-    after = augmentation.scale(waveform, 12.0, random())
+    after = augmentation.random_gain(waveform, 12.0, random())
     change = 20 * torch.log10((after / waveform)[:, 0])
     torch.testing.assert_close(after / waveform, (after / waveform)[:, :1].expand(-1, 50))
     assert 10 < float(change.max()) <= 12
@@ -151,7 +151,7 @@ def test_mixing_blends_examples_and_targets_alike() -> None:
 def test_reading_between_entries() -> None:
     values = torch.tensor([[0.0, 10.0, 30.0]])
     position = torch.tensor([[-1.0, 0.0, 0.5, 1.25, 2.0, 5.0]])
-    found = augmentation.lookup(values, position)
+    found = augmentation.interpolate(values, position)
     torch.testing.assert_close(found, torch.tensor([[0.0, 0.0, 5.0, 15.0, 30.0, 30.0]]))
 
 
@@ -162,7 +162,7 @@ def test_the_same_generator_gives_the_same_again(noise: ClipStore, tmp_path: Pat
     def once(seed: int) -> torch.Tensor:
         generator = random(seed)
         after = augmentation.add_noise(waveform, lengths, noise, spec, generator)
-        after = augmentation.scale(
+        after = augmentation.random_gain(
             augmentation.equalise(after, RATE, 6.0, generator), 6.0, generator
         )
         return augmentation.mask(after[:, None], 100, generator, dim=2)

@@ -3,15 +3,15 @@
 import errno
 import os
 import pickle
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO
 
 import numpy as np
 import pytest
 import soundfile
 
+from sottovoce import system
 from sottovoce.audio import Audio
 from sottovoce.errors import AudioError, SottovoceError
 from sottovoce.learn.data.clip_store import ClipStore
@@ -42,11 +42,11 @@ def forbidden(audio: Audio) -> None:
 
 def build(
     files: list[Path],
-    key: str = "middle",
+    version: str = "middle",
     rate: int = RATE,
     speech: Callable[[Audio], tuple[float, float] | None] = middle,
 ) -> ClipStore:
-    return ClipStore.build(files, ["A", "B", "C"], rate, speech=speech, speech_key=key)
+    return ClipStore.build(files, ["A", "B", "C"], rate, speech=speech, speech_version=version)
 
 
 def test_a_clip_is_what_audio_reads(files: list[Path]) -> None:
@@ -72,86 +72,61 @@ def test_another_rate_or_another_gate_is_another_store(files: list[Path]) -> Non
     first, lower, other = (
         build(files),
         build(files, rate=8000),
-        build(files, key="b", speech=lambda _: None),
+        build(files, version="b", speech=lambda _: None),
     )
     assert len(lower[0]) == len(first[0]) // 2
     assert other.speech(0) is None
     assert first.speech(0) is not None
 
 
-def test_a_store_that_was_cut_short_is_not_taken_for_whole(
+def test_clips_are_shared_by_stores_whose_paths_and_order_differ(files: list[Path]) -> None:
+    first = build(files)
+    elsewhere = [path.with_name(f"copy-of-{path.name}") for path in reversed(files)]
+    other = ClipStore.build(
+        elsewhere, ["C", "B", "A"], RATE, speech=forbidden, speech_version="middle"
+    )
+    np.testing.assert_array_equal(other[2], first[0])
+    assert other.key != first.key
+
+
+def test_what_was_decoded_before_a_failure_is_not_decoded_again(
     files: list[Path], tmp_path: Path
 ) -> None:
-    good = files[1].read_bytes()
-    files[1].write_bytes(b"not audio")
-    with pytest.raises(AudioError, match=r"b\.wav"):
+    good = files[2].read_bytes()
+    files[2].write_bytes(b"not audio")
+    with pytest.raises(AudioError, match=r"c\.wav"):
         build(files)
-    assert not list((tmp_path / "cache").rglob("*.f32"))
-    files[1].write_bytes(good)
-    assert len(build(files)) == 3
+    files[2].write_bytes(good)
+    said: list[tuple[int, int]] = []
+    store = ClipStore.build(
+        files,
+        ["A", "B", "C"],
+        RATE,
+        speech=middle,
+        speech_version="middle",
+        progress=lambda *counts: said.append(counts),
+    )
+    assert said == [(1, 1)]
+    np.testing.assert_array_equal(store[1], Audio.read(files[1], sample_rate=RATE).samples[0])
 
 
-def test_a_disk_that_fills_leaves_no_store_that_is_not_whole(
+def test_a_disk_that_fills_leaves_no_clip_that_is_not_whole(
     files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    really: Callable[..., IO[bytes]] = Path.open
+    really = os.fdopen
 
-    class FullDisk:
-        """Takes the first clip and half of the second."""
+    def full(handle: int, how: str) -> IO[bytes]:
+        really(handle, how).close()
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-        def __init__(self, file: IO[bytes]) -> None:
-            self._file, self._taken = file, 0
-
-        def __enter__(self) -> Self:
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            self._file.close()
-
-        def write(self, data: bytes) -> int:
-            self._taken += 1
-            if self._taken == 1:
-                return self._file.write(data)
-            self._file.write(data[: len(data) // 2])
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-    def opened(path: Path, *how: str, **more: Any) -> Any:
-        file = really(path, *how, **more)
-        return FullDisk(file) if path.name == "samples.f32" else file
-
-    monkeypatch.setattr(Path, "open", opened)
-    message = r"decoded clips cannot be kept here \(No space left on device\); make room"
-    with pytest.raises(SottovoceError, match=message) as caught:
-        build(files)
+    with monkeypatch.context() as patch:
+        patch.setattr(system.os, "fdopen", full)
+        message = r"decoded clips cannot be kept here \(No space left on device\); make room"
+        with pytest.raises(SottovoceError, match=message) as caught:
+            build(files)
     assert "\n" not in str(caught.value)
-    assert not list((tmp_path / "cache").rglob("*.*")), "no draft, and nothing to be taken for one"
-    monkeypatch.setattr(Path, "open", really)
-    np.testing.assert_array_equal(
-        build(files)[1], Audio.read(files[1], sample_rate=RATE).samples[0]
-    )
-
-
-def test_drafts_of_killed_runs_are_removed_and_those_of_living_ones_are_not(
-    files: list[Path], tmp_path: Path
-) -> None:
-    cache = tmp_path / "cache" / "clips"
-    now = time.time()
-    ages = {  # h since the folder changed, and since its file was written to
-        "draft-killed": (30, 30),
-        "draft-empty": (30, None),
-        "draft-young": (1, 1),
-        "draft-long": (30, 1),
-        "other-old": (30, 30),
-    }
-    for name, (folder_age, file_age) in ages.items():
-        (cache / name).mkdir(parents=True)
-        if file_age is not None:
-            (cache / name / "samples.f32").write_bytes(b"half")
-            os.utime(cache / name / "samples.f32", (now, now - 3600 * file_age))
-        os.utime(cache / name, (now, now - 3600 * folder_age))
-    build(files)
-    left = {path.name for path in cache.iterdir()}
-    assert left & ages.keys() == {"draft-young", "draft-long", "other-old"}
+    assert not list((tmp_path / "cache").rglob("*.*")), "no part, and nothing to be taken for one"
+    assert len(build(files)) == 3
 
 
 def test_other_processes_map_it_again(files: list[Path]) -> None:

@@ -192,7 +192,7 @@ def test_a_whole_encoder_that_was_trained_is_in_the_file(
     tiny_encoder("wav2vec2", tmp_path / "encoder")
     classifier = classifier_on(tmp_path / "encoder", {"train_layers": "all"})
     path = tmp_path / "whole.onnx"
-    export_model(classifier, CARD, path, batches(), half=True)
+    export_model(classifier, CARD, path, batches(), fp16=True)
     model = sottovoce.load(path)
     assert model.card.encoder is None
     assert not (tmp_path / "empty").exists()
@@ -219,7 +219,7 @@ def test_classifiers_that_are_fitted_stand_on_encoders_too(whisper: Path, tmp_pa
     with torch.inference_mode():
         frames = classifier.frames(torch.from_numpy(sounds))
     classifier.members[0].fit([(frames, targets)], 0)
-    export_model(classifier, CARD, tmp_path / "m.onnx", batches(), half=True)
+    export_model(classifier, CARD, tmp_path / "m.onnx", batches(), fp16=True)
     found = sottovoce.load(tmp_path / "m.onnx").probabilities(sounds)
     np.testing.assert_array_equal(found.argmax(axis=1), targets)
 
@@ -253,7 +253,7 @@ def test_a_graph_of_an_encoder_that_disagrees_is_not_written(
     monkeypatch.setenv("SOTTOVOCE_CACHE", str(tmp_path / "theirs"))
     frontend = classifier_on(whisper, {"layers": [1]}).frontend
     monkeypatch.setattr(encoder_export, "to_graph", lambda *_: b"")
-    monkeypatch.setattr(encoder_export, "halve", lambda *_: b"")
+    monkeypatch.setattr(encoder_export, "to_fp16", lambda *_: b"")
     monkeypatch.setattr(encoder_export, "_disagreement", lambda *_: 0.5)
     with pytest.raises(ModelError, match=r"differs from torch by 5\.0e-01"):
         encoder_export.write_encoder(frontend.frozen, frontend.encoder)

@@ -13,7 +13,7 @@ from tiny_model import tiny_card
 
 import sottovoce
 from sottovoce.errors import ModelError
-from sottovoce.learn.export.fp16 import halve
+from sottovoce.learn.export.fp16 import to_fp16
 from sottovoce.learn.export.model_file import Calibrated, export_model, to_onnx
 from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.train.classifier import Classifier
@@ -47,7 +47,7 @@ def tensors(graph: bytes) -> dict[str, np.ndarray]:
 
 def test_the_weights_halve_and_the_front_end_stays(classifier: Classifier, graph: bytes) -> None:
     front = sum(each.nbytes for each in constants(classifier))
-    halved = halve(graph, constants(classifier))
+    halved = to_fp16(graph, constants(classifier))
     assert len(halved) - front < 0.55 * (len(graph) - front)
     for name, values in tensors(graph).items():
         if name.startswith("classifier.frontend."):
@@ -57,13 +57,13 @@ def test_the_weights_halve_and_the_front_end_stays(classifier: Classifier, graph
 def test_a_constant_stays_in_whatever_order_the_exporter_keeps_it() -> None:
     constant = np.random.default_rng(0).standard_normal((40, 50)).astype(np.float32)
     graph = product(constant.T)
-    assert halve(graph, [constant]) == graph
-    assert len(halve(graph, [])) < 0.6 * len(graph)
+    assert to_fp16(graph, [constant]) == graph
+    assert len(to_fp16(graph, [])) < 0.6 * len(graph)
 
 
 def test_a_tensor_beyond_float16_s_range_stays() -> None:
     weights = np.full((40, 50), 7e4, np.float32)
-    assert halve(product(weights), []) == product(weights)
+    assert to_fp16(product(weights), []) == product(weights)
 
 
 def test_the_runtime_casts_once_and_computes_in_float32(
@@ -72,7 +72,7 @@ def test_the_runtime_casts_once_and_computes_in_float32(
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "opened.onnx")
     options.log_severity_level = 4
-    halved = halve(graph, constants(classifier))
+    halved = to_fp16(graph, constants(classifier))
     onnxruntime.InferenceSession(halved, options, providers=["CPUExecutionProvider"])
     opened = onnx.load(tmp_path / "opened.onnx")
     assert "Cast" in {node.op_type for node in onnx.load_from_string(halved).graph.node}
@@ -87,7 +87,7 @@ def test_the_file_halves_and_answers_the_same(
     noise = np.random.default_rng(0).standard_normal((3, 2 * RATE)).astype(np.float32) / 10
     files = [tmp_path / "whole.onnx", tmp_path / "half.onnx"]
     for half, file in enumerate(files):
-        export_model(classifier, CARD, file, [noise], half=bool(half))
+        export_model(classifier, CARD, file, [noise], fp16=bool(half))
     whole, halved = (sottovoce.load(file).probabilities(noise) for file in files)
     assert 0 < np.abs(whole - halved).max() < 5e-3
     front = sum(each.nbytes for each in constants(classifier))
@@ -107,10 +107,10 @@ def test_weights_that_do_not_bear_rounding_are_not_written(
         return model.SerializeToString()
 
     monkeypatch.setattr("sottovoce.learn.export.model_file.to_onnx", lambda *_: graph)
-    monkeypatch.setattr("sottovoce.learn.export.model_file.halve", coarsen)
+    monkeypatch.setattr("sottovoce.learn.export.model_file.to_fp16", coarsen)
     noise = np.random.default_rng(0).standard_normal((1, RATE)).astype(np.float32)
     with pytest.raises(ModelError, match="with weights in half precision differs from torch"):
-        export_model(classifier, CARD, tmp_path / "m.onnx", [noise], half=True)
+        export_model(classifier, CARD, tmp_path / "m.onnx", [noise], fp16=True)
     assert not list(tmp_path.iterdir())
 
 

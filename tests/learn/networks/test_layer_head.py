@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from sottovoce.learn.frontends.pretrained import Stacked
+from sottovoce.learn.frontends.pretrained import LayerFeatures
 from sottovoce.learn.networks.layer_head import LayerHead, LayerHeadOptions
 from sottovoce.learn.registry import networks
 
@@ -14,7 +14,7 @@ LAYERS, EACH, CLASSES = 4, 6, 3
 
 def head(**options: object) -> LayerHead:
     torch.manual_seed(0)
-    return LayerHead(LayerHeadOptions(**options), Stacked(LAYERS * EACH, LAYERS), CLASSES)
+    return LayerHead(LayerHeadOptions(**options), LayerFeatures(LAYERS * EACH, LAYERS), CLASSES)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_on_a_front_end_without_layers_it_is_a_linear_classifier() -> None:
 
 
 def test_the_number_of_layers_survives_being_copied() -> None:
-    features = copy.deepcopy(Stacked(24, 4))
+    features = copy.deepcopy(LayerFeatures(24, 4))
     assert (features, features.layers) == (24, 4)
 
 

@@ -16,8 +16,8 @@ from sottovoce.errors import RecipeError
 from sottovoce.learn.export.model_file import Calibrated, disagreement, to_onnx
 from sottovoce.learn.networks import Network
 from sottovoce.learn.networks.cnn_bilstm_attention import SelfAttention
-from sottovoce.learn.networks.inception import STAGES, Block
-from sottovoce.learn.networks.parts import Cell, Pool, Recurrent, Summary, as_picture
+from sottovoce.learn.networks.inception import STAGES, InceptionBlock
+from sottovoce.learn.networks.parts import Cell, Pool, Recurrent, TemporalPooling, as_picture
 from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.registry import networks
 from sottovoce.models.card import WindowPolicy
@@ -198,7 +198,7 @@ def test_rows_are_a_picture_seen_from_the_side_of_time() -> None:
 
 
 def test_the_inception_network_has_googlenets_channels() -> None:
-    blocks = [each for each in network("inception").modules() if isinstance(each, Block)]
+    blocks = [each for each in network("inception").modules() if isinstance(each, InceptionBlock)]
     assert [each.channels for each in blocks] == [256, 480, 512, 512, 512, 528, 832, 832, 1024]
     assert len(blocks) == sum(map(len, STAGES))
 
@@ -218,7 +218,7 @@ def test_the_inception_network_halves_its_picture_five_times() -> None:
 
 def test_width_and_batch_norm_of_the_inception_network() -> None:
     half = network("inception", width=0.5)
-    blocks = [each for each in half.modules() if isinstance(each, Block)]
+    blocks = [each for each in half.modules() if isinstance(each, InceptionBlock)]
     assert [each.channels for each in blocks] == [128, 240, 256, 256, 256, 264, 416, 416, 512]
     plain = network("inception", width=0.1, batch_norm=False)
     assert not any(isinstance(each, nn.BatchNorm2d) for each in plain.modules())
@@ -252,18 +252,18 @@ def test_last_is_the_final_state_of_each_direction(cell: Cell, bidirectional: bo
     _, state = layers.layers[1](first)
     final = state[0] if cell is nn.LSTM else state  # (directions, batch, units)
     expected = torch.cat(list(final), dim=1)
-    torch.testing.assert_close(Summary("last", layers)(layers(sequence)), expected)
+    torch.testing.assert_close(TemporalPooling("last", layers)(layers(sequence)), expected)
 
 
 def test_mean_and_attention_weigh_all_frames() -> None:
     torch.manual_seed(0)
     layers, sequence = Recurrent(nn.GRU, 6, (4,), 0.0), torch.randn(3, 11, 8)
-    torch.testing.assert_close(Summary("mean", layers)(sequence), sequence.mean(dim=1))
-    summary = Summary("attention", layers)
-    assert summary.score is not None
-    given = torch.softmax(sequence @ summary.score.weight[0] + summary.score.bias, dim=1)
+    torch.testing.assert_close(TemporalPooling("mean", layers)(sequence), sequence.mean(dim=1))
+    pooling = TemporalPooling("attention", layers)
+    assert pooling.score is not None
+    given = torch.softmax(sequence @ pooling.score.weight[0] + pooling.score.bias, dim=1)
     expected = torch.einsum("bt,btw->bw", given, sequence)
-    torch.testing.assert_close(summary(sequence), expected)
+    torch.testing.assert_close(pooling(sequence), expected)
 
 
 @pytest.mark.parametrize("exporting", [False, True])

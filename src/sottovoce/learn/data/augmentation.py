@@ -10,9 +10,21 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 
+from sottovoce.audio.mel_scale import hz_to_mel
 from sottovoce.learn.data.clip_store import ClipStore
-from sottovoce.learn.frontends.logmel import hz_to_mel
 from sottovoce.learn.recipe.specs import AugmentSpec
+
+AUGMENTATION_VERSION = 1
+"""To be raised whenever a waveform is changed otherwise for the same options and generator: cached
+features of changed copies are then not used again."""
+
+FEATURE_KEYS = frozenset(
+    {
+        *("speed", "formant", "time_mask", "time_mask_max"),
+        *("frequency_mask", "frequency_mask_max"),
+    }
+)
+"""Options of `AugmentSpec` that change features in the training step, and never a waveform."""
 
 PHASE_FRAME = 0.045
 """s; about the length of a frame of the phase vocoder."""
@@ -28,7 +40,7 @@ def uniform(
     return low + (high - low) * torch.rand(size, generator=generator)
 
 
-def change(
+def augment(
     waveform: torch.Tensor,
     lengths: torch.Tensor,
     sample_rate: int,
@@ -47,7 +59,7 @@ def change(
     if spec.equaliser:
         waveform = equalise(waveform, sample_rate, spec.equaliser, generator)
     if spec.gain:
-        waveform = scale(waveform, spec.gain, generator)
+        waveform = random_gain(waveform, spec.gain, generator)
     return waveform
 
 
@@ -115,12 +127,14 @@ def equalise(
     grid = F.interpolate(knots, size=257, mode="linear", align_corners=True)[:, 0]
     mel = hz_to_mel(np.linspace(0, sample_rate / 2, size // 2 + 1))
     position = torch.from_numpy(mel / mel[-1] * 256).float().to(waveform.device)
-    gain = torch.pow(10, lookup(grid.to(waveform.device), position.expand(batch, -1)) / 20)
+    gain = torch.pow(10, interpolate(grid.to(waveform.device), position.expand(batch, -1)) / 20)
     filtered: torch.Tensor = torch.fft.irfft(torch.fft.rfft(waveform, n=size) * gain, n=size)
     return filtered[:, :samples]
 
 
-def scale(waveform: torch.Tensor, decibels: float, generator: torch.Generator) -> torch.Tensor:
+def random_gain(
+    waveform: torch.Tensor, decibels: float, generator: torch.Generator
+) -> torch.Tensor:
     """Change the level of each example by up to +- `decibels`: (batch, samples) -> the same."""
     level = uniform(-decibels, decibels, (len(waveform), 1), generator)
     return waveform * torch.pow(10, level / 20).to(waveform.device)
@@ -134,7 +148,7 @@ def warp_time(features: torch.Tensor, lengths: torch.Tensor, frames: int) -> tor
     """
     steps = torch.linspace(0, 1, frames, device=features.device)
     position = steps * (lengths.to(features.device)[:, None] - 1)
-    return lookup(features, position[:, None].expand(-1, features.shape[1], -1))
+    return interpolate(features, position[:, None].expand(-1, features.shape[1], -1))
 
 
 def warp_frequency(
@@ -142,7 +156,7 @@ def warp_frequency(
 ) -> torch.Tensor:
     """Scale the frequencies of each example: a factor of 1.1 moves formants down by a tenth.
 
-    Band b then holds what was heard at `factors * centres[b]`, interpolated; beyond the lowest and
+    Band b then holds what was at `factors * centres[b]`, interpolated; beyond the lowest and
     highest band, what these hold.
 
     features: (batch, bands, time), centres: (bands,) Hz, factors: (batch,) -> as features.
@@ -152,11 +166,11 @@ def warp_frequency(
     above = torch.searchsorted(centres, wanted).clamp(1, bands - 1)
     low, high = centres[above - 1], centres[above]
     position = (above - 1) + ((wanted - low) / (high - low)).clamp(0, 1)
-    moved = lookup(features.transpose(1, 2), position[:, None].expand(-1, features.shape[2], -1))
-    return moved.transpose(1, 2)
+    positions = position[:, None].expand(-1, features.shape[2], -1)
+    return interpolate(features.transpose(1, 2), positions).transpose(1, 2)
 
 
-def lookup(values: torch.Tensor, position: torch.Tensor) -> torch.Tensor:
+def interpolate(values: torch.Tensor, position: torch.Tensor) -> torch.Tensor:
     """Read between the entries of the last axis: values (..., n) at position (..., m) -> (..., m).
 
     Positions count from 0 to n - 1; beyond, the end's value holds.
@@ -191,12 +205,13 @@ def mix(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Blend each example with another of the batch, and its target likewise (Zhang et al. 2018).
 
-    features: (batch, ...), targets: (batch, classes); the share is drawn from Beta(beta, beta).
+    features: (batch, ...), targets: (batch, classes); the weight is drawn from Beta(beta, beta).
     """
     seed = int(torch.randint(2**31, (), generator=generator))
-    share = float(np.random.default_rng(seed).beta(beta, beta))
+    weight = float(np.random.default_rng(seed).beta(beta, beta))
     other = torch.randperm(len(features), generator=generator).to(features.device)
-    return torch.lerp(features[other], features, share), torch.lerp(targets[other], targets, share)
+    mixed = torch.lerp(features[other], features, weight)
+    return mixed, torch.lerp(targets[other], targets, weight)
 
 
 def _smooth_size(samples: int) -> int:
@@ -237,4 +252,4 @@ def shift_pitch(waveform: torch.Tensor, sample_rate: int, semitones: float) -> t
     advance = expected + turn - 2 * math.pi * torch.round(turn / (2 * math.pi))
     phase = torch.cumsum(torch.cat([torch.angle(spectrum[:, :1]), advance[:, :-1]], dim=1), dim=1)
     stretched = torch.istft(torch.polar(magnitude, phase), size, hop, window=window)
-    return lookup(stretched, torch.arange(len(waveform)) * factor)
+    return interpolate(stretched, torch.arange(len(waveform)) * factor)

@@ -1,9 +1,9 @@
-"""Batches: random crops of training clips, and whole clips of equal length for judging."""
+"""Batches: random crops of training clips, and whole clips of equal length for evaluation."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -13,12 +13,21 @@ from torch.utils.data import Dataset, Sampler
 from sottovoce.inference.window import pieces
 from sottovoce.learn.data import augmentation
 from sottovoce.learn.data.clip_store import ClipStore
-from sottovoce.learn.data.feature_store import FeatureStore
 from sottovoce.learn.recipe.specs import AugmentSpec, TrainingSpec
 from sottovoce.models.card import WindowPolicy
 
 EDGE = 0.15
 """s of a clip's quieter end that fill up a crop which is longer than the recording."""
+
+
+class Features(Protocol):
+    """Features of the pieces of clips, kept by whoever computed them; see `FeatureStore`."""
+
+    mean_samples: float
+    """Of waveform in a piece, on average."""
+
+    def pieces(self, clip: int) -> Sequence[tuple[NDArray[np.float32], int]]:
+        """Give the values (features, time) of each piece of a clip, with the piece's samples."""
 
 
 class Crops(NamedTuple):
@@ -51,8 +60,8 @@ class Examples:
     store: ClipStore
     rows: tuple[int, ...]
     targets: tuple[int, ...]
-    features: FeatureStore | None = None
-    copies: tuple[FeatureStore, ...] = ()
+    features: Features | None = None
+    copies: tuple[Features, ...] = ()
 
     def versions(self) -> "tuple[Examples, ...]":
         """Give these examples, and each of their changed copies as examples of their own."""
@@ -94,7 +103,7 @@ class TrainingBatches(Dataset[Crops]):
         generator = generator_for(self.seed, epoch, step)
         if self.examples.features is not None:
             rows = [self.examples.rows[index] for index in chosen]
-            sound = _whole((self.examples.features, *self.examples.copies), rows, generator)
+            sound = _random_pieces((self.examples.features, *self.examples.copies), rows, generator)
             return Crops(sound, torch.zeros(len(rows)), targets)
         speed = augmentation.uniform(-self.spec.speed, self.spec.speed, (len(chosen),), generator)
         lengths = (self.samples * (1 + speed)).round().long()
@@ -105,7 +114,7 @@ class TrainingBatches(Dataset[Crops]):
         for row, (index, length) in enumerate(zip(chosen, lengths.tolist(), strict=True)):
             crops[row, :length] = self._crop(self.examples.rows[index], length, generator)
         rate = self.examples.store.sample_rate
-        waveform = augmentation.change(
+        waveform = augmentation.augment(
             torch.from_numpy(crops), lengths, rate, self.spec, self.noise, generator
         )
         return Crops(waveform, lengths, targets)
@@ -142,7 +151,7 @@ class TrainingBatches(Dataset[Crops]):
         before = max(0, -first)
         if len(inside) == length:
             return inside
-        filler = _quiet_end(clip, max(1, round(EDGE * rate)))
+        filler = _quieter_end(clip, max(1, round(EDGE * rate)))
         return np.concatenate(
             [
                 np.resize(filler, before),
@@ -172,7 +181,7 @@ class EpochSteps(Sampler[tuple[int, int]]):
             yield self.epoch, step
 
 
-class Whole(NamedTuple):
+class PieceBatch(NamedTuple):
     """A batch of pieces of equal length, exactly as the listening half cuts them.
 
     Attributes:
@@ -189,7 +198,7 @@ class Whole(NamedTuple):
     samples: int
 
 
-class WholeClips(Dataset[Whole]):
+class WholeClips(Dataset[PieceBatch]):
     """Whole clips in batches of equal length, never changed at random; longest first."""
 
     def __init__(self, examples: Examples, window: WindowPolicy, batch: int = 16) -> None:
@@ -209,14 +218,14 @@ class WholeClips(Dataset[Whole]):
     def __len__(self) -> int:
         return len(self._batches)
 
-    def __getitem__(self, index: int) -> Whole:
+    def __getitem__(self, index: int) -> PieceBatch:
         """Give one batch."""
         members = self._batches[index]
         found = [self._pieces(position)[number] for position, number in members]
         sound = torch.from_numpy(np.stack([values for values, _ in found]))
         owners = torch.tensor([position for position, _ in members])
         targets = torch.tensor([self.examples.targets[position] for position, _ in members])
-        return Whole(sound, owners, targets, found[0][1])
+        return PieceBatch(sound, owners, targets, found[0][1])
 
     def _pieces(self, position: int) -> Sequence[tuple[NDArray[np.float32], int]]:
         """The pieces of a clip, as waveforms or features, and how many samples each has."""
@@ -227,7 +236,7 @@ class WholeClips(Dataset[Whole]):
         return [(piece, len(piece)) for piece in cut]
 
 
-class ChangedClips(Dataset[Whole]):
+class ChangedClips(Dataset[PieceBatch]):
     """Whole clips whose waveforms are changed at random, the same way whenever they are asked for.
 
     For training alone.
@@ -243,7 +252,7 @@ class ChangedClips(Dataset[Whole]):
     def __len__(self) -> int:
         return len(self.clips)
 
-    def __getitem__(self, index: int) -> Whole:
+    def __getitem__(self, index: int) -> PieceBatch:
         """Give one batch."""
         whole = self.clips[index]
         rate, generator = self.examples.store.sample_rate, generator_for(self.seed, index)
@@ -251,7 +260,7 @@ class ChangedClips(Dataset[Whole]):
         if spec.cut:
             sound = augmentation.cut(sound, round(spec.cut * rate), spec.cut_random, generator)
         lengths = torch.full((len(sound),), sound.shape[1])
-        sound = augmentation.change(sound, lengths, rate, spec, self.noise, generator)
+        sound = augmentation.augment(sound, lengths, rate, spec, self.noise, generator)
         return whole._replace(sound=sound, samples=sound.shape[1])
 
 
@@ -261,8 +270,8 @@ def generator_for(*seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(state[0] >> np.uint64(1)))
 
 
-def _whole(
-    stores: Sequence[FeatureStore], rows: Sequence[int], generator: torch.Generator
+def _random_pieces(
+    stores: Sequence[Features], rows: Sequence[int], generator: torch.Generator
 ) -> torch.Tensor:
     """Features of clips, each from a store at random, of a piece at random where it has several."""
     chosen = []
@@ -272,7 +281,7 @@ def _whole(
     return torch.from_numpy(np.stack(chosen))
 
 
-def _quiet_end(clip: NDArray[np.float32], samples: int) -> NDArray[np.float32]:
+def _quieter_end(clip: NDArray[np.float32], samples: int) -> NDArray[np.float32]:
     """The quieter of a clip's ends, there and back, so that repeats of it join up."""
     ends = (clip[:samples], clip[-samples:])
     edge = min(ends, key=lambda end: float(np.square(end).sum()))

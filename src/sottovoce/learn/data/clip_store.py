@@ -1,43 +1,44 @@
-"""Decoded clips in one memory-mapped file of the user's cache: each is decoded once, ever."""
+"""Decoded clips in the user's cache, each a file named after its audio: decoded once, ever."""
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sottovoce.audio import Audio
-from sottovoce.learn.data.atomic_directory import INDEX, keep
-from sottovoce.system import available_cpus, cache_folder
+from sottovoce.system import available_cpus, cache_folder, write_atomically, writing_to_cache
 
-FORMAT = 1
-"""Raised whenever the files of a store, or what is in them, change."""
+CLIPS_VERSION = 2
+"""To be raised whenever decoding, resampling or the files of clips change."""
+
+HEADER = 4
+"""float32 values before the samples of a file: the extent of speech, two float64, NaN for none."""
+
+Extent = tuple[float, float]
+"""First start and last end of speech, s."""
 
 Progress = Callable[[int, int], None]
 """Called with how many are done, and of how many."""
 
 
+@dataclass(frozen=True, slots=True)
 class ClipStore:
     """Clips as mono waveforms at one sample rate, with the extent of speech in each.
 
     Attributes:
+        folder: of the cache, where the clips of this rate and this way to find speech are.
+        digests: of the clips, in order.
         sample_rate: Hz.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Open a finished store."""
-        self._folder = folder
-        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-        self.sample_rate: int = index["sample_rate"]
-        self._offsets: list[int] = index["offsets"]
-        self._speech: list[list[float] | None] = index["speech"]
-        self._samples: NDArray[np.float32] = np.empty(0, dtype=np.float32)
-        if self._offsets[-1]:  # nothing cannot be mapped
-            self._samples = np.memmap(folder / "samples.f32", dtype=np.float32, mode="r")
+    folder: Path
+    digests: tuple[str, ...]
+    sample_rate: int
 
     @classmethod
     def build(
@@ -46,90 +47,75 @@ class ClipStore:
         digests: Sequence[str],
         sample_rate: int,
         *,
-        speech: Callable[[Audio], tuple[float, float] | None] | None = None,
-        speech_key: str = "",
+        speech: Callable[[Audio], Extent | None] | None = None,
+        speech_version: str = "",
         progress: Progress | None = None,
-    ) -> Self:
-        """Give the store of these clips, from the cache or by decoding them.
+    ) -> "ClipStore":
+        """Give these clips, decoding those that are not in the cache yet.
 
         Args:
             paths: the clips' files.
             digests: what is in each; the cache goes by these, not by paths.
             sample_rate: Hz.
-            speech: finds first start and last end of speech in s, or None where it hears none.
-            speech_key: says how `speech` does it; another key, another store.
+            speech: finds first start and last end of speech in s, or None where there is none.
+            speech_version: names how `speech` does it; another version, another file.
             progress: called as clips are decoded.
 
         Raises:
-            SottovoceError: a clip cannot be decoded, or the cache cannot be written.
+            SottovoceError: a clip cannot be decoded, or the cache cannot be written; the clips
+                that were decoded before are kept.
         """
-        recipe = [FORMAT, sample_rate, speech_key, list(digests)]
-        key = hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:32]
-        folder = cache_folder() / "clips" / key
-        keep(
-            folder,
-            "decoded clips",
-            lambda draft: _write(draft, paths, sample_rate, speech, progress),
-        )
-        return cls(folder)
+        key = _hash([CLIPS_VERSION, sample_rate, speech_version])
+        store = cls(cache_folder() / "clips" / key, tuple(digests), sample_rate)
+        missing = {
+            digest: path
+            for digest, path in zip(digests, paths, strict=True)
+            if not store._file(digest).exists()
+        }
+
+        def decode(digest: str) -> None:
+            audio = Audio.read(missing[digest], sample_rate=sample_rate)
+            extent = speech(audio) if speech else None
+            header = np.array(extent or (np.nan, np.nan)).tobytes()
+            with writing_to_cache(store.folder.parent, "decoded clips"):
+                write_atomically(store._file(digest), header + audio.samples[0].tobytes())
+
+        pool = ThreadPoolExecutor(max_workers=available_cpus())
+        try:
+            for done, _ in enumerate(pool.map(decode, missing), start=1):
+                if progress:
+                    progress(done, len(missing))
+        finally:  # also after Ctrl-C: what has not begun never will
+            pool.shutdown(cancel_futures=True)
+        return store
 
     @property
     def key(self) -> str:
         """Follows from everything that is in the store."""
-        return self._folder.name
-
-    def __reduce__(self) -> tuple[type[Self], tuple[Path]]:
-        """Let another process map the file again, rather than be sent all of it."""
-        return type(self), (self._folder,)
+        return _hash([self.folder.name, self.digests])
 
     def __len__(self) -> int:
-        return len(self._speech)
+        return len(self.digests)
 
     def __getitem__(self, index: int) -> NDArray[np.float32]:
-        """Give the whole clip: (samples,), a view of the file."""
-        return self._samples[self._offsets[index] : self._offsets[index + 1]]
+        """Give the whole clip: (samples,), a view of its file."""
+        return self._values(index)[HEADER:]
 
     def audio(self, index: int) -> Audio:
         """Give the whole clip with its rate."""
         return Audio(np.array(self[index])[None], self.sample_rate)
 
-    def speech(self, index: int) -> tuple[float, float] | None:
-        """Give first start and last end of speech in s, or None where none was heard."""
-        extent = self._speech[index]
-        return None if extent is None else (extent[0], extent[1])
+    def speech(self, index: int) -> Extent | None:
+        """Give first start and last end of speech in s, or None where there is none."""
+        start, end = self._values(index)[:HEADER].view(np.float64).tolist()
+        return None if np.isnan(start) else (start, end)
+
+    def _values(self, index: int) -> NDArray[np.float32]:
+        return np.memmap(self._file(self.digests[index]), np.float32, mode="r")
+
+    def _file(self, digest: str) -> Path:
+        return self.folder / f"{digest}.f32"
 
 
-def _write(
-    folder: Path,
-    paths: Sequence[Path],
-    sample_rate: int,
-    speech: Callable[[Audio], tuple[float, float] | None] | None,
-    progress: Progress | None,
-) -> None:
-    """Decode everything into a folder."""
-    offsets, extents = [0], []
-    with (folder / "samples.f32").open("wb") as file:
-        for done, (samples, extent) in enumerate(_decode(paths, sample_rate, speech), start=1):
-            file.write(samples.tobytes())
-            offsets.append(offsets[-1] + len(samples))
-            extents.append(extent)
-            if progress:
-                progress(done, len(paths))
-    index = {"sample_rate": sample_rate, "offsets": offsets, "speech": extents}
-    (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
-
-
-def _decode(
-    paths: Sequence[Path],
-    sample_rate: int,
-    speech: Callable[[Audio], tuple[float, float] | None] | None,
-) -> Iterator[tuple[NDArray[np.float32], tuple[float, float] | None]]:
-    def read(path: Path) -> tuple[NDArray[np.float32], tuple[float, float] | None]:
-        audio = Audio.read(path, sample_rate=sample_rate)
-        return audio.samples[0], speech(audio) if speech else None
-
-    pool = ThreadPoolExecutor(max_workers=available_cpus())
-    try:
-        yield from pool.map(read, paths)
-    finally:  # also after Ctrl-C: what has not begun never will
-        pool.shutdown(cancel_futures=True)
+def _hash(settings: object) -> str:
+    return hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:32]

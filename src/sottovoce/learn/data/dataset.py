@@ -9,14 +9,13 @@ from pathlib import Path
 from sottovoce.errors import CorpusError
 from sottovoce.learn.corpora import Clip, is_table, scan
 from sottovoce.learn.corpora._folder import AUDIO, files
+from sottovoce.learn.data import augmentation
 from sottovoce.learn.data.batches import ChangedClips, Examples, WholeClips
 from sottovoce.learn.data.clip_store import ClipStore
 from sottovoce.learn.data.feature_store import FeatureStore
 from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.train.classifier import make_frontend
-from sottovoce.vad import gate as gate_module
-from sottovoce.vad import silero
-from sottovoce.vad.gate import Gate
+from sottovoce.vad.gate import SPEECH_VERSION, Gate
 
 NOISE = "noise"
 """What `--data noise=DIR` names: recordings of anything but speech."""
@@ -75,7 +74,9 @@ class Data:
                 ),
             )
             clips += [clip for clip in found.clips if clip.emotion in recipe.emotions]
-        missing = [each for each in recipe.emotions if each not in {c.emotion for c in clips}]
+        missing = [
+            label for label in recipe.emotions if label not in {clip.emotion for clip in clips}
+        ]
         if missing:
             raise CorpusError(
                 f"no clip of {', '.join(recipe.corpora)} is {missing[0]}, which the recipe "
@@ -87,7 +88,7 @@ class Data:
             [clip.digest for clip in clips],
             recipe.sample_rate,
             speech=lambda audio: gate.check(audio).extent,
-            speech_key=f"{gate} {gate_digest()}",
+            speech_version=SPEECH_VERSION,
             progress=lambda done, total: progress("decoding", done, total),
         )
         noise = None
@@ -95,8 +96,7 @@ class Data:
             noise = _noise(folders[NOISE], recipe.sample_rate, progress)
         if recipe.training.crop:
             return cls(recipe, tuple(clips), store, noise)
-        digests = [clip.digest for clip in clips]
-        features, *copies = _features(recipe, store, noise, digests, progress)
+        features, *copies = _features(recipe, store, noise, progress)
         return cls(recipe, tuple(clips), store, noise, features, tuple(copies))
 
     def examples(self, rows: Sequence[int]) -> Examples:
@@ -108,12 +108,6 @@ class Data:
     def name(self, row: int) -> str:
         """Name a clip the same on every machine: its corpus and its path there."""
         return self.clips[row].name
-
-
-def gate_digest() -> str:
-    """Name how the gate finds speech, by its code and its detector: another one, another store."""
-    sources = (gate_module.__file__, silero.__file__, silero.GRAPH)
-    return hashlib.sha256(b"".join(Path(each).read_bytes() for each in sources)).hexdigest()
 
 
 def _sources(recipe: Recipe, folders: Mapping[str, Path]) -> list[str]:
@@ -140,35 +134,44 @@ def _sources(recipe: Recipe, folders: Mapping[str, Path]) -> list[str]:
 
 
 def _features(
-    recipe: Recipe,
-    store: ClipStore,
-    noise: ClipStore | None,
-    digests: Sequence[str],
-    progress: Progress,
+    recipe: Recipe, store: ClipStore, noise: ClipStore | None, progress: Progress
 ) -> Sequence[FeatureStore]:
     """The features of all clips, and of each of the recipe's changed copies of them."""
-    frontend, spec = make_frontend(recipe), recipe.augment
+    frontend = make_frontend(recipe)
     everything = Examples(store, tuple(range(len(store))), (0,) * len(store))
     clips = WholeClips(everything, recipe.window)
-    settings = [recipe.sample_rate, recipe.frontend.model_dump(), recipe.window.model_dump()]
-    key = [settings, frontend.identity, gate_digest(), list(digests)]
-    change = [
-        spec.model_dump(
-            include={*spec.of_waveforms, "noise_snr", "pitch_probability", "cut_random"}
-        )
-    ]
     stores = []
-    for copy in range(1 + spec.copies):
+    for copy in range(1 + recipe.augment.copies):
         what = f"computing features of copy {copy}" if copy else "computing features"
         stores.append(
             FeatureStore.build(
                 frontend,
-                ChangedClips(clips, spec, noise, copy) if copy else clips,
-                json.dumps([*key, *([change, noise and noise.key, copy] if copy else [])]),
+                ChangedClips(clips, recipe.augment, noise, copy) if copy else clips,
+                features_key(recipe, frontend.identity, store, noise, copy),
                 progress=lambda done, total, what=what: progress(what, done, total),  # type: ignore[misc]
             )
         )
     return stores
+
+
+def features_key(
+    recipe: Recipe, identity: str, store: ClipStore, noise: ClipStore | None, copy: int
+) -> str:
+    """Name everything that stored features follow from: another key, another store.
+
+    Args:
+        recipe: its front end, window and augmentation count.
+        identity: of the front end.
+        store: the clips.
+        noise: background noise for augmentation, if any.
+        copy: 0 for the clips as they are, otherwise the number of a changed copy of them.
+    """
+    front_end, window = recipe.frontend.model_dump(), recipe.window.model_dump()
+    key: list[object] = [recipe.sample_rate, front_end, identity, window, store.key]
+    if copy:  # all options that are not known to be of features: so is a new one
+        spec = recipe.augment.model_dump(exclude={"copies", *augmentation.FEATURE_KEYS})
+        key += [augmentation.AUGMENTATION_VERSION, spec, noise and noise.key, copy]
+    return json.dumps(key)
 
 
 def _noise(folder: Path, sample_rate: int, progress: Progress) -> ClipStore:

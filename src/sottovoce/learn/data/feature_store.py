@@ -1,30 +1,21 @@
 """Features of whole clips in one memory-mapped file of the user's cache: computed once, ever."""
 
-from __future__ import annotations
-
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from sottovoce.errors import RecipeError
-from sottovoce.learn.data.atomic_directory import INDEX, keep
+from sottovoce.learn.data.atomic_directory import INDEX, write_directory_atomically
+from sottovoce.learn.data.batches import ChangedClips, WholeClips
+from sottovoce.learn.data.clip_store import Progress
+from sottovoce.learn.frontends import FEATURES_VERSION, FrontEnd
 from sottovoce.system import cache_folder
-
-if TYPE_CHECKING:
-    from sottovoce.learn.data.batches import ChangedClips, WholeClips
-    from sottovoce.learn.frontends import FrontEnd
-
-FORMAT = 1
-"""Raised whenever the files of a store, or what is in them, change."""
-
-Progress = Callable[[int, int], None]
-"""Called with how many are done, and of how many."""
 
 
 class FeatureStore:
@@ -60,16 +51,19 @@ class FeatureStore:
         Args:
             frontend: whose `raw` is wanted.
             clips: all of them, cut as the recipe's window says.
-            key: says which front end with which options, which clips and which window.
+            key: of everything else that the features follow from: the front end and its options,
+                the clips, the window, how the clips are changed.
             progress: called as batches are done.
 
         Raises:
             RecipeError: clips of different lengths give features of different lengths.
             SottovoceError: the cache cannot be written.
         """
-        digest = hashlib.sha256(f"{FORMAT} {code_digest()} {key}".encode()).hexdigest()[:32]
+        digest = hashlib.sha256(f"{FEATURES_VERSION} {key}".encode()).hexdigest()[:32]
         folder = cache_folder() / "features" / digest
-        keep(folder, "features", lambda draft: _write(draft, frontend, clips, progress))
+        write_directory_atomically(
+            folder, "features", lambda new: _write(new, frontend, clips, progress)
+        )
         return cls(folder)
 
     def __reduce__(self) -> tuple[type[Self], tuple[Path]]:
@@ -82,12 +76,6 @@ class FeatureStore:
     def pieces(self, clip: int) -> Sequence[tuple[NDArray[np.float32], int]]:
         """Give the values (features, time) of each piece of a clip, with the piece's samples."""
         return [(self._values[place], samples) for place, samples in self._pieces[clip]]
-
-
-def code_digest() -> str:
-    """Name how features are computed, by the code of the front ends."""
-    sources = sorted((Path(__file__).parents[1] / "frontends").glob("*.py"))
-    return hashlib.sha256(b"".join(each.read_bytes() for each in sources)).hexdigest()
 
 
 def _write(

@@ -6,15 +6,16 @@ import numpy as np
 import onnxruntime
 import torch
 
-from sottovoce.errors import ModelError, SottovoceError
-from sottovoce.learn.export.fp16 import halve
-from sottovoce.learn.export.graphs import to_graph, write_whole
+from sottovoce.errors import ModelError
+from sottovoce.learn.export.fp16 import to_fp16
+from sottovoce.learn.export.graphs import to_graph
 from sottovoce.learn.frontends.pretrained import VERSION, Frozen
 from sottovoce.learn.frontends.pretrained_parts import Parts
 from sottovoce.learn.frontends.pretrained_weights import find, load
 from sottovoce.models.card import EncoderInfo
 from sottovoce.models.encoder import encoder_file
 from sottovoce.models.model_file import ENCODER_KEY, seal
+from sottovoce.system import write_atomically, writing_to_cache
 from sottovoce.text import describe
 
 SHORTEST = 800
@@ -74,20 +75,15 @@ def write_encoder(frozen: Frozen, info: EncoderInfo) -> Path:
         return path
     axes = {0: torch.export.Dim("batch", min=1), 1: torch.export.Dim("samples", min=SHORTEST)}
     graph = to_graph(frozen, torch.zeros(2, 16_000), axes, "waveform", "encoded")
-    graph = halve(graph, [each.numpy() for each in frozen.buffers()])
+    graph = to_fp16(graph, [buffer.numpy() for buffer in frozen.buffers()])
     worst = _disagreement(frozen, graph)
     if not worst <= TOLERANCE:
         raise ModelError(
             f"{info.name}: its graph differs from torch by {worst:.1e} standard deviations; "
             f"expected at most {TOLERANCE:.0e}; nothing was written"
         )
-    try:
-        write_whole(path, seal(graph, info.to_json(), ENCODER_KEY))
-    except OSError as error:
-        raise SottovoceError(
-            f"{describe(path.parent)}: the encoder cannot be kept here "
-            f"({error.strerror or error}); make room, or name another folder in SOTTOVOCE_CACHE"
-        ) from None
+    with writing_to_cache(path.parent, "the encoder"):
+        write_atomically(path, seal(graph, info.to_json(), ENCODER_KEY))
     return path
 
 

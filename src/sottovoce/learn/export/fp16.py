@@ -11,11 +11,11 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-LARGE = 1024
-"""Elements from which on a tensor is worth storing in half precision."""
+MIN_ELEMENTS = 1024
+"""Smaller tensors stay in single precision: they would save nothing worth the rounding."""
 
 
-def halve(graph: bytes, exact: Iterable[NDArray[np.float32]]) -> bytes:
+def to_fp16(graph: bytes, exact: Iterable[NDArray[np.float32]]) -> bytes:
     """Store the large float32 tensors of a serialised ONNX model as float16.
 
     Args:
@@ -31,14 +31,14 @@ def halve(graph: bytes, exact: Iterable[NDArray[np.float32]]) -> bytes:
     kept = {_content(values) for values in exact}
     casts = []
     for tensor in model.graph.initializer:
-        if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < LARGE:
+        if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < MIN_ELEMENTS:
             continue
         values = numpy_helper.to_array(tensor)
         if np.abs(values).max() > np.finfo(np.float16).max or _content(values) in kept:
             continue
-        name, stored = tensor.name, f"{tensor.name}.half"
-        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), stored))
-        casts.append(helper.make_node("Cast", [stored], [name], to=TensorProto.FLOAT))
+        name, fp16_name = tensor.name, f"{tensor.name}.fp16"
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), fp16_name))
+        casts.append(helper.make_node("Cast", [fp16_name], [name], to=TensorProto.FLOAT))
     nodes = [*casts, *model.graph.node]  # a node stands before those that use it
     del model.graph.node[:]
     model.graph.node.extend(nodes)

@@ -1,14 +1,10 @@
-"""Turns a torch module into an ONNX graph, and writes files whole or not at all."""
-
-import os
-import tempfile
-from pathlib import Path
+"""Turns a torch module into an ONNX graph."""
 
 import torch
 from torch import nn
 
 from sottovoce.errors import ModelError
-from sottovoce.learn.silence_logs import quiet
+from sottovoce.learn.silence_logs import silence_logs
 
 OPSET = 20
 """Version of ONNX's operators; since 20 GELU is one, quicker than its parts."""
@@ -17,25 +13,27 @@ Axes = dict[int, torch.export.Dim]
 """Axis of a tensor -> what its size may be, where it is not fixed."""
 
 
-def to_graph(module: nn.Module, example: torch.Tensor, axes: Axes, takes: str, gives: str) -> bytes:
+def to_graph(
+    module: nn.Module, example: torch.Tensor, axes: Axes, input_name: str, output_name: str
+) -> bytes:
     """Give the serialised ONNX graph of a module that takes one tensor and gives one.
 
     Args:
         module: on the CPU, in eval mode.
         example: of what it takes.
         axes: of the example, that may have other sizes.
-        takes: name of the graph's input.
-        gives: name of the graph's output.
+        input_name: of the graph.
+        output_name: of the graph.
 
     Raises:
         ModelError: torch cannot export it.
     """
-    with quiet("torch.onnx", "onnxscript", "onnx_ir"):
+    with silence_logs("torch.onnx", "onnxscript", "onnx_ir"):
         program = torch.onnx.export(
             module,
             (example,),
-            input_names=[takes],
-            output_names=[gives],
+            input_names=[input_name],
+            output_names=[output_name],
             dynamic_shapes=(axes,),
             opset_version=OPSET,
             dynamo=True,
@@ -48,21 +46,3 @@ def to_graph(module: nn.Module, example: torch.Tensor, axes: Axes, takes: str, g
         del entries[:]  # where in this machine's source files each node came from
     content: bytes = proto.SerializeToString()
     return content
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under its name only once all of it is there.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(draft).chmod(0o644)
-        Path(draft).replace(path)
-    except OSError:
-        Path(draft).unlink(missing_ok=True)
-        raise

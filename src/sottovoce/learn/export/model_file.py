@@ -11,17 +11,18 @@ from torch import nn
 
 from sottovoce.errors import ModelError
 from sottovoce.learn.export.encoder import write_encoder
-from sottovoce.learn.export.fp16 import halve
-from sottovoce.learn.export.graphs import Axes, to_graph, write_whole
+from sottovoce.learn.export.fp16 import to_fp16
+from sottovoce.learn.export.graphs import Axes, to_graph
 from sottovoce.learn.frontends.pretrained import PretrainedFrontEnd
 from sottovoce.learn.train.classifier import Classifier
 from sottovoce.models.card import Card
 from sottovoce.models.model_file import seal
+from sottovoce.system import write_atomically
 
 TOLERANCE = 1e-4
 """Largest difference of a probability between torch and the exported graph."""
 
-HALF_TOLERANCE = 5e-3
+FP16_TOLERANCE = 5e-3
 """The same where the graph's weights were rounded to half precision afterwards."""
 
 
@@ -46,7 +47,7 @@ def export_model(
     path: Path,
     checks: Sequence[NDArray[np.float32]],
     *,
-    half: bool = False,
+    fp16: bool = False,
 ) -> None:
     """Write a model file, whole or not at all.
 
@@ -60,8 +61,8 @@ def export_model(
         path: of the file.
         checks: batches (batch, samples) of real audio, of several lengths and sizes, on which the
             graph must agree with torch within `TOLERANCE`.
-        half: store the weights in half precision; the graph must then still agree with torch within
-            `HALF_TOLERANCE`.
+        fp16: store the weights in half precision; the graph must then still agree with torch within
+            `FP16_TOLERANCE`.
 
     Raises:
         ModelError: the classifier was never trained, or the graph disagrees with torch.
@@ -76,12 +77,12 @@ def export_model(
         card = card.model_copy(update={"encoder": frontend.encoder})
     graph = to_onnx(model, card)
     _agree(path, model, graph, checks, TOLERANCE)
-    if half:
-        graph = halve(graph, [each.numpy() for each in frontend.buffers()])
-        _agree(path, model, graph, checks, HALF_TOLERANCE, " with weights in half precision")
+    if fp16:
+        graph = to_fp16(graph, [buffer.numpy() for buffer in frontend.buffers()])
+        _agree(path, model, graph, checks, FP16_TOLERANCE, " with weights in half precision")
     if isinstance(frontend, PretrainedFrontEnd) and frontend.frozen and frontend.encoder:
         write_encoder(frontend.frozen, frontend.encoder)
-    write_whole(path, seal(graph, card.to_json()))
+    write_atomically(path, seal(graph, card.to_json()))
 
 
 def _agree(
@@ -106,16 +107,16 @@ def to_onnx(model: Calibrated, card: Card) -> bytes:
     longest = round(card.window.max * card.sample_rate)
     example = torch.zeros(2, min(longest, 4 * shortest))
     axes: Axes = {0: torch.export.Dim("batch", min=1)}
-    takes = "waveform"
+    input_name = "waveform"
     if card.encoder is None:
         axes[1] = torch.export.Dim("samples", min=shortest)
     else:
-        takes = "encoded"
+        input_name = "encoded"
         with torch.inference_mode():
             example = torch.zeros_like(model.classifier.frontend.raw(example))
         if card.encoder.pooling == "none":
             axes[2] = torch.export.Dim("frames", min=1)
-    return to_graph(model, example, axes, takes, "probabilities")
+    return to_graph(model, example, axes, input_name, "probabilities")
 
 
 def disagreement(model: Calibrated, graph: bytes, checks: Sequence[NDArray[np.float32]]) -> float:
@@ -124,14 +125,14 @@ def disagreement(model: Calibrated, graph: bytes, checks: Sequence[NDArray[np.fl
     checks: batches of waveforms; a graph that takes what an encoder gives is given that.
     """
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    takes = session.get_inputs()[0].name
+    input_name = session.get_inputs()[0].name
     worst = 0.0
     for batch in checks:
         with torch.inference_mode():
             sound = torch.from_numpy(batch)
-            if takes == "encoded":
+            if input_name == "encoded":
                 sound = model.classifier.frontend.raw(sound)
             expected = model(sound).numpy()
-        (found,) = session.run(["probabilities"], {takes: sound.numpy()})
+        (found,) = session.run(["probabilities"], {input_name: sound.numpy()})
         worst = max(worst, float(np.abs(found - expected).max()))
     return worst

@@ -9,6 +9,11 @@ from torch import nn
 
 from sottovoce.options import StrictModel
 
+FEATURES_VERSION = 2
+"""To be raised whenever a front end gives other values for the same options, clips are cut into
+other pieces, or the files of `FeatureStore` change: features that were cached before are then not
+used again. A new front end or option needs no new version."""
+
 
 class FrontEnd(nn.Module):
     """Turns a batch of waveforms into a batch of feature sequences.
@@ -21,8 +26,8 @@ class FrontEnd(nn.Module):
         features: number of values per frame that `forward` gives.
         centres: (features,) Hz, rising, where the values of a frame are an axis of frequency;
             else None.
-        identity: what its values follow from beside its options and its code, such as the digest
-            of weights that it reads.
+        identity: what its values follow from beside its options and `FEATURES_VERSION`, such as
+            the digest of weights that it reads.
         exportable: whether a model file can hold it.
     """
 

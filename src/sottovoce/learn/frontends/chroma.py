@@ -7,7 +7,7 @@ from pydantic import Field
 
 from sottovoce.learn.frontends.framewise import Sound, SpectralFeature, SpectralOptions
 
-LEAST = 1e-30
+SILENT_POWER = 1e-30
 """Power below which a frame is silent, and stays as it is."""
 
 
@@ -37,7 +37,7 @@ class Chroma(SpectralFeature):
         """Give the chroma, 0..1: (batch, classes, time)."""
         raw = torch.matmul(self.power(sound), self.filters)
         strongest = raw.amax(dim=2, keepdim=True)
-        chroma = raw / torch.where(strongest > LEAST, strongest, 1.0)
+        chroma = raw / torch.where(strongest > SILENT_POWER, strongest, 1.0)
         return chroma.transpose(1, 2)
 
 

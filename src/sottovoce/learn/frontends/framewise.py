@@ -33,14 +33,14 @@ class Sound:
         return self._known[key]
 
 
-class Framing(StrictModel):
+class FrameOptions(StrictModel):
     """How a waveform is cut into frames; the defaults are librosa's."""
 
     frame: int = Field(2048, ge=64, le=16384, multiple_of=2, description="Samples of a frame.")
     hop: int = Field(512, ge=16, le=16384, description="Samples from one frame to the next.")
 
 
-class FrameOptions(Framing):
+class FrameFeatureOptions(FrameOptions):
     """Options of every feature of frames."""
 
     deltas: int = Field(
@@ -54,7 +54,7 @@ class FrameFeature(FrontEnd):
     Frame t is centred on sample t * hop: time = samples // hop + 1.
     """
 
-    def __init__(self, options: FrameOptions, sample_rate: int, rows: int = 1) -> None:
+    def __init__(self, options: FrameFeatureOptions, sample_rate: int, rows: int = 1) -> None:
         """`rows` is the number of values of a frame, without deltas."""
         super().__init__(options, sample_rate)
         self.frame, self.hop = options.frame, options.hop
@@ -66,7 +66,7 @@ class FrameFeature(FrontEnd):
         return self.of(Sound(waveform))
 
     def of(self, sound: Sound) -> torch.Tensor:
-        """Give the feature of a sound that other features may hear too: (batch, features, time)."""
+        """Give the feature of a sound that other features may share: (batch, features, time)."""
         values = self.measure(sound)
         return torch.cat([values, *(delta(values) for delta in self.deltas)], dim=1)
 
@@ -75,7 +75,7 @@ class FrameFeature(FrontEnd):
         """Give the values without deltas: (batch, rows, time)."""
 
 
-class SpectralOptions(FrameOptions):
+class SpectralOptions(FrameFeatureOptions):
     """Options of features of the spectrum."""
 
     window: int = Field(
@@ -97,12 +97,12 @@ class SpectralFeature(FrameFeature):
         super().__init__(options, sample_rate, rows)
         window = options.window or options.frame
         self.spectrum = Spectrum(options.frame, window, options.hop)
-        self.framing = (options.frame, window, options.hop)
+        self.frame_key = (options.frame, window, options.hop)
 
     def power(self, sound: Sound) -> torch.Tensor:
         """Give |X|^2: (batch, time, bins), bin k at k * sample_rate / frame Hz."""
-        return sound.once(("power", self.framing), lambda: self.spectrum(sound.waveform))
+        return sound.once(("power", self.frame_key), lambda: self.spectrum(sound.waveform))
 
     def magnitude(self, sound: Sound) -> torch.Tensor:
         """Give |X|: (batch, time, bins)."""
-        return sound.once(("magnitude", self.framing), lambda: self.power(sound).sqrt())
+        return sound.once(("magnitude", self.frame_key), lambda: self.power(sound).sqrt())

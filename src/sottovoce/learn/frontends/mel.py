@@ -6,10 +6,10 @@ from typing import Literal, Self
 import torch
 from pydantic import Field, model_validator
 
+from sottovoce.audio.mel_scale import mel_edges, mel_filters
 from sottovoce.learn.frontends.framewise import Sound, SpectralFeature, SpectralOptions
-from sottovoce.learn.frontends.logmel import mel_edges, mel_filters
 
-LEAST_POWER = 1e-10
+MIN_POWER = 1e-10
 """Power below which decibels do not fall."""
 
 
@@ -45,7 +45,7 @@ class BandFeature(SpectralFeature):
     def band_power(self, sound: Sound) -> torch.Tensor:
         """Give the power in each band: (batch, time, bands)."""
         return sound.once(
-            ("bands", self.framing, self.bands),
+            ("bands", self.frame_key, self.bands),
             lambda: torch.matmul(self.power(sound), self.filters),
         )
 
@@ -96,10 +96,10 @@ def decibels(power: torch.Tensor, reference: float, depth: float) -> torch.Tenso
     Returns:
         As `power`.
     """
-    level = 10 * power.clamp_min(LEAST_POWER).log10()
+    level = 10 * power.clamp_min(MIN_POWER).log10()
     loudest = level.amax(dim=tuple(range(1, power.ndim)), keepdim=True)
     if depth:
         level = torch.maximum(level, loudest - depth)
     if reference:
-        return level - 10 * math.log10(max(reference, LEAST_POWER))
+        return level - 10 * math.log10(max(reference, MIN_POWER))
     return level - loudest

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from sottovoce.errors import MissingExtraError
 from sottovoce.learn.frontends import FrontEnd
-from sottovoce.learn.silence_logs import quiet
+from sottovoce.learn.silence_logs import silence_logs
 from sottovoce.options import StrictModel
 
 
@@ -58,7 +58,7 @@ class OpenSmile(FrontEnd):
         return torch.from_numpy(values).to(waveform.device)[:, :, None]
 
     def _functionals(self, clip: NDArray[np.float32]) -> NDArray[np.float32]:
-        with quiet():  # it warns of what is too short for it
+        with silence_logs():  # it warns of what is too short for it
             found = self._smile(clip, self.sample_rate)
         values: NDArray[np.float32] = np.float32(found).reshape(self.features)
         return np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from sottovoce.errors import RecipeError
 from sottovoce.learn.frontends.framewise import Sound, SpectralFeature, SpectralOptions
+from sottovoce.learn.frontends.spectrum import hann_window
 
 OCTAVE_COST = 0.01
 """Strength that a candidate loses per octave below the highest: of equal ones the highest wins."""
@@ -60,7 +61,7 @@ class F0(SpectralFeature):
         """See `PitchOptions`; a frame of less than two periods of the lowest voice is refused."""
         super().__init__(options, sample_rate)
         shortest, longest = sample_rate / options.highest, sample_rate / options.lowest
-        window = self.framing[1]
+        window = self.frame_key[1]
         if window < 2 * longest:
             raise RecipeError(
                 f"frontend f0: a window of {window} samples; two periods of {options.lowest:g} Hz "
@@ -105,8 +106,7 @@ def _correlation(frame: int, window: int, lags: NDArray[np.int64]) -> NDArray[np
     """
     bins = np.arange(frame // 2 + 1)
     share = np.where((bins == 0) | (bins == frame // 2), 1.0, 2.0)[:, None]
-    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
-    own = np.fft.irfft(np.abs(np.fft.rfft(hann, frame)) ** 2, frame)
+    own = np.fft.irfft(np.abs(np.fft.rfft(hann_window(window), frame)) ** 2, frame)
     cosines = np.cos(2 * np.pi * bins[:, None] * lags / frame) * (own[0] / own[lags])
     kernel = share * np.concatenate([np.ones((len(bins), 1)), cosines], axis=1)
     return np.asarray(kernel, dtype=np.float32)

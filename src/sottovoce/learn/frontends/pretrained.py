@@ -54,12 +54,12 @@ class PretrainedOptions(StrictModel):
         return layers
 
 
-class Stacked(int):
+class LayerFeatures(int):
     """A number of features that come in equal groups, one a layer of an encoder."""
 
     layers: int
 
-    def __new__(cls, features: int, layers: int = 1) -> "Stacked":
+    def __new__(cls, features: int, layers: int = 1) -> "LayerFeatures":
         """`features` in all, of `layers` layers."""
         made = super().__new__(cls, features)
         made.layers = layers
@@ -84,8 +84,8 @@ class Frozen(nn.Module):
         return gather([states[number] for number in self.given], self.pooled)
 
 
-class _Held:
-    """Holds the frozen part where torch does not look.
+class _Unregistered:
+    """Hides the frozen part from torch.
 
     It is no part of checkpoints, of what is trained, nor of what is copied for averaged weights.
     """
@@ -93,7 +93,7 @@ class _Held:
     def __init__(self, part: Frozen) -> None:
         self.part = part
 
-    def __deepcopy__(self, _: dict[int, Any]) -> "_Held":
+    def __deepcopy__(self, _: dict[int, Any]) -> "_Unregistered":
         return self
 
 
@@ -131,17 +131,17 @@ class PretrainedFrontEnd(FrontEnd):
             )
         self.pooled = options.pooling == "mean-std"
         self.longest = parts.embedding.longest
-        each = (2 if self.pooled else 1) * parts.width
-        self.features = Stacked(len(self.wanted) * each, len(self.wanted))
+        width = (2 if self.pooled else 1) * parts.width
+        self.features = LayerFeatures(len(self.wanted) * width, len(self.wanted))
         start = top if train == 0 else 0 if train == "all" else top - int(train)
         self.given = tuple(sorted({*(n for n in self.wanted if n <= start), start}))
         self.layers: Layers | None = parts.layers(start, top) if train else None
         self.embedding = parts.embedding if train == "all" else None
         self.encoder: EncoderInfo | None = None
-        self._held: _Held | None = None
+        self._unregistered: _Unregistered | None = None
         if train != "all":
             frozen_pooling = self.pooled and not train
-            self._held = _Held(Frozen(parts, self.given, frozen_pooling))
+            self._unregistered = _Unregistered(Frozen(parts, self.given, frozen_pooling))
             self.encoder = EncoderInfo(
                 name=Path(options.encoder).name
                 if Path(options.encoder).is_dir()
@@ -158,7 +158,7 @@ class PretrainedFrontEnd(FrontEnd):
     @property
     def frozen(self) -> Frozen | None:
         """The frozen part: waveform (batch, samples) -> what `raw` gives."""
-        return self._held.part if self._held else None
+        return self._unregistered.part if self._unregistered else None
 
     def raw(self, waveform: torch.Tensor) -> torch.Tensor:
         """Give what the frozen part of the encoder says: (batch, features, time).

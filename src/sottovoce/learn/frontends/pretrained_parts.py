@@ -13,8 +13,12 @@ import torch.nn.functional as F  # noqa: N812
 from torch import nn
 from torch.nn.utils import parametrize
 
-from sottovoce.learn.frontends.logmel import LogMel, LogMelOptions
+from sottovoce.audio.mel_scale import mel_edges, mel_filters
 from sottovoce.learn.frontends.pretrained_weights import Pretrained
+from sottovoce.learn.frontends.spectrum import Spectrum
+
+HOP = 160
+"""Samples from one of Whisper's frames to the next."""
 
 POWER_FLOOR = 1e-10
 """Least power of a mel band that Whisper is given."""
@@ -29,17 +33,16 @@ class WhisperEmbedding(nn.Module):
         longest: samples that it takes at most.
     """
 
+    filters: torch.Tensor
+
     def __init__(self, model: Any) -> None:
         """`model` is transformers' `WhisperEncoder`."""
         super().__init__()
-        bands = model.conv1.in_channels
-        options = LogMelOptions(
-            bands=bands, n_fft=400, window=400, hop=160, fmin=0, fmax=8000, normalise="none"
-        )
-        self.mel = LogMel(options, 16_000)
-        self.mel.padding = 0  # frames are centred by mirrored ends, not by zeros
+        self.spectrum = Spectrum(400, 400, HOP, pad="reflect")
+        filters = mel_filters(mel_edges(model.conv1.in_channels, 0, 8000), 400, 16_000)
+        self.register_buffer("filters", torch.from_numpy(filters), persistent=False)
         self.conv1, self.conv2, self.positions = model.conv1, model.conv2, model.embed_positions
-        self.longest: int | None = 2 * self.positions.num_embeddings * options.hop
+        self.longest: int | None = 2 * self.positions.num_embeddings * HOP
 
     def forward(self, waveform: torch.Tensor) -> torch.Tensor:
         """waveform: (batch, samples) -> the first hidden state: (batch, time, width)."""
@@ -52,7 +55,7 @@ class WhisperEmbedding(nn.Module):
 
         It ends 80 dB below the clip's loudest band and frame.
         """
-        power = self.mel.power(F.pad(waveform, (200, 200), mode="reflect"))[:, :, :-1]
+        power = torch.matmul(self.filters, self.spectrum(waveform).transpose(1, 2)[:, :, :-1])
         level = power.clamp_min(POWER_FLOOR).log10()
         return (torch.maximum(level, level.amax(dim=(1, 2), keepdim=True) - 8) + 4) / 4
 

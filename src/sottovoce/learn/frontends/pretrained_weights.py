@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from sottovoce.errors import MissingExtraError, ModelError
-from sottovoce.learn.silence_logs import quiet
+from sottovoce.learn.silence_logs import silence_logs
 from sottovoce.text import display_path, one_line
 
 FOLDER_VARIABLE = "SOTTOVOCE_ENCODERS"
@@ -158,8 +158,8 @@ def load(folder: Path) -> Pretrained:
         raise ModelError(f"{display_path(folder)}: {one_line(error)}") from None
     settings = {name: getattr(model.config, name) for name in _KINDS[kind].settings}
     digest = hashlib.sha256(json.dumps([kind, normalise, settings], sort_keys=True).encode())
-    for each in sorted(_digest(tensor) for tensor in model.state_dict().values()):
-        digest.update(each)
+    for tensor_digest in sorted(_digest(tensor) for tensor in model.state_dict().values()):
+        digest.update(tensor_digest)
     rate = int(facts.get("sampling_rate", 16_000))
     return Pretrained(model.eval(), kind, rate, normalise, digest.hexdigest())
 
@@ -173,14 +173,16 @@ def _assemble(kind: str, config: Mapping[str, Any], tensors: Mapping[str, torch.
     if not anchors:
         raise ModelError(f"its weights hold no {spec.anchor}, as those of a {kind} encoder do")
     before = min(anchors, key=len).removesuffix(spec.anchor)
-    with quiet("transformers"), torch.device("meta"):
+    with silence_logs("transformers"), torch.device("meta"):
         made = configuration.from_dict(dict(config))
         model = getattr(importlib.import_module(f"{where}.modeling_{kind}"), spec.model)(made)
     for name in ("masked_spec_embed", "adapter"):  # of training, and of some recognisers
         if hasattr(model, name):
             setattr(model, name, None)
     own = {
-        name.removeprefix(before): each for name, each in tensors.items() if name.startswith(before)
+        name.removeprefix(before): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(before)
     }
     try:
         missing = model.load_state_dict(own, strict=False, assign=True).missing_keys
@@ -227,8 +229,8 @@ def _json(file: Path) -> dict[str, Any]:
 def _whisper_config(tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
     """The config of a Whisper encoder, from the shapes of its weights; heads are 64 wide."""
     shapes = {
-        name.rpartition("encoder.")[2]: each.shape
-        for name, each in tensors.items()
+        name.rpartition("encoder.")[2]: tensor.shape
+        for name, tensor in tensors.items()
         if "decoder." not in name
     }
     if "conv1.weight" not in shapes:

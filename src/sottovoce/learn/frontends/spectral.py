@@ -8,9 +8,9 @@ from pydantic import Field
 
 from sottovoce.errors import RecipeError
 from sottovoce.learn.frontends.framewise import Sound, SpectralFeature, SpectralOptions
-from sottovoce.learn.frontends.mel import LEAST_POWER, decibels
+from sottovoce.learn.frontends.mel import MIN_POWER, decibels
 
-LEAST = 1e-30
+SILENT_MAGNITUDE = 1e-30
 """Sum of magnitudes below which a frame is silent; its numbers are 0."""
 
 
@@ -36,9 +36,9 @@ class MomentFeature(SpectralFeature):
 
         def make() -> torch.Tensor:
             sums = torch.matmul(self.magnitude(sound), self.weights).transpose(1, 2)
-            return sums / sums[:, :1].clamp_min(LEAST)
+            return sums / sums[:, :1].clamp_min(SILENT_MAGNITUDE)
 
-        return sound.once(("moments", self.framing), make)
+        return sound.once(("moments", self.frame_key), make)
 
 
 class Centroid(MomentFeature):
@@ -133,7 +133,7 @@ class Flatness(SpectralFeature):
 
     def measure(self, sound: Sound) -> torch.Tensor:
         """Give the flatness: (batch, 1, time)."""
-        power = self.power(sound).clamp_min(LEAST_POWER)
+        power = self.power(sound).clamp_min(MIN_POWER)
         return (power.log().mean(dim=2).exp() / power.mean(dim=2))[:, None]
 
 

@@ -16,7 +16,7 @@ from pydantic import (
 from torch import nn
 
 from sottovoce.learn.frontends import FrontEnd
-from sottovoce.learn.frontends.framewise import FrameFeature, Framing, Sound
+from sottovoce.learn.frontends.framewise import FrameFeature, FrameOptions, Sound
 from sottovoce.learn.frontends.normalise import TrainingStatistics, standardise
 from sottovoce.learn.recipe.messages import listed, problems_in, shown
 from sottovoce.learn.registry import frontends
@@ -30,7 +30,7 @@ class Part(StrictModel):
     options: SerializeAsAny[BaseModel]
 
 
-class StackOptions(Framing):
+class StackOptions(FrameOptions):
     """Options of the front end `stack`."""
 
     parts: tuple[Part, ...] = Field(
@@ -42,7 +42,7 @@ class StackOptions(Framing):
         0.0,
         ge=0,
         le=600,
-        description="s; only the middle of the clip is heard, a shorter one is padded with zeros "
+        description="s; only the middle of the clip is used, a shorter one is padded with zeros "
         "on both sides; 0: all of it.",
     )
     frames: int = Field(
@@ -53,8 +53,9 @@ class StackOptions(Framing):
     )
     normalise: Literal["none", "clip", "feature", "training"] = Field(
         "none",
-        description="To mean 0 and deviation 1. clip: all values of a clip together. feature: each "
-        "feature over the clip. training: each feature over the clips of the training speakers.",
+        description="To mean 0 and standard deviation 1. clip: all values of a clip together. "
+        "feature: each feature over the clip. training: each feature over the clips of the "
+        "training speakers.",
     )
 
     @field_validator("parts", mode="before")
@@ -62,8 +63,8 @@ class StackOptions(Framing):
     def _known_parts(cls, parts: object, info: ValidationInfo) -> object:
         if not isinstance(parts, list | tuple):
             raise ValueError("should be a list of tables")
-        framing = {key: info.data[key] for key in Framing.model_fields if key in info.data}
-        return tuple(_part(each, number, framing) for number, each in enumerate(parts, start=1))
+        frame = {key: info.data[key] for key in FrameOptions.model_fields if key in info.data}
+        return tuple(_part(part, number, frame) for number, part in enumerate(parts, start=1))
 
 
 class Stack(FrontEnd):
@@ -129,7 +130,7 @@ def frame_features() -> dict[str, type[FrameFeature]]:
     return {key: item for key, item in frontends().items() if issubclass(item, FrameFeature)}
 
 
-def _part(table: object, number: int, framing: dict[str, object]) -> Part:
+def _part(table: object, number: int, frame: dict[str, object]) -> Part:
     """Check the table of one part against the front end that it names."""
     if not isinstance(table, dict):
         raise ValueError(f"part {number}: found {shown(table)}; should be a table with a name")
@@ -140,7 +141,7 @@ def _part(table: object, number: int, framing: dict[str, object]) -> Part:
         raise ValueError(f"part {number}: name: found {shown(name)}; allowed: {listed(known)}")
     model = known[name].Options
     try:
-        return Part(name=name, options=model.model_validate({**framing, **options}))
+        return Part(name=name, options=model.model_validate({**frame, **options}))
     except ValidationError as error:
         mistake = problems_in(error, model)[0]
         raise ValueError(f"part {number} ({name}): {mistake.key}: {mistake.message}") from error

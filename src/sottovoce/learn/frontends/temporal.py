@@ -1,9 +1,9 @@
-"""What the waveform of each frame tells without a spectrum: how loud, how often it crosses zero."""
+"""Features of the waveform of each frame: its level, and how often it crosses zero."""
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from sottovoce.learn.frontends.framewise import FrameFeature, FrameOptions, Sound
+from sottovoce.learn.frontends.framewise import FrameFeature, FrameFeatureOptions, Sound
 
 THRESHOLD = 1e-10
 """Samples not further below zero than this count as zero, which is not negative."""
@@ -13,7 +13,7 @@ class Rms(FrameFeature):
     """Root mean square of the samples of a frame, with zeros beyond the ends."""
 
     name = "rms"
-    Options = FrameOptions
+    Options = FrameFeatureOptions
 
     def measure(self, sound: Sound) -> torch.Tensor:
         """Give the level, full scale 1: (batch, 1, time)."""
@@ -23,10 +23,10 @@ class Rms(FrameFeature):
 
 
 class ZeroCrossingRate(FrameFeature):
-    """Share of the samples of a frame whose sign is not that of the sample before."""
+    """Fraction of the samples of a frame whose sign is not that of the sample before."""
 
     name = "zero-crossing-rate"
-    Options = FrameOptions
+    Options = FrameFeatureOptions
 
     def measure(self, sound: Sound) -> torch.Tensor:
         """Give the rate, 0..1: (batch, 1, time)."""

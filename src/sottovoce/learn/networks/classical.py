@@ -12,16 +12,17 @@ from pydantic import Field, field_validator
 from sottovoce.errors import SottovoceError
 from sottovoce.learn.networks import Fitted
 from sottovoce.learn.recipe.messages import listed
-from sottovoce.learn.silence_logs import quiet
+from sottovoce.learn.silence_logs import silence_logs
 from sottovoce.options import StrictModel
 
 Statistic = Literal["mean", "std", "min", "max", "range", "median", "slope"]
 
-LEAST_PROBABILITY = 1e-6
+MIN_PROBABILITY = 1e-6
 """What a probability of 0 becomes, so that it has a logarithm."""
 
-LEAST_SPREAD = 1e-6
-"""Deviation over the training clips, in parts of the mean, below which an input is constant."""
+MIN_RELATIVE_STD = 1e-6
+"""Standard deviation over the training clips, relative to the mean, below which an input is
+constant."""
 
 
 class ClassicalOptions(StrictModel):
@@ -54,16 +55,16 @@ class Classical(Fitted):
     """A classifier of scikit-learn, whose fitted numbers become buffers and whose rule is torch.
 
     Its inputs are the statistics of each feature over time, shifted and scaled to mean 0 and
-    deviation 1 over the training clips; one that is constant there is only shifted.
+    standard deviation 1 over the training clips; one that is constant there is only shifted.
 
     Attributes:
-        learned: names of the buffers that `learn` gives.
+        parameter_names: of the buffers that `fit_points` gives.
         inputs: number of inputs.
         centre: (inputs,) their means over the training clips; empty before `fit`.
-        scale: (inputs,) their deviations.
+        scale: (inputs,) their standard deviations.
     """
 
-    learned: ClassVar[tuple[str, ...]]
+    parameter_names: ClassVar[tuple[str, ...]]
     options: ClassicalOptions
     centre: torch.Tensor
     scale: torch.Tensor
@@ -72,14 +73,14 @@ class Classical(Fitted):
         """Nothing is learned yet."""
         super().__init__(options, features, classes)
         self.inputs = features * len(options.statistics)
-        for name in ("centre", "scale", *self.learned):
+        for name in ("centre", "scale", *self.parameter_names):
             self.register_buffer(name, torch.empty(0))
 
     @abstractmethod
-    def learn(
+    def fit_points(
         self, points: NDArray[np.float32], targets: NDArray[np.int64], seed: int
     ) -> Mapping[str, NDArray[Any]]:
-        """Fit to points (clips, inputs) and targets (clips,), and give the buffers `learned`."""
+        """Fit to points (clips, inputs) and targets (clips,); give buffers, `parameter_names`."""
 
     @abstractmethod
     def scores(self, points: torch.Tensor) -> torch.Tensor:
@@ -108,18 +109,18 @@ class Classical(Fitted):
         Raises:
             SottovoceError: a class has no clip, or a feature is not a finite number.
         """
-        pairs = [(summary(frames, self.options.statistics), kind) for frames, kind in batches]
+        pairs = [(summary(frames, self.options.statistics), labels) for frames, labels in batches]
         if not pairs:
             raise SottovoceError(f"no training clip; {self.name} needs some of every class")
-        inputs = torch.cat([each for each, _ in pairs]).double().cpu().numpy()
-        targets = torch.cat([each for _, each in pairs]).cpu().numpy()
-        self._check(inputs, targets)
-        centre, spread = inputs.mean(axis=0), inputs.std(axis=0)
-        scale = np.where(spread > LEAST_SPREAD * np.abs(centre), spread, 1.0)
-        self._keep({"centre": centre.astype(np.float32), "scale": scale.astype(np.float32)})
-        points = torch.cat([self._standardised(each) for each, _ in pairs]).cpu().numpy()
-        with quiet():
-            self._keep(self.learn(points, targets, seed))
+        all_inputs = torch.cat([inputs for inputs, _ in pairs]).double().cpu().numpy()
+        targets = torch.cat([labels for _, labels in pairs]).cpu().numpy()
+        self._check(all_inputs, targets)
+        centre, std = all_inputs.mean(axis=0), all_inputs.std(axis=0)
+        scale = np.where(std > MIN_RELATIVE_STD * np.abs(centre), std, 1.0)
+        self._set_buffers({"centre": centre.astype(np.float32), "scale": scale.astype(np.float32)})
+        points = torch.cat([self._standardised(inputs) for inputs, _ in pairs]).cpu().numpy()
+        with silence_logs():
+            self._set_buffers(self.fit_points(points, targets, seed))
 
     def _points(self, frames: torch.Tensor) -> torch.Tensor:
         return self._standardised(summary(frames, self.options.statistics))
@@ -143,7 +144,7 @@ class Classical(Fitted):
                 "the emotion out of the recipe's labels"
             )
 
-    def _keep(self, buffers: Mapping[str, NDArray[Any]]) -> None:
+    def _set_buffers(self, buffers: Mapping[str, NDArray[Any]]) -> None:
         # Inside torch.inference_mode they would be tensors that nothing may be loaded into later.
         with torch.inference_mode(False):
             for name, values in buffers.items():
@@ -162,14 +163,15 @@ class Classical(Fitted):
 def summary(frames: torch.Tensor, statistics: Iterable[Statistic]) -> torch.Tensor:
     """Take statistics over time: (batch, features, time) -> (batch, statistics * features).
 
-    The deviation divides by the number of frames; it and the slope are 0 of a single frame.
+    The standard deviation divides by the number of frames; of a single frame it and the slope are
+    0.
     """
-    return torch.cat([_statistic(frames, each) for each in statistics], dim=1)
+    return torch.cat([_statistic(frames, name) for name in statistics], dim=1)
 
 
 def log_probabilities(probabilities: torch.Tensor) -> torch.Tensor:
     """Give logits whose softmax is these probabilities, but for what is added to 0."""
-    return probabilities.clamp_min(LEAST_PROBABILITY).log()
+    return probabilities.clamp_min(MIN_PROBABILITY).log()
 
 
 def _statistic(frames: torch.Tensor, name: Statistic) -> torch.Tensor:

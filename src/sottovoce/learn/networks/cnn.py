@@ -1,41 +1,26 @@
-"""A convolutional network over time: the plainest that hears more than one frame at once."""
-
-from typing import Self
+"""A convolutional network over time: the plainest that looks at more than one frame at once."""
 
 import torch
-from pydantic import Field, StrictFloat, StrictInt, field_validator, model_validator
 
 from sottovoce.learn.networks import Network
-from sottovoce.learn.networks.parts import Kernels, Sizes, check_pairs, convolutions, head, odd
-from sottovoce.options import StrictModel
+from sottovoce.learn.networks.parts import (
+    ConvolutionOptions,
+    DenseDropout,
+    DenseWidth,
+    Filters,
+    Kernels,
+    convolutions,
+    head,
+)
 
 
-class CNNOptions(StrictModel):
+class CNNOptions(ConvolutionOptions):
     """Options of the network `cnn`."""
 
-    filters: Sizes = Field(
-        (64, 128, 256), min_length=1, max_length=8, description="Channels of each convolution."
-    )
-    kernels: Kernels = Field(
-        (5,), min_length=1, description="Frames each convolution spans, or all of them; odd."
-    )
-    pool: StrictInt = Field(
-        2, ge=1, le=8, description="Frames that become one after a convolution."
-    )
-    conv_dropout: StrictFloat = Field(
-        0.3, ge=0, lt=1, description="Dropout after each convolution."
-    )
-    dense: StrictInt = Field(128, ge=1, le=2048, description="Width of the dense layer.")
-    dense_dropout: StrictFloat = Field(
-        0.5, ge=0, lt=1, description="Dropout after the dense layer."
-    )
-
-    _odd = field_validator("kernels")(odd)
-
-    @model_validator(mode="after")
-    def _pairs(self) -> Self:
-        check_pairs(self.kernels, self.filters)
-        return self
+    filters: Filters = (64, 128, 256)
+    kernels: Kernels = (5,)
+    dense: DenseWidth = 128
+    dense_dropout: DenseDropout = 0.5
 
 
 class CNN(Network):

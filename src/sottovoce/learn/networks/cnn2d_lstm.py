@@ -1,21 +1,36 @@
 """Frames as a picture: convolutions over time and features, then LSTMs over time."""
 
+from typing import Annotated
+
 import torch
-from pydantic import Field, StrictFloat, StrictInt, field_validator
+from pydantic import AfterValidator, Field, StrictInt
 from torch import nn
 
 from sottovoce.learn.networks import Network
-from sottovoce.learn.networks.parts import How, Pool, Recurrent, Sizes, Summary, as_picture, head
+from sottovoce.learn.networks.parts import (
+    Bidirectional,
+    ConvolutionDropout,
+    DenseDropout,
+    DenseWidth,
+    Filters,
+    LSTMDropout,
+    Pool,
+    Recurrent,
+    SequencePooling,
+    TemporalPooling,
+    Units,
+    as_picture,
+    head,
+    odd,
+)
 from sottovoce.options import StrictModel
 
 
 class CNN2dLSTMOptions(StrictModel):
     """Options of the network `cnn2d-lstm`."""
 
-    filters: Sizes = Field(
-        (16, 32, 64), min_length=1, max_length=8, description="Channels of each convolution."
-    )
-    kernel: StrictInt = Field(
+    filters: Filters = (16, 32, 64)
+    kernel: Annotated[StrictInt, AfterValidator(odd)] = Field(
         3, ge=1, le=31, description="Features and frames that a convolution spans; odd."
     )
     pool_features: StrictInt = Field(
@@ -24,30 +39,13 @@ class CNN2dLSTMOptions(StrictModel):
     pool_frames: StrictInt = Field(
         2, ge=1, le=16, description="Frames that become one after a convolution."
     )
-    conv_dropout: StrictFloat = Field(
-        0.25, ge=0, lt=1, description="Dropout after each convolution."
-    )
-    units: Sizes = Field(
-        (256, 128), min_length=1, max_length=8, description="Units of each LSTM, per direction."
-    )
-    bidirectional: bool = Field(False, strict=True, description="Hear the clip backwards as well.")
-    lstm_dropout: StrictFloat = Field(0.3, ge=0, lt=1, description="Dropout after each LSTM.")
-    summary: How = Field(
-        "last",
-        description="How the sequence becomes one vector. last: each direction's state when it "
-        "has heard all. mean: over time. attention: a mean with learned weights.",
-    )
-    dense: StrictInt = Field(64, ge=1, le=2048, description="Width of the dense layer.")
-    dense_dropout: StrictFloat = Field(
-        0.3, ge=0, lt=1, description="Dropout after the dense layer."
-    )
-
-    @field_validator("kernel")
-    @classmethod
-    def _odd(cls, kernel: int) -> int:
-        if kernel % 2 == 0:
-            raise ValueError("should be odd")
-        return kernel
+    conv_dropout: ConvolutionDropout = 0.25
+    units: Units = (256, 128)
+    bidirectional: Bidirectional = False
+    lstm_dropout: LSTMDropout = 0.3
+    summary: SequencePooling = "last"
+    dense: DenseWidth = 64
+    dense_dropout: DenseDropout = 0.3
 
 
 class CNN2dLSTM(Network):
@@ -78,12 +76,12 @@ class CNN2dLSTM(Network):
             options.lstm_dropout,
             options.bidirectional,
         )
-        self.summary = Summary(options.summary, self.recurrent)
+        self.pooling = TemporalPooling(options.summary, self.recurrent)
         self.head = head(self.recurrent.width, options.dense, options.dense_dropout, classes)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """frames: (batch, features, time) -> logits: (batch, classes)."""
         pictures = self.blocks(as_picture(frames))  # (batch, channels, rows, time)
-        heard = self.recurrent(pictures.flatten(1, 2).transpose(1, 2))
-        logits: torch.Tensor = self.head(self.summary(heard))
+        states = self.recurrent(pictures.flatten(1, 2).transpose(1, 2))
+        logits: torch.Tensor = self.head(self.pooling(states))
         return logits

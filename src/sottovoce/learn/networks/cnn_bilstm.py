@@ -1,61 +1,35 @@
-"""Convolutions, then an LSTM that hears their output both ways: the usual recipe for speech."""
-
-from typing import Self
+"""Convolutions, then an LSTM over their output both ways: the usual recipe for speech."""
 
 import torch
-from pydantic import Field, StrictFloat, StrictInt, field_validator, model_validator
 from torch import nn
 
 from sottovoce.learn.networks import Network
 from sottovoce.learn.networks.parts import (
-    How,
+    ConvolutionOptions,
+    DenseDropout,
+    DenseWidth,
+    Filters,
     Kernels,
+    LSTMDropout,
     Recurrent,
-    Sizes,
-    Summary,
-    check_pairs,
+    SequencePooling,
+    TemporalPooling,
+    Units,
     convolutions,
     head,
-    odd,
 )
-from sottovoce.options import StrictModel
 
 
-class CNNBiLSTMOptions(StrictModel):
+class CNNBiLSTMOptions(ConvolutionOptions):
     """Options of the network `cnn-bilstm`."""
 
-    filters: Sizes = Field(
-        (64, 128), min_length=1, max_length=8, description="Channels of each convolution."
-    )
-    kernels: Kernels = Field(
-        (5,), min_length=1, description="Frames each convolution spans, or all of them; odd."
-    )
-    pool: StrictInt = Field(
-        2, ge=1, le=8, description="Frames that become one after a convolution."
-    )
-    conv_dropout: StrictFloat = Field(
-        0.3, ge=0, lt=1, description="Dropout after each convolution."
-    )
-    units: Sizes = Field(
-        (128, 128), min_length=1, max_length=8, description="Units of each LSTM, per direction."
-    )
-    lstm_dropout: StrictFloat = Field(0.3, ge=0, lt=1, description="Dropout after each LSTM.")
-    summary: How = Field(
-        "last",
-        description="How the sequence becomes one vector. last: each direction's state when it "
-        "has heard all. mean: over time. attention: a mean with learned weights.",
-    )
-    dense: StrictInt = Field(64, ge=1, le=2048, description="Width of the dense layer.")
-    dense_dropout: StrictFloat = Field(
-        0.3, ge=0, lt=1, description="Dropout after the dense layer."
-    )
-
-    _odd = field_validator("kernels")(odd)
-
-    @model_validator(mode="after")
-    def _pairs(self) -> Self:
-        check_pairs(self.kernels, self.filters)
-        return self
+    filters: Filters = (64, 128)
+    kernels: Kernels = (5,)
+    units: Units = (128, 128)
+    lstm_dropout: LSTMDropout = 0.3
+    summary: SequencePooling = "last"
+    dense: DenseWidth = 64
+    dense_dropout: DenseDropout = 0.3
 
 
 class CNNBiLSTM(Network):
@@ -72,11 +46,11 @@ class CNNBiLSTM(Network):
             features, filters, options.kernels, options.pool, options.conv_dropout
         )
         self.recurrent = Recurrent(nn.LSTM, filters[-1], options.units, options.lstm_dropout)
-        self.summary = Summary(options.summary, self.recurrent)
+        self.pooling = TemporalPooling(options.summary, self.recurrent)
         self.head = head(self.recurrent.width, options.dense, options.dense_dropout, classes)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """frames: (batch, features, time) -> logits: (batch, classes)."""
-        heard = self.recurrent(self.blocks(frames).transpose(1, 2))
-        logits: torch.Tensor = self.head(self.summary(heard))
+        states = self.recurrent(self.blocks(frames).transpose(1, 2))
+        logits: torch.Tensor = self.head(self.pooling(states))
         return logits

@@ -1,60 +1,44 @@
-"""Convolutions, a bidirectional LSTM, and self-attention over what it heard."""
+"""Convolutions, a bidirectional LSTM, and self-attention over its states."""
 
 from typing import Self
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from pydantic import Field, StrictFloat, StrictInt, field_validator, model_validator
+from pydantic import Field, StrictInt, model_validator
 from torch import nn
 
 from sottovoce.learn.networks import Network
 from sottovoce.learn.networks.parts import (
+    ConvolutionDropout,
+    ConvolutionOptions,
+    DenseDropout,
+    DenseWidth,
+    Filters,
     Kernels,
+    LSTMDropout,
     Recurrent,
-    Sizes,
-    check_pairs,
+    Units,
     convolutions,
     head,
-    odd,
 )
-from sottovoce.options import StrictModel
 
 
-class CNNBiLSTMAttentionOptions(StrictModel):
+class CNNBiLSTMAttentionOptions(ConvolutionOptions):
     """Options of the network `cnn-bilstm-attention`."""
 
-    filters: Sizes = Field(
-        (128, 256, 512, 512),
-        min_length=1,
-        max_length=8,
-        description="Channels of each convolution.",
-    )
-    kernels: Kernels = Field(
-        (3,), min_length=1, description="Frames each convolution spans, or all of them; odd."
-    )
-    pool: StrictInt = Field(
-        2, ge=1, le=8, description="Frames that become one after a convolution."
-    )
-    conv_dropout: StrictFloat = Field(
-        0.2, ge=0, lt=1, description="Dropout after each convolution."
-    )
-    units: Sizes = Field(
-        (128,), min_length=1, max_length=8, description="Units of each LSTM, per direction."
-    )
-    lstm_dropout: StrictFloat = Field(0.3, ge=0, lt=1, description="Dropout after each LSTM.")
+    filters: Filters = (128, 256, 512, 512)
+    kernels: Kernels = (3,)
+    conv_dropout: ConvolutionDropout = 0.2
+    units: Units = (128,)
+    lstm_dropout: LSTMDropout = 0.3
     heads: StrictInt = Field(
         4, ge=1, le=64, description="Heads of the attention; they share twice the last `units`."
     )
-    dense: StrictInt = Field(128, ge=1, le=2048, description="Width of the dense layer.")
-    dense_dropout: StrictFloat = Field(
-        0.4, ge=0, lt=1, description="Dropout after the dense layer."
-    )
-
-    _odd = field_validator("kernels")(odd)
+    dense: DenseWidth = 128
+    dense_dropout: DenseDropout = 0.4
 
     @model_validator(mode="after")
-    def _pairs(self) -> Self:
-        check_pairs(self.kernels, self.filters)
+    def _heads_divide_the_units(self) -> Self:
         if 2 * self.units[-1] % self.heads:
             raise ValueError(
                 f"heads: found {self.heads}; should divide {2 * self.units[-1]}, twice the last "
@@ -82,8 +66,8 @@ class CNNBiLSTMAttention(Network):
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """frames: (batch, features, time) -> logits: (batch, classes)."""
-        heard = self.recurrent(self.blocks(frames).transpose(1, 2))
-        logits: torch.Tensor = self.head(self.attention(heard).mean(dim=1))
+        states = self.recurrent(self.blocks(frames).transpose(1, 2))
+        logits: torch.Tensor = self.head(self.attention(states).mean(dim=1))
         return logits
 
 
@@ -94,13 +78,13 @@ class SelfAttention(nn.Module):
         """`heads` divides `width`."""
         super().__init__()
         self.heads = heads
-        self.take = nn.Linear(width, 3 * width)
-        self.give = nn.Linear(width, width)
+        self.to_qkv = nn.Linear(width, 3 * width)
+        self.project = nn.Linear(width, width)
 
     def forward(self, sequence: torch.Tensor) -> torch.Tensor:
         """sequence: (batch, time, width) -> the same shape."""
-        parts = self.take(sequence).unflatten(2, (3, self.heads, -1))
+        parts = self.to_qkv(sequence).unflatten(2, (3, self.heads, -1))
         query, key, value = parts.permute(2, 0, 3, 1, 4)  # each (batch, heads, time, width / heads)
-        looked = F.scaled_dot_product_attention(query, key, value)
-        given: torch.Tensor = self.give(looked.transpose(1, 2).flatten(2))
-        return given
+        attended = F.scaled_dot_product_attention(query, key, value)
+        projected: torch.Tensor = self.project(attended.transpose(1, 2).flatten(2))
+        return projected

@@ -64,16 +64,16 @@ class Inception(Network):
         narrow, channels = scaled(64), scaled(192)
         layers: list[nn.Module] = [
             convolution(1, narrow, 7, stride=2),
-            halve(),
+            half_size(),
             convolution(narrow, narrow, 1),
             convolution(narrow, channels, 3),
-            halve(),
+            half_size(),
         ]
         for number, stage in enumerate(STAGES):
             if number > 0:
-                layers.append(halve())
+                layers.append(half_size())
             for widths in stage:
-                block = Block(channels, [scaled(each) for each in widths], convolution)
+                block = InceptionBlock(channels, [scaled(width) for width in widths], convolution)
                 layers.append(block)
                 channels = block.channels
         self.blocks = nn.Sequential(*layers)
@@ -85,7 +85,7 @@ class Inception(Network):
         return logits
 
 
-class Block(nn.Module):
+class InceptionBlock(nn.Module):
     """Four branches on the same picture, whose channels are put side by side.
 
     Attributes:
@@ -100,22 +100,22 @@ class Block(nn.Module):
     ) -> None:
         """`widths` is a row of `STAGES`; `convolution` takes channels in, channels out, kernel."""
         super().__init__()
-        one, reduce3, three, reduce5, five, project = widths
+        width1, reduce3, width3, reduce5, width5, project = widths
         self.branches = nn.ModuleList(
             [
-                convolution(channels, one, 1),
-                nn.Sequential(convolution(channels, reduce3, 1), convolution(reduce3, three, 3)),
-                nn.Sequential(convolution(channels, reduce5, 1), convolution(reduce5, five, 5)),
+                convolution(channels, width1, 1),
+                nn.Sequential(convolution(channels, reduce3, 1), convolution(reduce3, width3, 3)),
+                nn.Sequential(convolution(channels, reduce5, 1), convolution(reduce5, width5, 5)),
                 nn.Sequential(nn.MaxPool2d(3, 1, padding=1), convolution(channels, project, 1)),
             ]
         )
-        self.channels = one + three + five + project
+        self.channels = width1 + width3 + width5 + project
 
     def forward(self, picture: torch.Tensor) -> torch.Tensor:
         """picture: (batch, channels, rows, time) -> as many rows and frames, other channels."""
         return torch.cat([branch(picture) for branch in self.branches], dim=1)
 
 
-def halve() -> nn.MaxPool2d:
+def half_size() -> nn.MaxPool2d:
     """Max pool that makes rows and frames half as many, rounded up: a single one stays."""
     return nn.MaxPool2d(3, 2, padding=1)

@@ -29,16 +29,16 @@ class LayerHead(Network):
     Options = LayerHeadOptions
 
     def __init__(self, options: LayerHeadOptions, features: int, classes: int) -> None:
-        """See `LayerHeadOptions`; `features` may be a `Stacked` number."""
+        """See `LayerHeadOptions`; `features` may be a `LayerFeatures` number."""
         super().__init__(options, int(features), classes)
         self.layers: int = getattr(features, "layers", 1)
         self.scale = nn.BatchNorm1d(self.features, affine=False)
         self.weights = nn.Parameter(torch.zeros(self.layers))
-        width, steps = self.features // self.layers, []
+        width, modules = self.features // self.layers, []
         if options.hidden:
-            steps += [nn.Dropout(options.dropout), nn.Linear(width, options.hidden), nn.GELU()]
+            modules += [nn.Dropout(options.dropout), nn.Linear(width, options.hidden), nn.GELU()]
             width = options.hidden
-        self.head = nn.Sequential(*steps, nn.Dropout(options.dropout), nn.Linear(width, classes))
+        self.head = nn.Sequential(*modules, nn.Dropout(options.dropout), nn.Linear(width, classes))
 
     @property
     def trained(self) -> bool:

@@ -24,12 +24,12 @@ class LogisticRegression(Classical):
 
     name = "logistic-regression"
     Options = LogisticRegressionOptions
-    learned = ("weights", "intercept")
+    parameter_names = ("weights", "intercept")
     options: LogisticRegressionOptions
     weights: torch.Tensor
     intercept: torch.Tensor
 
-    def learn(
+    def fit_points(
         self, points: NDArray[np.float32], targets: NDArray[np.int64], seed: int
     ) -> Mapping[str, NDArray[Any]]:
         """Give `weights` (inputs, classes) and `intercept` (classes,)."""

@@ -1,41 +1,83 @@
-"""What several networks are made of: convolution blocks, recurrent layers, summaries, the head."""
+"""What several networks are made of: convolution blocks, recurrent layers, pooling, the head."""
 
 from collections.abc import Iterable, Sequence
 from types import MappingProxyType
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal, Self, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from pydantic import Field, StrictInt
+from pydantic import AfterValidator, Field, StrictFloat, StrictInt, model_validator
 from torch import nn
 
-Sizes = tuple[Annotated[StrictInt, Field(ge=1, le=2048)], ...]
-"""Channels or units of each of several layers."""
-
-Kernels = tuple[Annotated[StrictInt, Field(ge=1, le=31)], ...]
-"""What each of several convolutions spans, or all of them if it is one number."""
+from sottovoce.options import StrictModel
 
 Cell = type[nn.RNN] | type[nn.LSTM] | type[nn.GRU]
 """The kind of a recurrent layer."""
 
-How = Literal["last", "mean", "attention"]
+Pooling = Literal["last", "mean", "attention"]
 """How a sequence becomes one vector."""
 
 
-def odd(kernels: Kernels) -> Kernels:
-    """Check kernels: an even one has no middle. Raises ValueError."""
-    if any(kernel % 2 == 0 for kernel in kernels):
+def odd(kernels: int | tuple[int, ...]) -> int | tuple[int, ...]:
+    """Check one kernel or several: an even one has no middle. Raises ValueError."""
+    if isinstance(kernels, int):
+        if kernels % 2 == 0:
+            raise ValueError("should be odd")
+    elif any(kernel % 2 == 0 for kernel in kernels):
         raise ValueError("should be odd numbers")
     return kernels
 
 
-def check_pairs(kernels: Sequence[int], filters: Sequence[int]) -> None:
-    """Check that there is one kernel for each convolution, or one for all. Raises ValueError."""
-    if len(kernels) not in (1, len(filters)):
-        raise ValueError(
-            f"kernels: found {len(kernels)} of them for {len(filters)} filters; "
-            "give one for each, or one for all"
-        )
+# Options that several networks have; each network gives its own defaults.
+Sizes = tuple[Annotated[StrictInt, Field(ge=1, le=2048)], ...]
+Filters = Annotated[
+    Sizes, Field(min_length=1, max_length=8, description="Channels of each convolution.")
+]
+Kernels = Annotated[
+    tuple[Annotated[StrictInt, Field(ge=1, le=31)], ...],
+    AfterValidator(odd),
+    Field(min_length=1, description="Frames each convolution spans, or all of them; odd."),
+]
+PooledFrames = Annotated[
+    StrictInt, Field(ge=1, le=8, description="Frames that become one after a convolution.")
+]
+ConvolutionDropout = Annotated[
+    StrictFloat, Field(ge=0, lt=1, description="Dropout after each convolution.")
+]
+Units = Annotated[
+    Sizes, Field(min_length=1, max_length=8, description="Units of each LSTM, per direction.")
+]
+Bidirectional = Annotated[bool, Field(strict=True, description="Hear the clip backwards as well.")]
+LSTMDropout = Annotated[StrictFloat, Field(ge=0, lt=1, description="Dropout after each LSTM.")]
+SequencePooling = Annotated[
+    Pooling,
+    Field(
+        description="How the sequence becomes one vector. last: each direction's state when it "
+        "has heard all. mean: over time. attention: a mean with learned weights."
+    ),
+]
+DenseWidth = Annotated[StrictInt, Field(ge=1, le=2048, description="Width of the dense layer.")]
+DenseDropout = Annotated[
+    StrictFloat, Field(ge=0, lt=1, description="Dropout after the dense layer.")
+]
+
+
+class ConvolutionOptions(StrictModel):
+    """Options of networks that begin with `convolutions`."""
+
+    filters: Filters
+    kernels: Kernels
+    pool: PooledFrames = 2
+    conv_dropout: ConvolutionDropout = 0.3
+
+    @model_validator(mode="after")
+    def _kernel_for_each_convolution(self) -> Self:
+        if len(self.kernels) not in (1, len(self.filters)):
+            raise ValueError(
+                f"kernels: found {len(self.kernels)} of them for {len(self.filters)} filters; "
+                "give one for each, or one for all"
+            )
+        return self
 
 
 def convolutions(
@@ -117,10 +159,10 @@ class Recurrent(nn.Module):
         """`values` per frame come in; `units` are of each layer, per direction."""
         super().__init__()
         directions = 2 if bidirectional else 1
-        widths = [values, *(directions * each for each in units)]
+        widths = [values, *(directions * size for size in units)]
         self.layers = nn.ModuleList(
-            cell(width, each, batch_first=True, bidirectional=bidirectional)
-            for width, each in zip(widths, units, strict=False)
+            cell(width, size, batch_first=True, bidirectional=bidirectional)
+            for width, size in zip(widths, units, strict=False)
         )
         self.dropout = nn.Dropout(dropout)
         self.units, self.width = units[-1], widths[-1]
@@ -129,8 +171,8 @@ class Recurrent(nn.Module):
         """sequence: (batch, time, values) -> (batch, time, width)."""
         exporting = torch.onnx.is_in_onnx_export()
         for layer in cast(Iterable[nn.RNNBase], self.layers):
-            heard = onnx_operator(layer, sequence) if exporting else layer(sequence)[0]
-            sequence = self.dropout(heard)
+            states = onnx_operator(layer, sequence) if exporting else layer(sequence)[0]
+            sequence = self.dropout(states)
         return sequence
 
 
@@ -149,14 +191,14 @@ def onnx_operator(layer: nn.RNNBase, sequence: torch.Tensor) -> torch.Tensor:
     """
     operator, order = OPERATORS[layer.mode]
     directions = [
-        [torch.cat([weight.chunk(len(order))[gate] for gate in order]) for weight in weights]
+        [torch.cat([values.chunk(len(order))[gate] for gate in order]) for values in weights]
         for weights in layer.all_weights
     ]
-    into, again, bias_in, bias_again = map(torch.stack, zip(*directions, strict=True))
+    weight, recurrent, bias, recurrent_bias = map(torch.stack, zip(*directions, strict=True))
     (batch, time, _), count = sequence.shape, len(directions)
-    heard = torch.onnx.ops.symbolic(
+    states = torch.onnx.ops.symbolic(
         operator,
-        (sequence.transpose(0, 1), into, again, torch.cat([bias_in, bias_again], dim=1)),
+        (sequence.transpose(0, 1), weight, recurrent, torch.cat([bias, recurrent_bias], dim=1)),
         {
             "hidden_size": layer.hidden_size,
             "direction": "bidirectional" if layer.bidirectional else "forward",
@@ -165,25 +207,25 @@ def onnx_operator(layer: nn.RNNBase, sequence: torch.Tensor) -> torch.Tensor:
         dtype=sequence.dtype,
         shape=(time, count, batch, layer.hidden_size),
     )
-    return heard.permute(2, 0, 1, 3).flatten(2)
+    return states.permute(2, 0, 1, 3).flatten(2)
 
 
-class Summary(nn.Module):
-    """What bidirectional or forward layers say of a whole sequence, as one vector.
+class TemporalPooling(nn.Module):
+    """Makes one vector of what recurrent layers give of a whole sequence.
 
-    "last" is the state of each direction when it has heard all, which is at the last frame
+    "last" is the state of each direction at the end of its run, which is at the last frame
     forwards, and at the first backwards.
     """
 
-    def __init__(self, how: How, recurrent: Recurrent) -> None:
+    def __init__(self, pooling: Pooling, recurrent: Recurrent) -> None:
         """`recurrent` gives the sequences."""
         super().__init__()
-        self.how, self.units = how, recurrent.units
-        self.score = nn.Linear(recurrent.width, 1) if how == "attention" else None
+        self.pooling, self.units = pooling, recurrent.units
+        self.score = nn.Linear(recurrent.width, 1) if pooling == "attention" else None
 
     def forward(self, sequence: torch.Tensor) -> torch.Tensor:
         """sequence: (batch, time, width) -> (batch, width)."""
-        if self.how == "last":
+        if self.pooling == "last":
             return torch.cat([sequence[:, -1, : self.units], sequence[:, 0, self.units :]], dim=1)
         if self.score is None:
             return sequence.mean(dim=1)

@@ -23,13 +23,13 @@ class RandomForestOptions(WeightedOptions):
         0.0,
         ge=0,
         le=1,
-        description="Share of the inputs that each question is chosen from; 0: the square root of "
-        "their number.",
+        description="Fraction of the inputs that each question is chosen from; 0: the square root "
+        "of their number.",
     )
 
 
 class RandomForest(Classical):
-    """The mean of the class shares in the leaves that a clip falls into (Breiman 2001).
+    """The mean of the class fractions in the leaves that a clip falls into (Breiman 2001).
 
     Node n asks whether input `question[n]` is above `threshold[n]`: where not it goes on at node
     `below[n]`, else at the one after. A leaf goes on at itself, whatever its threshold, infinity,
@@ -38,23 +38,23 @@ class RandomForest(Classical):
 
     name = "random-forest"
     Options = RandomForestOptions
-    learned = ("roots", "question", "threshold", "below", "outcome", "shares")
+    parameter_names = ("roots", "question", "threshold", "below", "leaf", "fractions")
     options: RandomForestOptions
     roots: torch.Tensor
     question: torch.Tensor
     threshold: torch.Tensor
     below: torch.Tensor
-    outcome: torch.Tensor
-    shares: torch.Tensor
+    leaf: torch.Tensor
+    fractions: torch.Tensor
     depth = 0
 
-    def learn(
+    def fit_points(
         self, points: NDArray[np.float32], targets: NDArray[np.int64], seed: int
     ) -> Mapping[str, NDArray[Any]]:
         """Give the nodes of all trees, one tree after the other.
 
-        `roots` (trees,) are their first nodes; `question`, `threshold`, `below` and `outcome` have
-        an entry a node; a leaf's class shares are row `outcome[n]` of `shares` (kinds, classes).
+        `roots` (trees,) are their first nodes; `question`, `threshold`, `below` and `leaf` have
+        an entry a node; a leaf's class fractions are row `leaf[n]` of `fractions` (kinds, classes).
         """
         from sklearn.ensemble import RandomForestClassifier  # slow to import, needed only here
 
@@ -67,20 +67,20 @@ class RandomForest(Classical):
             class_weight=None if options.class_weight == "none" else "balanced",
             random_state=seed,
         ).fit(points, targets)
-        trees = [each.tree_ for each in forest.estimators_]
+        trees = [estimator.tree_ for estimator in forest.estimators_]
         counts = [tree.node_count for tree in trees]
         roots = np.cumsum([0, *counts[:-1]])
         parts = [_nodes(tree, root) for tree, root in zip(trees, roots, strict=True)]
-        question, threshold, below, shares = (
-            np.concatenate(each) for each in zip(*parts, strict=True)
+        question, threshold, below, fractions = (
+            np.concatenate(arrays) for arrays in zip(*parts, strict=True)
         )
-        shares, outcome = np.unique(shares.astype(np.float32), axis=0, return_inverse=True)
+        fractions, leaf = np.unique(fractions.astype(np.float32), axis=0, return_inverse=True)
         self.depth = _depth(torch.from_numpy(roots), torch.from_numpy(below))
-        whole = {"roots": roots, "question": question, "below": below, "outcome": outcome}
+        whole = {"roots": roots, "question": question, "below": below, "leaf": leaf}
         return {
             **{name: values.astype(np.int32) for name, values in whole.items()},
             "threshold": threshold,
-            "shares": shares,
+            "fractions": fractions,
         }
 
     def scores(self, points: torch.Tensor) -> torch.Tensor:
@@ -89,7 +89,7 @@ class RandomForest(Classical):
         for _ in range(self.depth):
             value = points.gather(1, self.question[node].long())
             node = self.below[node].long() + (value > self.threshold[node]).long()
-        return log_probabilities(self.shares[self.outcome[node].long()].mean(dim=1))
+        return log_probabilities(self.fractions[self.leaf[node].long()].mean(dim=1))
 
     def _load_from_state_dict(self, *rest: Any, **more: Any) -> None:
         super()._load_from_state_dict(*rest, **more)
@@ -101,7 +101,7 @@ def _nodes(
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64], NDArray[np.float64]]:
     """Renumber a tree from `root` on, the two nodes below a question side by side.
 
-    Gives question, threshold, below, and the class shares, an entry a node.
+    Gives question, threshold, below, and the class fractions, an entry a node.
     """
     asks = np.flatnonzero(tree.children_left >= 0)
     leaves = np.flatnonzero(tree.children_left < 0)
@@ -114,10 +114,10 @@ def _nodes(
     threshold[place[asks]] = _rounded_down(tree.threshold[asks])
     below = np.arange(tree.node_count)
     below[place[asks]] = place[tree.children_left[asks]]
-    shares = np.zeros((tree.node_count, tree.value.shape[2]))
+    fractions = np.zeros((tree.node_count, tree.value.shape[2]))
     values = tree.value[leaves, 0]
-    shares[place[leaves]] = values / values.sum(axis=1, keepdims=True)
-    return question, threshold, below + root, shares
+    fractions[place[leaves]] = values / values.sum(axis=1, keepdims=True)
+    return question, threshold, below + root, fractions
 
 
 def _rounded_down(threshold: NDArray[np.float64]) -> NDArray[np.float32]:

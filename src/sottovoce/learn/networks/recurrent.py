@@ -7,7 +7,16 @@ from pydantic import Field, StrictFloat, StrictInt
 from torch import nn
 
 from sottovoce.learn.networks import Network
-from sottovoce.learn.networks.parts import Cell, How, Recurrent, Summary, head
+from sottovoce.learn.networks.parts import (
+    Bidirectional,
+    Cell,
+    DenseDropout,
+    DenseWidth,
+    Recurrent,
+    SequencePooling,
+    TemporalPooling,
+    head,
+)
 from sottovoce.options import StrictModel
 
 
@@ -16,21 +25,15 @@ class RecurrentOptions(StrictModel):
 
     units: StrictInt = Field(128, ge=1, le=2048, description="Units of each layer, per direction.")
     layers: StrictInt = Field(2, ge=1, le=8, description="Number of recurrent layers.")
-    bidirectional: bool = Field(True, strict=True, description="Hear the clip backwards as well.")
+    bidirectional: Bidirectional = True
     dropout: StrictFloat = Field(0.3, ge=0, lt=1, description="Dropout after each recurrent layer.")
-    summary: How = Field(
-        "last",
-        description="How the sequence becomes one vector. last: each direction's state when it "
-        "has heard all. mean: over time. attention: a mean with learned weights.",
-    )
-    dense: StrictInt = Field(64, ge=1, le=2048, description="Width of the dense layer.")
-    dense_dropout: StrictFloat = Field(
-        0.3, ge=0, lt=1, description="Dropout after the dense layer."
-    )
+    summary: SequencePooling = "last"
+    dense: DenseWidth = 64
+    dense_dropout: DenseDropout = 0.3
 
 
 class RecurrentNetwork(Network):
-    """Recurrent layers, a summary of what they heard, a dense layer; a subclass names the cell."""
+    """Recurrent layers, pooling over time, a dense layer; a subclass names the cell."""
 
     Options = RecurrentOptions
     cell: ClassVar[Cell]
@@ -45,31 +48,31 @@ class RecurrentNetwork(Network):
             options.dropout,
             options.bidirectional,
         )
-        self.summary = Summary(options.summary, self.recurrent)
+        self.pooling = TemporalPooling(options.summary, self.recurrent)
         self.head = head(self.recurrent.width, options.dense, options.dense_dropout, classes)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """frames: (batch, features, time) -> logits: (batch, classes)."""
-        logits: torch.Tensor = self.head(self.summary(self.recurrent(frames.transpose(1, 2))))
+        logits: torch.Tensor = self.head(self.pooling(self.recurrent(frames.transpose(1, 2))))
         return logits
 
 
 class RNN(RecurrentNetwork):
-    """Plain recurrent layers (Elman 1990), a summary of what they heard, a dense layer."""
+    """Plain recurrent layers (Elman 1990), pooling over time, a dense layer."""
 
     name = "rnn"
     cell = nn.RNN
 
 
 class LSTM(RecurrentNetwork):
-    """Layers of long short-term memory (Hochreiter and Schmidhuber 1997), summary, dense layer."""
+    """Layers of long short-term memory (Hochreiter and Schmidhuber 1997), pooling, dense layer."""
 
     name = "lstm"
     cell = nn.LSTM
 
 
 class GRU(RecurrentNetwork):
-    """Layers of gated recurrent units (Cho et al. 2014), summary, dense layer."""
+    """Layers of gated recurrent units (Cho et al. 2014), pooling, dense layer."""
 
     name = "gru"
     cell = nn.GRU

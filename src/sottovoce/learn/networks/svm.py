@@ -37,7 +37,7 @@ class SVM(Classical):
 
     name = "svm"
     Options = SVMOptions
-    learned = ("vectors", "gamma", "weights", "intercept")
+    parameter_names = ("vectors", "gamma", "weights", "intercept")
     options: SVMOptions
     vectors: torch.Tensor
     gamma: torch.Tensor
@@ -53,7 +53,7 @@ class SVM(Classical):
         for side, name in enumerate(("first", "second")):  # of each pair: (pairs, classes), 0 or 1
             self.register_buffer(name, torch.eye(classes)[pairs[:, side]], persistent=False)
 
-    def learn(
+    def fit_points(
         self, points: NDArray[np.float32], targets: NDArray[np.int64], seed: int
     ) -> Mapping[str, NDArray[Any]]:
         """Give the margins' `weights` and `intercept`: above 0, the first of the pair wins.

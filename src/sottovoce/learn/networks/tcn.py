@@ -1,11 +1,14 @@
 """A temporal convolutional network with attentive statistics pooling: small, quick, any length."""
 
+from typing import Annotated
+
 import torch
 import torch.nn.functional as F  # noqa: N812
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 from torch import nn
 
 from sottovoce.learn.networks import Network
+from sottovoce.learn.networks.parts import odd
 from sottovoce.options import StrictModel
 
 
@@ -14,19 +17,14 @@ class TCNOptions(StrictModel):
 
     width: int = Field(192, ge=8, le=1024, description="Channels throughout.")
     blocks: int = Field(6, ge=1, le=32, description="Number of residual blocks.")
-    kernel: int = Field(5, ge=3, le=31, description="Frames that a convolution spans; odd.")
+    kernel: Annotated[int, AfterValidator(odd)] = Field(
+        5, ge=3, le=31, description="Frames that a convolution spans; odd."
+    )
     dilations: int = Field(3, ge=1, le=8, description="Blocks have dilation 1 to this, in turn.")
     expansion: int = Field(2, ge=1, le=8, description="Inner width of a block, in widths.")
     dropout: float = Field(0.1, ge=0, lt=1, description="Dropout at the end of each block.")
     attention: int = Field(64, ge=4, le=512, description="Inner width of the pooling's attention.")
     head_dropout: float = Field(0.3, ge=0, lt=1, description="Dropout before the last layer.")
-
-    @field_validator("kernel")
-    @classmethod
-    def _odd(cls, kernel: int) -> int:
-        if kernel % 2 == 0:
-            raise ValueError("should be odd")
-        return kernel
 
 
 class TCN(Network):
@@ -50,7 +48,9 @@ class TCN(Network):
         )
         self.blocks = nn.Sequential(
             *(
-                Block(width, kernel, 1 + i % options.dilations, options.expansion, options.dropout)
+                ResidualBlock(
+                    width, kernel, 1 + i % options.dilations, options.expansion, options.dropout
+                )
                 for i in range(options.blocks)
             )
         )
@@ -67,7 +67,7 @@ class TCN(Network):
         return logits
 
 
-class Block(nn.Module):
+class ResidualBlock(nn.Module):
     """A residual block: look along time in each channel, then mix the channels at each frame."""
 
     def __init__(
@@ -99,7 +99,7 @@ class Block(nn.Module):
 
 
 class AttentivePool(nn.Module):
-    """Weighted mean and deviation over time (attentive statistics pooling, Okabe et al. 2018).
+    """Attentive statistics pooling (Okabe et al. 2018): weighted mean and standard deviation.
 
     Each channel has weights of its own.
     """

@@ -25,7 +25,7 @@ from sottovoce.learn.search.report import (
     write_search,
 )
 from sottovoce.learn.search.space import SearchSpace, Values
-from sottovoce.learn.silence_logs import quiet
+from sottovoce.learn.silence_logs import silence_logs
 from sottovoce.learn.splits.protocols import make_split
 from sottovoce.learn.train.cross_validate import choose_folds, keep_recipe
 from sottovoce.learn.train.fit import fit_fold
@@ -70,7 +70,7 @@ def search(
         CorpusError: a fold has no validation clips, or the split leaks.
         SottovoceError: there is no such fold, the folder is of other clips, or all trials failed.
     """
-    with quiet("optuna"):
+    with silence_logs("optuna"):
         running = _Search(space, folder, load, device, report)
         if space.outside:
             log(f"the recipe as it stands is not tried: its {space.outside[0]} is not in the space")

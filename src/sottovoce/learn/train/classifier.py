@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from sottovoce.learn.data.batches import Whole, WholeClips
+from sottovoce.learn.data.batches import PieceBatch, WholeClips
 from sottovoce.learn.frontends import FrontEnd
 from sottovoce.learn.networks import Fitted, Network
 from sottovoce.learn.recipe.recipe import Recipe
@@ -102,7 +102,7 @@ def make_frontend(recipe: Recipe) -> FrontEnd:
     return kind(recipe.frontend.options, recipe.sample_rate).eval()  # type: ignore[arg-type]
 
 
-def batches_of(clips: WholeClips) -> Iterator[Whole]:
+def batches_of(clips: WholeClips) -> Iterator[PieceBatch]:
     """Give the batches of whole clips one by one."""
     return (clips[number] for number in range(len(clips)))
 

@@ -167,7 +167,7 @@ def train_final(
     )
     path = folder / f"{recipe.name}.onnx"
     card, checks = make_card(data, measured), real_batches(data)
-    export_model(fitted.classifier, card, path, checks, half=recipe.weights == "float16")
+    export_model(fitted.classifier, card, path, checks, fp16=recipe.weights == "float16")
     log(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
     return path
 

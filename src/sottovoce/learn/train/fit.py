@@ -26,7 +26,7 @@ from sottovoce.learn.data.batches import (
 )
 from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.networks import Fitted
-from sottovoce.learn.silence_logs import quiet
+from sottovoce.learn.silence_logs import silence_logs
 from sottovoce.learn.splits.folds import Fold
 from sottovoce.learn.train.classifier import Classifier, predict_clips
 from sottovoce.learn.train.history import (
@@ -167,7 +167,7 @@ def fit(
     if job.validation is not None:
         validation = DataLoader(WholeClips(job.validation, job.recipe.window), batch_size=None)
     every_epoch = bool(spec.patience) or spec.schedule == "plateau"
-    with quiet("lightning.pytorch", "lightning.fabric"):
+    with silence_logs("lightning.pytorch", "lightning.fabric"):
         trainer = lightning.Trainer(
             accelerator="gpu" if device.type == "cuda" else "cpu",
             devices=1,

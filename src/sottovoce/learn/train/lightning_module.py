@@ -12,7 +12,7 @@ import torch.nn.functional as F  # noqa: N812
 
 from sottovoce.errors import RecipeError, SottovoceError
 from sottovoce.learn.data import augmentation
-from sottovoce.learn.data.batches import Crops, Examples, Whole, generator_for
+from sottovoce.learn.data.batches import Crops, Examples, PieceBatch, generator_for
 from sottovoce.learn.data.clip_store import ClipStore
 from sottovoce.learn.evaluate.metrics import LabelledPredictions, compute_metrics
 from sottovoce.learn.recipe.recipe import Recipe
@@ -134,7 +134,7 @@ class ClassifierModule(lightning.LightningModule):
             features = augmentation.mask(features, widest, generator, dim=2)
         return features
 
-    def validation_step(self, batch: Whole, batch_index: int) -> None:
+    def validation_step(self, batch: PieceBatch, batch_index: int) -> None:
         """Predict pieces of whole clips with the averaged weights."""
         self._validated.append((self.classifier(batch.sound).float().cpu(), batch.targets.cpu()))
 
