@@ -1,18 +1,16 @@
 """`sottovoce.client` says over the network what the library says at home."""
 
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
 import pytest
-from serving import running, until
+from serving import run_service, until
 from tiny_model import RATE, VOICE
 
 import sottovoce
 from sottovoce.audio import Audio
-from sottovoce.client import Client
-from sottovoce.client.stream import SpeechEnded, SpeechStarted
+from sottovoce.client import Client, SpeechEnded, SpeechStarted
 from sottovoce.errors import AudioError, SottovoceError
 from sottovoce.results import Segment, Status, Summary
 
@@ -21,8 +19,8 @@ KEY = "0123456789abcdef"
 
 @pytest.fixture(scope="module")
 def served(tiny):
-    with running(tiny, keys=(KEY,), limits={"requests": 1, "upload": 10_000_000}) as one:
-        yield one
+    with run_service(tiny, keys=(KEY,), limits={"requests": 1, "upload": 10_000_000}) as running:
+        yield running
 
 
 @pytest.fixture
@@ -111,19 +109,13 @@ def test_a_stream_that_has_ended_says_so(client):
 
 def test_a_stream_tells_why_it_was_ended(tiny):
     with (
-        running(tiny, limits={"idle": 0.2}) as one,
-        Client(one.url) as client,
+        run_service(tiny, limits={"idle": 0.2}) as running,
+        Client(running.url) as client,
         client.stream(RATE) as live,
     ):
-        until(lambda: one.service.admission.streams == 0)
+        until(lambda: running.service.admission.streams == 0)
         with pytest.raises(SottovoceError, match=r"nothing was heard for 0\.2 s"):
-            feed_on(live)
-
-
-def feed_on(live):
-    for _ in range(1000):
-        live.feed(np.zeros(100, np.float32))
-        time.sleep(0.01)
+            until(lambda: live.feed(np.zeros(100, np.float32)) is None)  # never: it ends by raising
 
 
 def test_the_models_and_their_cards(client, model):
@@ -141,7 +133,11 @@ def test_the_models_and_their_cards(client, model):
         (lambda client: client.predict("none.wav"), AudioError, "none.wav: cannot be read"),
         (lambda client: client.predict(VOICE, model="other"), SottovoceError, "no such model"),
         (lambda client: client.timeline(VOICE, hop=9.0), SottovoceError, "window is 3.0 s"),
-        (lambda client: client.timeline(VOICE, gate=sottovoce.Gate()), SottovoceError, "gate"),
+        (
+            lambda client: client.timeline(VOICE, gate=sottovoce.GateOptions()),
+            SottovoceError,
+            "gate",
+        ),
         (lambda client: client.stream(7), SottovoceError, "sample_rate"),
     ],
 )
@@ -164,17 +160,18 @@ def test_a_wrong_key_and_a_service_that_is_not_there_are_told(served):
                 ask()
 
 
-def test_a_service_that_is_too_busy_is_asked_again(served, client):
+def test_a_service_that_is_too_busy_is_asked_again(served, client, monkeypatch):
     admission = served.service.admission
     admission.requests += 1
+    waited = []
 
-    def free():
+    def wait(seconds):
+        waited.append(seconds)
         admission.requests -= 1
 
-    timer = threading.Timer(0.3, free)
-    timer.start()
+    monkeypatch.setattr("sottovoce.client.rest.sleep", wait)
     assert client.predict(VOICE).status is Status.OK
-    timer.join()
+    assert waited == [1.0]
 
 
 def test_a_file_that_is_open_as_text_is_refused(client, tmp_path):
@@ -226,7 +223,7 @@ def test_a_strange_time_to_wait_is_no_mistake(stranger, monkeypatch, said, secon
     url, headers = stranger
     headers |= {"status": "429", "Retry-After": said}
     waited = []
-    monkeypatch.setattr("sottovoce.client.time.sleep", waited.append)
+    monkeypatch.setattr("sottovoce.client.rest.sleep", waited.append)
     with Client(url) as client, pytest.raises(SottovoceError, match="status 429"):
         client.models()
     assert waited == [seconds] * 3

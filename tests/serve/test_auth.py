@@ -2,14 +2,14 @@
 
 import httpx
 import pytest
-from serving import PREDICT, WAV, ask, get, post, running
+from serving import PREDICT, WAV, ask, get, post, run_service
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from sottovoce.cli import run
 from sottovoce.errors import SottovoceError
 from sottovoce.serve import Settings
-from sottovoce.serve.auth import is_known, read_keys
+from sottovoce.serve.auth import is_valid_key, read_keys
 from sottovoce.serve.settings import is_loopback
 
 FIRST, SECOND = "first-0123456789abcdef", "second-0123456789abcdef"
@@ -19,8 +19,8 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104 - it is refused
 
 @pytest.fixture(scope="module")
 def guarded(tiny):
-    with running(tiny, keys=(FIRST, SECOND), cors=(ORIGIN,)) as one:
-        yield one
+    with run_service(tiny, keys=(FIRST, SECOND), cors=(ORIGIN,)) as running:
+        yield running
 
 
 @pytest.mark.parametrize("key", [FIRST, SECOND])
@@ -85,7 +85,8 @@ def test_only_pages_of_the_origins_named_may_ask(guarded, served):
 
 
 @pytest.mark.parametrize(
-    ("origin", "status"), [(ORIGIN, None), ("https://example.com", 403), ("null", 403)]
+    ("origin", "status"),
+    [(ORIGIN, None), ("https://example.com", 403), ("null", 403), ("http://[", 403), ("", 403)],
 )
 def test_only_pages_of_the_origins_named_may_stream(guarded, origin, status):
     address = f"ws{guarded.url.removeprefix('http')}/v1/stream"
@@ -108,10 +109,16 @@ def test_a_page_of_the_service_itself_may_stream(served):
 
 def test_keys_come_from_a_file_and_from_the_environment(tmp_path):
     file = tmp_path / "keys.txt"
-    file.write_text(f"# ours\n{FIRST}  # the app's\n\n")
-    found = read_keys(file, {"SOTTOVOCE_API_KEYS": f"{SECOND}, {SECOND}x"})
-    assert sorted(found) == [FIRST, SECOND, f"{SECOND}x"]
+    file.write_text(f"# ours\n{FIRST}\n  # the app's\n\n")
+    keys = read_keys(file, {"SOTTOVOCE_API_KEYS": f"{SECOND}, {SECOND}x"})
+    assert sorted(keys) == [FIRST, SECOND, f"{SECOND}x"]
     assert read_keys(None, {}) == []
+
+
+def test_a_key_in_a_file_may_have_a_hash(tmp_path):
+    file = tmp_path / "keys.txt"
+    file.write_text(f"{FIRST}#2\n")
+    assert read_keys(file, {}) == [f"{FIRST}#2"]
 
 
 @pytest.mark.parametrize(
@@ -136,10 +143,10 @@ def test_keys_that_will_not_do_are_told_without_showing_them(tmp_path, content, 
 
 def test_a_key_is_known_only_whole():
     keys = (FIRST, SECOND)
-    assert is_known(FIRST, keys)
-    assert is_known(SECOND, keys)
+    assert is_valid_key(FIRST, keys)
+    assert is_valid_key(SECOND, keys)
     for wrong in ("", FIRST[:-1], FIRST + "x", FIRST.upper(), "\udcff", "\N{SNOWMAN}"):
-        assert not is_known(wrong, keys)
+        assert not is_valid_key(wrong, keys)
 
 
 @pytest.mark.parametrize(

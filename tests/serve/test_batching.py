@@ -53,13 +53,15 @@ def test_what_waits_while_a_batch_runs_makes_up_the_next_by_length():
 def test_a_batcher_that_is_closed_first_runs_what_waits():
     network = Slow()
     batcher = Batcher(network, sample_rate=8)
-    with ThreadPoolExecutor(3) as pool:
+    with ThreadPoolExecutor(4) as pool:
         futures = [pool.submit(batcher.run, np.ones((1, 8), np.float32))]
         assert network.entered.wait(30)
         futures += [pool.submit(batcher.run, np.ones((1, 8), np.float32)) for _ in range(2)]
         until(lambda: batcher.waiting == 2)
-        threading.Timer(0.05, network.go.set).start()
-        batcher.close()
+        closing = pool.submit(batcher.close)
+        until(lambda: batcher.waiting == 3)  # with the mark of the end
+        network.go.set()
+        closing.result(5)
         assert all(future.result(5).shape == (1, 2) for future in futures)
 
 

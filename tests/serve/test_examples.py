@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy
-from serving import FINISH, PREDICT, address, get, post, rest, running
+from serving import FINISH, PREDICT, address, get, post, rest, run_service
 from websockets.sync.client import connect
 
 from sottovoce.serve import Limits
 from sottovoce.serve.store import RECORDINGS, RESULTS
-from sottovoce.serve.stream_messages import Config
+from sottovoce.serve.stream_messages import STREAM_OPTIONS, StreamConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 VOICE = ROOT / "samples" / "lively-voice.wav"
@@ -59,14 +59,14 @@ def names(cell):
 def built_in(tmp_path_factory):
     """A service with the built-in model and a store."""
     file = tmp_path_factory.mktemp("store") / "results.db"
-    with running(None, store=f"sqlite:///{file}") as one:
-        yield one
+    with run_service(None, store=f"sqlite:///{file}") as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
 def guarded(tiny):
-    with running(tiny, keys=(KEY,)) as one:
-        yield one
+    with run_service(tiny, keys=(KEY,)) as running:
+        yield running
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ def test_the_messages_of_a_stream_are_as_shown(built_in):
 def test_the_fields_of_a_config_are_as_shown():
     rows = {names(field)[0]: json.loads(default.strip("`") or '""') for field, default, _ in
             table(STREAM, "Config")}  # fmt: skip
-    fields = Config.model_fields
+    fields = StreamConfig.model_fields | STREAM_OPTIONS
     assert list(rows) == list(fields)
     required = {name for name, one in fields.items() if one.is_required()}
     assert {name for name, default in rows.items() if default == ""} == required

@@ -5,7 +5,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
-from serving import PREDICT, WAV, get, post, running
+from serving import PREDICT, WAV, get, post, run_service
 
 from sottovoce.serve.schemas import PREDICTION, SEGMENT, SUMMARY
 
@@ -44,8 +44,8 @@ def test_every_answer_is_one_that_the_document_allows(guarded):
 
 @pytest.fixture(scope="module")
 def guarded(tiny):
-    with running(tiny, keys=(KEY,)) as one:
-        yield one
+    with run_service(tiny, keys=(KEY,)) as running:
+        yield running
 
 
 @pytest.fixture
@@ -73,12 +73,9 @@ def test_the_document_has_every_route(document):
 
 def test_the_examples_are_what_they_are_examples_of(document):
     parts = document["components"]
-    for name, example in (
-        ("PredictionAnswer", PREDICTION),
-        ("SegmentAnswer", SEGMENT),
-        ("SummaryAnswer", SUMMARY),
-    ):
-        assert parts["schemas"][name]["examples"] == [example]
+    assert parts["schemas"]["PredictionResponse"]["examples"] == [PREDICTION]
+    for name, example in (("Segment", SEGMENT), ("Summary", SUMMARY)):
+        jsonschema.validate(example, {"$ref": f"#/components/schemas/{name}", "components": parts})
     for name, one in parts["schemas"].items():
         for example in one.get("examples", []):
             jsonschema.validate(

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import soundfile
-from serving import FINISH, address, get, rest, running, until
+from serving import FINISH, address, get, is_closed, rest, run_service, until
 from tiny_model import RATE, VOICE
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from sottovoce.results import Segment, Status
-from sottovoce.serve.stream_messages import Config, Talk
+from sottovoce.serve.stream_messages import SpeechTracker, StreamConfig
 
 KEY = "0123456789abcdef"
 
@@ -167,8 +167,8 @@ def test_a_stream_of_nothing_finishes(served):
 @pytest.fixture(scope="module")
 def guarded(tiny):
     limits = {"idle": 0.3, "streams": 2, "frame": 10_000}
-    with running(tiny, keys=(KEY,), limits=limits) as one:
-        yield one
+    with run_service(tiny, keys=(KEY,), limits=limits) as running:
+        yield running
 
 
 def test_a_key_may_come_in_the_config_and_a_wrong_one_ends_the_stream(guarded):
@@ -241,10 +241,10 @@ def test_a_client_that_vanishes_leaves_no_stream_behind(served, voice):
 
 
 def test_a_service_that_stops_lets_streams_say_what_they_know(tiny, voice):
-    with running(tiny) as one, opened(one) as (socket, _):
+    with run_service(tiny) as running, opened(running) as (socket, _):
         socket.send(voice[: 3 * RATE].tobytes())
         socket.recv()
-        one.server.should_exit = True
+        running.server.should_exit = True
         said = rest(socket)
         assert socket.close_code == 1012
     assert said[-1]["summary"]["duration"] == pytest.approx(3.0)
@@ -260,22 +260,22 @@ def test_streams_are_counted(served, voice):
     assert 'sottovoce_audio_seconds_total{endpoint="/v1/stream"}' in text
 
 
-def test_speech_of_each_channel_is_told_apart():
+def test_speech_of_each_channel_begins_and_ends_on_its_own():
     def segment(start, emotion, channel):
         status = Status.OK if emotion else Status.SILENCE
         return Segment(
             start=start, end=start + 1.0, status=status, emotion=emotion, channel=channel
         )
 
-    talk, said = Talk(), []
-    for one in (
+    tracker, messages = SpeechTracker(), []
+    for part in (
         segment(0, "happy", 1), segment(0, None, 2), segment(1, "sad", 1), segment(1, "sad", 2),
         segment(2, None, 1), segment(2, "sad", 2),
     ):  # fmt: skip
-        said += talk.told(one)
-    said += talk.finished()
-    edges = [one for one in said if one["type"] != "measurement"]
-    assert edges == [
+        messages += tracker.messages(part)
+    messages += tracker.last_messages()
+    edges = [message for message in messages if not isinstance(message, Segment)]
+    assert [edge.to_message() for edge in edges] == [
         {"type": "speech_started", "start": 0, "channel": 1},
         {"type": "speech_started", "start": 1, "channel": 2},
         {"type": "speech_ended", "end": 2, "channel": 1},
@@ -284,7 +284,7 @@ def test_speech_of_each_channel_is_told_apart():
 
 
 def test_a_key_is_not_in_what_a_config_shows():
-    config = Config.from_text(json.dumps({"type": "config", "sample_rate": 8000, "key": KEY}))
+    config = StreamConfig.from_text(json.dumps({"type": "config", "sample_rate": 8000, "key": KEY}))
     assert KEY not in repr(config)
 
 
@@ -317,9 +317,9 @@ def test_a_stream_that_fails_says_so_and_is_counted(tiny, voice, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError("a secret")
 
-    with running(tiny) as one:
-        monkeypatch.setattr(one.service.models["tiny"].batcher, "_network", broken)
-        with opened(one) as (socket, _):
+    with run_service(tiny) as running:
+        monkeypatch.setattr(running.service.models["tiny"].batcher, "_network", broken)
+        with opened(running) as (socket, _):
             socket.send(voice.tobytes())
             said = rest(socket)
             assert socket.close_code == 1011
@@ -328,8 +328,8 @@ def test_a_stream_that_fails_says_so_and_is_counted(tiny, voice, monkeypatch):
             "code": "internal",
             "message": "the service failed; its log says why",
         }
-        until(lambda: one.service.admission.streams == 0)
-        assert 'endpoint="/v1/stream",status="1011"' in get(f"{one.url}/metrics").text
+        until(lambda: running.service.admission.streams == 0)
+        assert 'endpoint="/v1/stream",status="1011"' in get(f"{running.url}/metrics").text
 
 
 def test_clients_cannot_choose_what_is_counted(served):
@@ -337,12 +337,13 @@ def test_clients_cannot_choose_what_is_counted(served):
         socket.close(4567)
     until(lambda: served.service.admission.streams == 0)
     until(lambda: 'status="other"' in get(f"{served.url}/metrics").text)
-    assert "4567" not in get(f"{served.url}/metrics").text
+    assert 'status="4567"' not in get(f"{served.url}/metrics").text
 
 
 def test_a_stream_outlives_the_time_that_a_head_may_take(tiny):
-    with running(tiny, limits={"receive": 0.2}) as one, opened(one) as (socket, _):
-        time.sleep(0.6)
+    with run_service(tiny, limits={"receive": 0.2}) as running, opened(running) as (socket, _):
+        with socket_module.create_connection(running.address) as idle:
+            assert is_closed(idle, seconds=10)  # which began after the stream
         socket.send(FINISH)
         assert rest(socket)[-1]["type"] == "finished"
 
