@@ -121,17 +121,17 @@ class Process:
         return self.process.returncode, log
 
 
-def ask(method: str, url: str, **request: object) -> httpx.Response:
+def send(method: str, url: str, **request: object) -> httpx.Response:
     """What a service answers; certificates, which take long to load, are not needed here."""
     return httpx.request(method, url, verify=False, timeout=30, **request)  # noqa: S501
 
 
 def get(url: str, **request: object) -> httpx.Response:
-    return ask("GET", url, **request)
+    return send("GET", url, **request)
 
 
 def post(url: str, **request: object) -> httpx.Response:
-    return ask("POST", url, **request)
+    return send("POST", url, **request)
 
 
 def until(condition, seconds: float = 30.0) -> None:

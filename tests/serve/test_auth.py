@@ -2,7 +2,7 @@
 
 import httpx
 import pytest
-from serving import PREDICT, WAV, ask, get, post, run_service
+from serving import PREDICT, WAV, get, post, run_service, send
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -55,7 +55,7 @@ def test_either_key_opens_in_either_header(guarded, key, header):
     ],
 )
 def test_no_other_key_does(guarded, headers, method, path):
-    response = ask(method, f"{guarded.url}{path}", headers=headers)
+    response = send(method, f"{guarded.url}{path}", headers=headers)
     assert response.status_code == 401
     assert response.headers["www-authenticate"] == "Bearer"
     assert response.json()["error"]["code"] == "unauthorised"
@@ -74,14 +74,14 @@ def test_health_is_for_everybody(guarded):
 
 def test_only_pages_of_the_origins_named_may_ask(guarded, served):
     preflight = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
-    answer = ask("OPTIONS", f"{guarded.url}{PREDICT}", headers=preflight)
+    answer = send("OPTIONS", f"{guarded.url}{PREDICT}", headers=preflight)
     assert answer.headers["access-control-allow-origin"] == ORIGIN
     other = preflight | {"Origin": "https://example.com"}
     assert (
         "access-control-allow-origin"
-        not in ask("OPTIONS", f"{guarded.url}{PREDICT}", headers=other).headers
+        not in send("OPTIONS", f"{guarded.url}{PREDICT}", headers=other).headers
     )
-    assert ask("OPTIONS", f"{served.url}{PREDICT}", headers=preflight).status_code == 405
+    assert send("OPTIONS", f"{served.url}{PREDICT}", headers=preflight).status_code == 405
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_key_in_a_file_may_have_a_hash(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (None, "cannot be read"),
         ("# none\n", "has no key"),
@@ -132,11 +132,11 @@ def test_a_key_in_a_file_may_have_a_hash(tmp_path):
         (b"\xff\xfe" * 20, "not UTF-8"),
     ],
 )
-def test_keys_that_will_not_do_are_told_without_showing_them(tmp_path, content, said):
+def test_keys_that_will_not_do_are_told_without_showing_them(tmp_path, content, message):
     file = tmp_path / "keys.txt"
     if content is not None:
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(SottovoceError, match=said) as error:
+    with pytest.raises(SottovoceError, match=message) as error:
         read_keys(file, {})
     assert "space in" not in str(error.value)
 
@@ -159,7 +159,7 @@ def test_what_other_machines_can_reach(host, answer):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--host", EVERYWHERE], "give --keys FILE or $SOTTOVOCE_API_KEYS, or --open"),
         (["--keys", "none.txt"], "none.txt: cannot be read"),
@@ -172,12 +172,12 @@ def test_what_other_machines_can_reach(host, answer):
         (["--host", "203.0.113.77", "--open"], "cannot be listened on"),
     ],
 )
-def test_a_service_that_cannot_start_says_why_in_one_line(capfd, monkeypatch, arguments, said):
+def test_a_service_that_cannot_start_says_why_in_one_line(capfd, monkeypatch, arguments, message):
     monkeypatch.delenv("SOTTOVOCE_API_KEYS", raising=False)
     status = run(["serve", "--port", "0", *arguments])
     _, err = capfd.readouterr()
     assert status == 2
-    assert said in err
+    assert message in err
     assert err.count("\n") == 1
 
 

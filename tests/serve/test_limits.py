@@ -210,7 +210,7 @@ def test_uploads_are_never_written_to_the_disk(served, http, monkeypatch, tmp_pa
     long = sound(np.zeros(3_000_000))
     files = [("file", long), ("file", WAV)]
     answers = http.post(PREDICT, files=files).json()["predictions"]
-    assert [one["status"] for one in answers] == ["silence", "ok"]
+    assert [answer["status"] for answer in answers] == ["silence", "ok"]
     assert http.post("/v1/timeline", content=long).status_code == 200
 
 

@@ -123,7 +123,7 @@ def test_two_models_are_served_side_by_side(tiny, tmp_path):
 
     other = write_tiny(tmp_path / "other.onnx", card=tiny_card(name="other"))
     process = Process("--model", tiny, "--model", other)
-    names = [one["name"] for one in get(f"{process.url}/v1/models").json()["models"]]
+    names = [listed["name"] for listed in get(f"{process.url}/v1/models").json()["models"]]
     assert names == ["tiny", "other"]
     (answer,) = post(f"{process.url}{PREDICT}?model=other", content=WAV).json()["predictions"]
     assert answer["model"] == "other 1.0"
@@ -196,19 +196,21 @@ def test_what_large_uploads_took_goes_back_to_the_system(tiny):
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, sorted(before)[:2])  # so many recordings are judged at a time
     try:
-        one = Process("--model", tiny, "--quiet")
+        process = Process("--model", tiny, "--quiet")
     finally:
         os.sched_setaffinity(0, before)
     try:
-        post(one.url + PREDICT, content=long)
-        small = resident(one.process.pid)
+        post(process.url + PREDICT, content=long)
+        small = resident(process.process.pid)
         for _ in range(2):
             with ThreadPoolExecutor(6) as pool:
-                answers = list(pool.map(lambda _: post(one.url + PREDICT, content=long), range(6)))
+                answers = list(
+                    pool.map(lambda _: post(process.url + PREDICT, content=long), range(6))
+                )
             assert all(answer.is_success for answer in answers)
-        assert resident(one.process.pid) - small < 6 * (len(long) + samples.nbytes)
+        assert resident(process.process.pid) - small < 6 * (len(long) + samples.nbytes)
     finally:
-        one.end()
+        process.end()
 
 
 def test_work_that_outlasts_a_stop_is_given_up(tiny):

@@ -100,7 +100,7 @@ def test_what_was_answered_is_kept_with_the_caller_s_id(tiny, url):
     assert [row["number"] for row in several] == [1, 2, 3]
     assert len({row["request"] for row in several}) == 1
     spans = [(row["starts"], row["ends"]) for row in rows if row["kind"] == "timeline"]
-    assert spans == [(one.start, pytest.approx(one.end)) for one in timeline.segments]
+    assert spans == [(segment.start, pytest.approx(segment.end)) for segment in timeline.segments]
     assert {row["caller"] for row in rows if row["kind"] == "stream"} == {"visit 9"}
     assert kept(url, RECORDINGS) == []
 
@@ -116,11 +116,11 @@ def test_recordings_are_kept_only_if_asked(tiny, url):
 def test_many_at_once_are_all_kept(tiny, url):
     with run_service(tiny, store=url) as running:
 
-        def ask(n):
+        def predict(n):
             return post(f"{running.url}{PREDICT}?caller={n}", content=WAV).status_code
 
         with ThreadPoolExecutor(8) as pool:
-            assert set(pool.map(ask, range(40))) == {200}
+            assert set(pool.map(predict, range(40))) == {200}
     assert sorted(int(row["caller"]) for row in kept(url)) == list(range(40))
 
 
@@ -144,7 +144,7 @@ def test_what_was_answered_survives_a_kill_and_the_next_start(tiny, url):
     process = Process("--model", tiny, "--store", url)
     answered = []
 
-    def ask(n):
+    def predict(n):
         try:
             address = f"{process.url}{PREDICT}?caller={n}"
             if post(address, content=WAV).is_success:
@@ -153,7 +153,7 @@ def test_what_was_answered_survives_a_kill_and_the_next_start(tiny, url):
             pass
 
     with ThreadPoolExecutor(4) as pool:
-        futures = [pool.submit(ask, n) for n in range(200)]
+        futures = [pool.submit(predict, n) for n in range(200)]
         until(lambda: len(answered) >= 10)
         assert process.end(signal.SIGKILL)[0] == -signal.SIGKILL
         for future in futures:
@@ -235,11 +235,11 @@ def test_a_request_is_in_hand_until_its_results_are_kept(tiny, tmp_path, monkeyp
         ThreadPoolExecutor(2) as pool,
     ):
         other.execute("begin immediate")
-        asked = [pool.submit(post, f"{running.url}{PREDICT}", content=WAV) for _ in range(2)]
+        futures = [pool.submit(post, f"{running.url}{PREDICT}", content=WAV) for _ in range(2)]
         until(lambda: running.service.admission.requests == 2)
         assert running.service.admission.held == 2 * len(WAV)
         assert post(f"{running.url}{PREDICT}", content=WAV).status_code == 429
-        assert [future.result().status_code for future in asked] == [200, 200]
+        assert [future.result().status_code for future in futures] == [200, 200]
         assert running.service.admission.held == 0
         waiting = [item for item in running.service.store._queue.queue if item is not None]
         assert not any(results or contents for results, contents, _ in waiting)

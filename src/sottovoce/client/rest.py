@@ -33,12 +33,12 @@ MAX_WAIT = 10.0
 class Client:
     """A connection to a service; may be used from several threads.
 
-    A request that finds the service too busy is sent again after the time that it asks for.
+    A request that finds the service too busy is sent again after the time that it names.
 
     Args:
         url: of the service, such as http://127.0.0.1:8000.
         key: an API key, where the service wants one.
-        timeout: s to wait for an answer, or for a stream to begin.
+        timeout: s to wait for a response, or for a stream to begin.
     """
 
     def __init__(
@@ -79,8 +79,8 @@ class Client:
             SottovoceError: the service cannot be reached, or refuses the request.
         """
         query = {"model": model, "min_confidence": min_confidence, "caller": caller}
-        answer = self._post("/v1/predict", query, content=_content(source))
-        return _prediction(answer["predictions"][0], source)
+        response = self._post("/v1/predict", query, content=_content(source))
+        return _prediction(response["predictions"][0], source)
 
     def predict_many(
         self,
@@ -93,8 +93,8 @@ class Client:
         """The emotions in several recordings, in one request.
 
         Args:
-            sources: as for `predict`; one that the service cannot judge is answered with a
-                prediction of status `error`.
+            sources: as for `predict`; one that the service cannot judge gives a prediction of
+                status `error`.
             model: as for `predict`.
             min_confidence: as for `predict`.
             caller: as for `predict`.
@@ -108,9 +108,9 @@ class Client:
             return []
         query = {"model": model, "min_confidence": min_confidence, "caller": caller}
         files = [("file", (str(n), _content(source))) for n, source in enumerate(recordings, 1)]
-        answers = self._post("/v1/predict", query, files=files)["predictions"]
-        pairs = zip(answers, recordings, strict=True)
-        return [_prediction(answer, source) for answer, source in pairs]
+        predictions = self._post("/v1/predict", query, files=files)["predictions"]
+        pairs = zip(predictions, recordings, strict=True)
+        return [_prediction(values, source) for values, source in pairs]
 
     def timeline(
         self,
@@ -134,8 +134,8 @@ class Client:
                 was given.
         """
         query = {"model": model, "caller": caller, **_sendable(options)}
-        answer = self._post("/v1/timeline", query, content=_content(source))
-        return TimelineResult.from_dict(answer)
+        response = self._post("/v1/timeline", query, content=_content(source))
+        return TimelineResult.from_dict(response)
 
     def stream(
         self,
@@ -212,12 +212,12 @@ class Client:
         if not response.is_success:
             raise error_of(self._url, response.status_code, response.content)
         try:
-            answer: dict[str, Any] = response.json()
+            content: dict[str, Any] = response.json()
         except ValueError:
             raise SottovoceError(
                 f"{self._url} answers something that is no JSON; is it a Sottovoce service?"
             ) from None
-        return answer
+        return content
 
 
 def _seconds(retry_after: str) -> float:
@@ -249,7 +249,7 @@ def _content(source: Recording) -> bytes:
     return content
 
 
-def _prediction(answer: Mapping[str, Any], source: Recording) -> Prediction:
-    """What the service says of a recording, with its path, where it has one."""
+def _prediction(values: Mapping[str, Any], source: Recording) -> Prediction:
+    """The service's prediction, with the path of the recording, where it has one."""
     path = os.fsdecode(source) if isinstance(source, str | os.PathLike) else None
-    return Prediction.from_dict({**answer, "path": path})
+    return Prediction.from_dict({**values, "path": path})

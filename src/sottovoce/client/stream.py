@@ -69,9 +69,9 @@ class LiveStream:
                     )
                 )
                 self._socket.send(json.dumps(config))
-                answer = read_message(json.loads(self._socket.recv(timeout)))
-                if not isinstance(answer, StreamReady):
-                    reason = answer.message if isinstance(answer, Problem) else "no reason given"
+                ready = read_message(json.loads(self._socket.recv(timeout)))
+                if not isinstance(ready, StreamReady):
+                    reason = ready.message if isinstance(ready, Problem) else "no reason given"
                     raise SottovoceError(f"{url} refuses the stream: {reason}")
                 self._open = stack.pop_all()
         except InvalidStatus as error:
@@ -79,7 +79,7 @@ class LiveStream:
             raise error_of(url, response.status_code, response.body or b"") from None
         except (OSError, WebSocketException) as error:
             raise SottovoceError(f"{url} opens no stream ({one_line(error)})") from None
-        self.model = answer.model
+        self.model = ready.model
         """Name and version of the model."""
 
     def __enter__(self) -> Self:

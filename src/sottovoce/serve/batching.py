@@ -90,7 +90,7 @@ class Batcher:
         self.observe(len(clips))
         try:
             rows = self._network(np.stack([samples for samples, _ in clips]))
-        except Exception as error:  # whatever it is, those who wait must be told
+        except Exception as error:  # of whatever kind: it goes to the threads that wait
             for _, future in clips:
                 future.set_exception(error)
             return

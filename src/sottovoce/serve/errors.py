@@ -58,7 +58,7 @@ def internal_error() -> ServiceError:
 def service_error(error: Exception) -> ServiceError:
     """The error that a caller gets for an exception.
 
-    The first wrong parameter is named; of a mistake of the service's own nothing is told.
+    The first wrong parameter is named; a mistake of the service's own is shown without details.
     """
     match error:
         case ServiceError():

@@ -48,7 +48,7 @@ def _body(files: Mapping[str, Any]) -> dict[str, Any]:
         "requestBody": {
             "required": True,
             "description": "A recording (wav, flac, ogg, opus, mp3; m4a, mp4 and webm where the "
-            "service has the extra `media`), told by its content, whatever its type is said to be.",
+            "service has the extra `media`), recognised by its content, not by its type.",
             "content": {
                 "multipart/form-data": {"schema": form},
                 "application/octet-stream": raw,
@@ -66,7 +66,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
         (404, "No such model is served."),
         (408, "The body came too slowly."),
         (413, "Too large, too long, too many, or too much work."),
-        (415, "The body is said to be text."),
+        (415, "The body is declared as text."),
         (422, "Not a recording, or an option out of its range."),
         (429, "Too much at a time."),
         (503, "The service is about to stop."),
@@ -100,8 +100,8 @@ async def predict(
 ) -> JSONResponse:
     """The emotion in one recording, or in each of several.
 
-    What cannot be judged is refused with 422 where it is the body, and gets an answer of status
-    `error` in a form, in which the others get theirs.
+    A recording that cannot be judged is refused with 422 where it is the body; in a form it gets a
+    prediction of status `error`, and the others get theirs.
     """
     model = service.model(query.model)
     title = model.card.title
@@ -165,7 +165,7 @@ async def timeline(
 
 @router.get("/v1/models", responses={401: ERRORS[401]})
 async def models(service: TheService) -> ModelsResponse:
-    """The models that are served; the first answers where a request names none."""
+    """The models that are served; the first is used where a request names none."""
     cards = [model.card for model in service.models.values()]
     return ModelsResponse(
         models=[ModelResponse.of(card, default=card is cards[0]) for card in cards]
@@ -193,7 +193,7 @@ async def metrics(service: TheService) -> Response:
 
 @public.get("/healthz")
 async def healthz() -> HealthResponse:
-    """The process answers."""
+    """The process is alive."""
     return HealthResponse(status="ok")
 
 

@@ -35,7 +35,7 @@ CallerId = Annotated[
 
 
 class RequestQuery(Options):
-    """What every request with recordings may ask; the options of `sottovoce.options` are added."""
+    """The query that requests with recordings share; each adds options of `sottovoce.options`."""
 
     gate: ClassVar[GateOptions] = GateOptions()
     """Hides the field of that name in `PredictOptions`: the gate is not offered over HTTP."""

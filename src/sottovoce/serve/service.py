@@ -25,7 +25,7 @@ from sottovoce.system import available_cpus
 T = TypeVar("T")
 
 STORE_TIMEOUT = 10.0
-"""s that an answer waits for the store."""
+"""s that a response waits for the store."""
 
 THREADS_PER_CPU = 4
 """Of each pool: most threads wait for a batch."""
@@ -52,7 +52,7 @@ class Service:
         self.stopping = asyncio.Event()
         """Set when streams are to finish."""
         self.cancelled = threading.Event()
-        """Set when nobody waits for answers any more."""
+        """Set when nobody waits for results any more."""
         threads = THREADS_PER_CPU * available_cpus()
         self.predict_pool = ThreadPoolExecutor(threads, thread_name_prefix="sottovoce-predict")
         self.timeline_pool = ThreadPoolExecutor(threads, thread_name_prefix="sottovoce-timeline")
@@ -135,7 +135,7 @@ class Service:
     ) -> None:
         """Hand results to the store, if there is one, and wait until they are written.
 
-        An answer is given all the same where they could not be; that is counted.
+        A response is sent all the same where they could not be; that is counted.
 
         Args:
             kind: as for `result_rows`, as are `request`, `caller`, `model` and `results`.

@@ -90,11 +90,11 @@ class Settings:
     """
 
     models: tuple[str | None, ...] = (None,)
-    """Names or paths; the first answers where a request names none. None is the built-in one."""
+    """Names or paths; the first is used where a request names none. None is the built-in one."""
     keys: tuple[str, ...] = field(default=(), repr=False)
     """API keys, of which a caller must give one; none is needed where there are none."""
     cors: tuple[str, ...] = ()
-    """Origins, such as https://example.org, whose pages may ask; "*" for all."""
+    """Origins, such as https://example.org, whose pages may send requests; "*" for all."""
     store: str | None = field(default=None, repr=False)
     """Where results are kept: sqlite:///FILE or postgresql://...; None keeps nothing."""
     store_audio: bool = False

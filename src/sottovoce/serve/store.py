@@ -1,4 +1,4 @@
-"""Results in a database, where that is asked for: never a file's name, and audio only if asked."""
+"""Results in a database, if there is one: never a file's name, audio only with `store_audio`."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class Store:
         return True
 
     def close(self) -> None:
-        """Write what waits, as far as the database answers, and let go of it."""
+        """Write what waits, as far as the database takes it, and let go of it."""
         with contextlib.suppress(queue.Full):
             self._queue.put(None, timeout=TIMEOUT)
         self._thread.join(2 * TIMEOUT)
@@ -164,7 +164,7 @@ class Store:
         except sqlalchemy.exc.OperationalError as error:  # it is away, or full
             logger.error("the store did not take %d requests: %s", len(batch), _reason(error))
             written = False
-        except Exception as error:  # whatever it is, those who wait must be told
+        except Exception as error:  # of whatever kind: those who wait must go on
             if len(batch) > 1:
                 for pending in batch:
                     self._write([pending])
@@ -208,7 +208,7 @@ def result_rows(
         values = result.to_dict()
         if isinstance(result, Prediction):  # the whole recording
             values |= {"start": 0.0, "end": result.duration, "channel": None}
-        row = {SQL_NAMES.get(name, name): values[name] for name in Segment.model_fields}
+        row = {SQL_NAMES.get(name, name): values.get(name) for name in Segment.model_fields}
         row |= {"time": now, "request": request, "kind": kind, "caller": caller, "model": model}
         rows.append(row | {"number": number if isinstance(result, Prediction) else 1})
     return rows
@@ -227,14 +227,14 @@ def _engine(text: str) -> sqlalchemy.Engine:
             "the address of the store is not understood; expected sqlite:///FILE or "
             "postgresql://USER:PASSWORD@HOST/NAME"
         ) from None
-    is_file = url.drivername == "sqlite"
-    timeouts = {"timeout": TIMEOUT} if is_file else POSTGRESQL_TIMEOUTS
+    is_sqlite = url.drivername == "sqlite"
+    timeouts = {"timeout": TIMEOUT} if is_sqlite else POSTGRESQL_TIMEOUTS
     try:
         engine = sqlalchemy.create_engine(
             url, hide_parameters=True, pool_pre_ping=True, connect_args=timeouts
         )
-        if is_file:
-            sqlalchemy.event.listen(engine, "connect", _log_ahead)
+        if is_sqlite:
+            sqlalchemy.event.listen(engine, "connect", _write_ahead)
         _make_tables(engine)
     except ModuleNotFoundError as error:
         raise MissingExtraError("the store", str(error.name), "postgresql") from None
@@ -248,7 +248,7 @@ def _engine(text: str) -> sqlalchemy.Engine:
 
 def _make_tables(engine: sqlalchemy.Engine) -> None:
     """Make what is missing; where processes start together, another may make it first."""
-    engine.connect().close()  # whether it can be reached is tried once
+    engine.connect().close()  # not tried again if it cannot be reached
     for _ in range(TRIES):
         with contextlib.suppress(sqlalchemy.exc.DBAPIError):
             METADATA.create_all(engine)
@@ -256,13 +256,13 @@ def _make_tables(engine: sqlalchemy.Engine) -> None:
     METADATA.create_all(engine)
 
 
-def _log_ahead(connection: Any, _: object) -> None:
+def _write_ahead(connection: Any, _: object) -> None:
     """Let SQLite write its log ahead, which takes no file sync for each transaction."""
     for setting in ("journal_mode=WAL", "synchronous=NORMAL"):
         connection.execute(f"PRAGMA {setting}").close()
 
 
 def _reason(error: Exception) -> str:
-    """The first line of what the database said, or only its kind: later ones may quote values."""
+    """The first line of a database's error, or only its kind: later lines may quote values."""
     lines = str(getattr(error, "orig", None) or "").strip().splitlines()
     return one_line(lines[0]) if lines else type(error).__name__

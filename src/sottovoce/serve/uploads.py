@@ -95,7 +95,7 @@ async def read_uploads(request: Request, reservation: Reservation, limits: Limit
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type == "application/json" or content_type.startswith("text/"):
         raise ServiceError(
-            415, "not_audio", f"the body is said to be {content_type}; send the recording's bytes"
+            415, "not_audio", f"the body is declared as {content_type}; send the recording's bytes"
         )
     try:
         async with (
