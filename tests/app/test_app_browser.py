@@ -14,7 +14,7 @@ from tiny_model import VOICE
 
 import sottovoce
 from sottovoce.inference.occlusion import explain
-from sottovoce.plan import RECORDED_LOOKAHEAD
+from sottovoce.options import RecordingOptions
 
 SAMPLES = VOICE.parent
 CHART = "stVegaLiteChart"
@@ -147,7 +147,7 @@ def test_a_long_recording_is_followed_over_time(visit, tmp_path: Path, ravdess: 
     for number in range(5):
         drawn(page, number)
     rows = list(csv.DictReader(downloaded(page, "Timeline as CSV").splitlines()))
-    expected = list(sottovoce.load().timeline(long, lookahead=RECORDED_LOOKAHEAD))
+    expected = list(sottovoce.load().timeline(long, lookahead=RecordingOptions().lookahead))
     assert [row["emotion"] or None for row in rows] == [one.emotion for one in expected]
     assert float(rows[-1]["end"]) == pytest.approx(sum(map(len, parts)) / 16_000, abs=1e-3)
 

@@ -17,7 +17,7 @@ from sottovoce.errors import ModelError, SottovoceError
 from sottovoce.models.model import Model
 from sottovoce.options import GateOptions
 from sottovoce.results import Prediction, Status
-from sottovoce.text import display_path
+from sottovoce.text import display_path, duration
 
 
 class Ended(Exception):  # noqa: N818 - nothing is wrong
@@ -203,7 +203,7 @@ def say(prediction: Prediction, audio: Audio | None) -> None:
 
 def player(recording: Recording, audio: Audio) -> None:
     """The recording to play, with its name and length."""
-    st.caption(f"{words.verbatim(recording.name)}, {words.seconds(audio.duration)}")
+    st.caption(f"{words.verbatim(recording.name)}, {duration(audio.duration)}")
     st.audio(recordings.wav(audio), alt=f"The recording {recording.name}")
 
 

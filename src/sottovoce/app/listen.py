@@ -19,6 +19,7 @@ from sottovoce.errors import SottovoceError
 from sottovoce.models.model import Model
 from sottovoce.options import RecordingOptions
 from sottovoce.results import Prediction, Segment, Status, Summary
+from sottovoce.text import duration
 
 LONG = 6.0
 """s from which a recording is followed over time."""
@@ -71,7 +72,7 @@ def _answer(_recording: Recording, key: str, _judge: Model, asked: str) -> Predi
 
 
 def _list(held: list[Recording], answers: Sequence[Prediction]) -> None:
-    lengths = ["" if one.duration is None else words.seconds(one.duration) for one in answers]
+    lengths = ["" if one.duration is None else duration(one.duration) for one in answers]
     table = pd.DataFrame(
         {
             "recording": [one.name for one in held],
@@ -160,7 +161,7 @@ def _sum_up(summary: Summary) -> str:
     longest = summary.longest
     return (
         f"Of the time with an emotion: {named}. {summary.changes} {times}; the longest stretch is "
-        f"{longest.emotion}, {words.seconds(longest.duration)}. Small letters and pale colours are "
+        f"{longest.emotion}, {duration(longest.duration)}. Small letters and pale colours are "
         "uncertain, grey has no emotion."
     )
 

@@ -39,14 +39,9 @@ def headline(prediction: Prediction) -> str:
             return str(prediction.emotion).capitalize()
         case Status.UNCERTAIN:
             return f"Perhaps {prediction.emotion}"
-        case Status.SILENCE:
-            return "The recording is silent"
-        case Status.NO_SPEECH:
-            return "We hear no speech"
-        case Status.TOO_SHORT:
-            return "Too short to judge"
-        case Status.ERROR:
-            return "This file could not be read"
+        case status:
+            sentence = status.words.sentence
+            return sentence[:1].upper() + sentence[1:]
 
 
 def reason(prediction: Prediction, gate: GateOptions, audio: Audio | None) -> str:
@@ -99,12 +94,6 @@ def percent(share: float) -> str:
 def decibels(level: float) -> str:
     """A level of full scale 1 in dB."""
     return f"{20 * math.log10(level):.0f} dB" if level > 0 else "nothing at all"
-
-
-def seconds(length: float) -> str:
-    """A length for people: 3.2 s, 4:05."""
-    whole = round(length)
-    return f"{length:.1f} s" if length < 60 else f"{whole // 60}:{whole % 60:02}"
 
 
 def measured(figure: Figure) -> str:
