@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Self, TypeAlias
 from sottovoce.client.stream import LiveStream, error_of
 from sottovoce.errors import AudioError, MissingExtraError, SottovoceError
 from sottovoce.models.card import Card
-from sottovoce.options import RecordingOptions
+from sottovoce.options import PredictOptions, RecordingOptions, TimelineOptions
 from sottovoce.results import Prediction, TimelineResult
 from sottovoce.text import describe, one_line
 
@@ -63,22 +63,23 @@ class Client:
         source: Recording,
         *,
         model: str | None = None,
-        min_confidence: float | None = None,
         caller: str | None = None,
+        **options: Any,
     ) -> Prediction:
         """The emotion in one recording.
 
         Args:
             source: the recording; its name is not sent.
             model: one that the service has; its first one if None.
-            min_confidence: below it the status is `uncertain`, 0 to 1; the model's own if None.
             caller: an id of your own that the service's store keeps with the result.
+            options: the fields of `PredictOptions` but for `gate`, such as min_confidence=0.5.
 
         Raises:
             AudioError: the recording cannot be read, here or there, or is too long.
-            SottovoceError: the service cannot be reached, or refuses the request.
+            SottovoceError: the service cannot be reached, or refuses the request; an option is
+                unknown or out of its range, or `gate` was given.
         """
-        query = {"model": model, "min_confidence": min_confidence, "caller": caller}
+        query = {"model": model, "caller": caller, **_checked(PredictOptions, options)}
         response = self._post("/v1/predict", query, content=_content(source))
         return _prediction(response["predictions"][0], source)
 
@@ -87,8 +88,8 @@ class Client:
         sources: Iterable[Recording],
         *,
         model: str | None = None,
-        min_confidence: float | None = None,
         caller: str | None = None,
+        **options: Any,
     ) -> list[Prediction]:
         """The emotions in several recordings, in one request.
 
@@ -96,8 +97,8 @@ class Client:
             sources: as for `predict`; one that the service cannot judge gives a prediction of
                 status `error`.
             model: as for `predict`.
-            min_confidence: as for `predict`.
             caller: as for `predict`.
+            options: as for `predict`.
 
         Raises:
             AudioError: a recording cannot be read here.
@@ -106,7 +107,7 @@ class Client:
         recordings = list(sources)
         if not recordings:
             return []
-        query = {"model": model, "min_confidence": min_confidence, "caller": caller}
+        query = {"model": model, "caller": caller, **_checked(PredictOptions, options)}
         files = [("file", (str(n), _content(source))) for n, source in enumerate(recordings, 1)]
         predictions = self._post("/v1/predict", query, files=files)["predictions"]
         pairs = zip(predictions, recordings, strict=True)
@@ -130,10 +131,9 @@ class Client:
 
         Raises:
             AudioError: as for `predict`.
-            SottovoceError: as for `predict`; an option is unknown or out of its range, or `gate`
-                was given.
+            SottovoceError: as for `predict`.
         """
-        query = {"model": model, "caller": caller, **_sendable(options)}
+        query = {"model": model, "caller": caller, **_checked(RecordingOptions, options)}
         response = self._post("/v1/timeline", query, content=_content(source))
         return TimelineResult.from_dict(response)
 
@@ -159,7 +159,7 @@ class Client:
             SottovoceError: the service cannot be reached, or refuses the stream; an option is
                 unknown or out of its range, or `gate` was given.
         """
-        config = _sendable(options) | {
+        config = _checked(TimelineOptions, options) | {
             "type": "config",
             "sample_rate": sample_rate,
             "encoding": "float32",
@@ -225,12 +225,12 @@ def _seconds(retry_after: str) -> float:
     return min(float(retry_after), MAX_WAIT) if retry_after.isdecimal() else 1.0
 
 
-def _sendable(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that were given, checked; the service has the defaults of the others."""
+def _checked(kind: type[PredictOptions], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were given; the service has the defaults of the others."""
     if options.get("gate") is not None:
         raise SottovoceError("gate cannot be sent to a service; leave it out")
     chosen = {name: value for name, value in options.items() if value is not None}
-    checked = RecordingOptions(**chosen)
+    checked = kind(**chosen)
     return {name: getattr(checked, name) for name in chosen}
 
 

@@ -103,20 +103,16 @@ async def predict(
     A recording that cannot be judged is refused with 422 where it is the body; in a form it gets a
     prediction of status `error`, and the others get theirs.
     """
-    model = service.model(query.model)
+    model, options = service.model(query.model), query.options
     title = model.card.title
     with service.admission.request() as reservation:
         uploads = await read_uploads(request, reservation, service.limits)
         contents = [upload.content for upload in uploads.recordings]
-        results = await asyncio.gather(
-            *(
-                service.run(
-                    service.predict_pool, service.predict, model, content, query.min_confidence
-                )
-                for content in contents
-            ),
-            return_exceptions=uploads.is_form,
+        work = (
+            service.run(service.predict_pool, service.predict, model, content, options)
+            for content in contents
         )
+        results = await asyncio.gather(*work, return_exceptions=uploads.is_form)
         predictions = [_prediction(result, title) for result in results]
         number = uuid.uuid4().hex
         await service.store_results("predict", number, query.caller, title, predictions, contents)
@@ -140,8 +136,7 @@ async def timeline(
     request: Request, query: Annotated[TimelineQuery, Query()], service: TheService
 ) -> JSONResponse:
     """Emotion over time in one recording."""
-    model = service.model(query.model)
-    options = query.options
+    model, options = service.model(query.model), query.options
     options.check_window(model.card.window.max, model.card.title)
     with service.admission.request() as reservation:
         recordings = (await read_uploads(request, reservation, service.limits)).recordings

@@ -6,7 +6,7 @@ is in the document, in the queries and in the responses.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,6 +22,8 @@ from sottovoce.results import Prediction, Problem, TimelineResult
 
 PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 """What a caller's id is made of: PostgreSQL takes no NUL, and a log no control characters."""
+
+AnyOptions = TypeVar("AnyOptions", bound=Options)
 
 CallerId = Annotated[
     str | None,
@@ -46,9 +48,18 @@ class RequestQuery(Options):
     )
     caller: CallerId = None
 
+    def _options(self, kind: type[AnyOptions]) -> AnyOptions:
+        """The options of that kind alone."""
+        return kind(**{name: getattr(self, name) for name in kind.model_fields})
+
 
 class PredictQuery(RequestQuery, PredictOptions, extra="ignore"):
     """Query of `/v1/predict`."""
+
+    @property
+    def options(self) -> PredictOptions:
+        """The options of the predictions."""
+        return self._options(PredictOptions)
 
 
 class TimelineQuery(RequestQuery, RecordingOptions, extra="ignore"):
@@ -56,10 +67,8 @@ class TimelineQuery(RequestQuery, RecordingOptions, extra="ignore"):
 
     @property
     def options(self) -> TimelineOptions:
-        """The options of the timeline alone."""
-        return TimelineOptions(
-            **{name: getattr(self, name) for name in TimelineOptions.model_fields}
-        )
+        """The options of the timeline."""
+        return self._options(TimelineOptions)
 
 
 PROBABILITIES = {"neutral": 0.07, "happy": 0.81, "sad": 0.03, "angry": 0.09}

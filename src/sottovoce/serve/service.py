@@ -13,7 +13,7 @@ from typing import TypeVar
 from sottovoce.audio import Audio
 from sottovoce.errors import SottovoceError
 from sottovoce.models.registry import find
-from sottovoce.options import TimelineOptions
+from sottovoce.options import PredictOptions, TimelineOptions
 from sottovoce.results import Prediction, Segment, TimelineResult
 from sottovoce.serve.batching import SharedModel
 from sottovoce.serve.errors import ServiceError, stopping, too_busy
@@ -88,9 +88,7 @@ class Service:
         """Call a function in one of the pools."""
         return await asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
 
-    def predict(
-        self, model: SharedModel, content: bytes, min_confidence: float | None
-    ) -> Prediction:
+    def predict(self, model: SharedModel, content: bytes, options: PredictOptions) -> Prediction:
         """The emotion in one recording; to be called in a thread.
 
         Raises:
@@ -99,7 +97,7 @@ class Service:
         limit = WorkLimit(self.limits.duration, self.limits.work, self.cancelled)
         try:
             audio = Audio.read(content, sample_rate=model.card.sample_rate, watch=limit.check)
-            return model.predict(audio, min_confidence=min_confidence)
+            return model.predict(audio, **dict(options))
         except (SottovoceError, MemoryError) as error:
             raise _unreadable(error) from None
 

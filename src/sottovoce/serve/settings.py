@@ -16,8 +16,10 @@ from sottovoce.text import one_line
 ORIGIN = re.compile(r"https?://[^\s/?#@]+")
 """Of a web page: scheme, host and perhaps a port."""
 
-SECONDS: dict[str, Any] = {"unit": "s"}
-BYTES: dict[str, Any] = {"unit": "bytes"}
+
+def _limit(default: float, description: str, unit: str | None = None) -> Any:
+    """A field of `Limits`, above 0."""
+    return Field(default=default, gt=0, description=description, json_schema_extra={"unit": unit})
 
 
 class Limits(Options):
@@ -27,54 +29,21 @@ class Limits(Options):
         SottovoceError: a limit is not above 0.
     """
 
-    upload: int = Field(
-        default=64_000_000, gt=0, description="Size of a request.", json_schema_extra=BYTES
-    )
-    memory: int = Field(
-        default=512_000_000,
-        gt=0,
-        description="Size of all requests together that are held at a time.",
-        json_schema_extra=BYTES,
-    )
-    recordings: int = Field(default=64, gt=0, description="Recordings in one request.")
-    duration: float = Field(
-        default=600.0, gt=0, description="Length of a recording.", json_schema_extra=SECONDS
-    )
+    upload: int = _limit(64_000_000, "Size of a request.", "bytes")
+    memory: int = _limit(512_000_000, "Size of all requests held at a time.", "bytes")
+    recordings: int = _limit(64, "Recordings in one request.")
+    duration: float = _limit(600.0, "Length of a recording.", "s")
     """For `/v1/predict`."""
-    timeline: float = Field(
-        default=4 * 3600.0, gt=0, description="The same for a timeline.", json_schema_extra=SECONDS
-    )
-    work: float = Field(
-        default=120.0,
-        gt=0,
-        description="Time that a recording may take.",
-        json_schema_extra=SECONDS,
-    )
+    timeline: float = _limit(4 * 3600.0, "The same for a timeline.", "s")
+    work: float = _limit(120.0, "Time that a recording may take.", "s")
     """To decode it, or to follow it over time."""
-    receive: float = Field(
-        default=60.0,
-        gt=0,
-        description="Time in which a request's head, and again its body, must have come.",
-        json_schema_extra=SECONDS,
-    )
-    requests: int = Field(default=128, gt=0, description="Requests at a time.")
+    receive: float = _limit(60.0, "Time for a request's head, and again for its body.", "s")
+    requests: int = _limit(128, "Requests at a time.")
     """With recordings."""
-    streams: int = Field(default=64, gt=0, description="Streams at a time.")
-    frame: int = Field(
-        default=4_000_000,
-        gt=0,
-        description="Size of one message in a stream; a longer one ends it.",
-        json_schema_extra=BYTES,
-    )
-    idle: float = Field(
-        default=30.0, gt=0, description="End a stream without sound.", json_schema_extra=SECONDS
-    )
-    drain: float = Field(
-        default=30.0,
-        gt=0,
-        description="Time that a service which is to stop gives to what it has.",
-        json_schema_extra=SECONDS,
-    )
+    streams: int = _limit(64, "Streams at a time.")
+    frame: int = _limit(4_000_000, "Size of a message in a stream; a longer one ends it.", "bytes")
+    idle: float = _limit(30.0, "End a stream without sound.", "s")
+    drain: float = _limit(30.0, "Time for what is in progress when the service stops.", "s")
 
     @classmethod
     def _prefix(cls) -> str:
