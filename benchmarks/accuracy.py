@@ -20,8 +20,14 @@ import numpy as np
 
 from sottovoce.errors import SottovoceError
 from sottovoce.learn.evaluate.intervals import Interval, intervals
-from sottovoce.learn.evaluate.metrics import Predictions, metrics
-from sottovoce.learn.evaluate.report import OPTIMISTIC, TITLES, describe, table, where_wrong
+from sottovoce.learn.evaluate.metrics import LabelledPredictions, compute_metrics
+from sottovoce.learn.evaluate.report import (
+    OPTIMISTIC,
+    TITLES,
+    confusion_and_reliability,
+    format_interval,
+    markdown_table,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 APART = "uar of the untouched speakers"
@@ -30,10 +36,10 @@ BEGIN, END = "<!-- accuracy.py: begin -->", "<!-- accuracy.py: end -->"
 
 @dataclass(frozen=True)
 class Result:
-    """A recipe, and what its models said of the clips that they did not train on, by seed."""
+    """A recipe, and its models' predictions for clips that they did not train on, by seed."""
 
     recipe: Mapping[str, Any]
-    runs: Mapping[int, Predictions]
+    runs: Mapping[int, LabelledPredictions]
     measured: Mapping[str, Interval]
     untouched: tuple[str, ...] = ()
 
@@ -44,7 +50,7 @@ class Result:
 
     @property
     def protocol(self) -> str:
-        """Who tested whom; says so where it is optimistic."""
+        """Name of the protocol, with a note where it is optimistic."""
         name = self.recipe["protocol"]["name"]
         return f"{name} ({OPTIMISTIC})" if name == "random" else str(name)
 
@@ -82,11 +88,12 @@ def run(options: argparse.Namespace) -> int:
     if options.recipes and (options.write or options.check):
         raise SottovoceError("the documents hold every recipe: name none with --write or --check")
     folders = sorted({path.parent for path in options.root.glob("docs/results/*/seed*.csv")})
-    folders = [each for each in folders if each.name in (options.recipes or [each.name])]
+    folders = [folder for folder in folders if folder.name in (options.recipes or [folder.name])]
     if not folders or len(folders) < len(options.recipes):
         raise SottovoceError(
-            f"found results of {[each.name for each in folders]} in {options.root}/docs/results; "
-            f"expected <recipe>/seed<k>.csv for {options.recipes or 'one recipe or more'}"
+            f"found results of {[folder.name for folder in folders]} in "
+            f"{options.root}/docs/results; expected <recipe>/seed<k>.csv for "
+            f"{options.recipes or 'one recipe or more'}"
         )
     results = [read_result(folder, options) for folder in folders]
     if options.train:
@@ -118,12 +125,12 @@ def put(document: Path, text: str, options: argparse.Namespace) -> bool:
 
 def put_beside(result: Result, options: argparse.Namespace) -> bool:
     """Put what the app draws beside a built-in model, or say whether it stands there already."""
-    model = options.root / "src" / "sottovoce" / "builtin" / f"{result.name}.onnx"
+    model = options.root / "src" / "sottovoce" / "models" / "builtin" / f"{result.name}.onnx"
     if not model.exists():
         return True
     runs = list(result.runs.values())
     facts = {"name": result.name, "protocol": result.recipe["protocol"]["name"]}
-    record = facts | {"labels": list(runs[0].labels)} | where_wrong(runs)
+    record = facts | {"labels": list(runs[0].labels)} | confusion_and_reliability(runs)
     text, file = json.dumps(record) + "\n", model.with_suffix(".json")
     if options.write:
         file.write_text(text, encoding="utf-8")
@@ -136,16 +143,16 @@ def read_result(folder: Path, options: argparse.Namespace) -> Result:
     if not path.exists():
         raise SottovoceError(f"{folder}: no {path} to say how these predictions were made")
     recipe = tomllib.loads(path.read_text(encoding="utf-8"))
-    seeds = {int(each.stem.removeprefix("seed")): each for each in folder.glob("seed*.csv")}
-    runs = {seed: Predictions.from_csv(seeds[seed]) for seed in sorted(seeds)}
+    seeds = {int(path.stem.removeprefix("seed")): path for path in folder.glob("seed*.csv")}
+    runs = {seed: LabelledPredictions.from_csv(seeds[seed]) for seed in sorted(seeds)}
     measured = intervals(list(runs.values()), draws=options.draws)
-    listed = folder / "untouched.txt"
-    if not listed.exists():
+    names = folder / "untouched.txt"
+    if not names.exists():
         return Result(recipe, runs, measured)
-    untouched = tuple(listed.read_text(encoding="utf-8").split())
+    untouched = tuple(names.read_text(encoding="utf-8").split())
     strangers = set(untouched) - set(next(iter(runs.values())).speakers)
     if strangers:
-        raise SottovoceError(f"{listed}: names {min(strangers)}, of whom there is no prediction")
+        raise SottovoceError(f"{names}: names {min(strangers)}, of whom there is no prediction")
     parts = [run.take(np.flatnonzero(np.isin(run.speakers, untouched))) for run in runs.values()]
     apart = intervals(parts, draws=options.draws)["uar"]
     return Result(recipe, runs, {**measured, APART: apart}, untouched)
@@ -166,7 +173,7 @@ def render(results: list[Result]) -> str:
 
 def overview(results: list[Result]) -> str:
     """Write one table with a row a recipe."""
-    return table(
+    return markdown_table(
         ["recipe", "protocol", "speakers", "clips", "seeds", *TITLES.values()],
         [
             [
@@ -174,7 +181,7 @@ def overview(results: list[Result]) -> str:
                 result.protocol,
                 *result.size,
                 str(len(result.runs)),
-                *(describe(name, result.measured[name]) for name in TITLES),
+                *(format_interval(name, result.measured[name]) for name in TITLES),
             ]
             for result in results
         ],
@@ -183,21 +190,22 @@ def overview(results: list[Result]) -> str:
 
 def detail(result: Result) -> str:
     """Write one recipe's command, UAR by seed and recall by class."""
-    uars = ", ".join(f"{100 * metrics(run)['uar']:.1f} %" for run in result.runs.values())
+    uars = ", ".join(f"{100 * compute_metrics(run)['uar']:.1f} %" for run in result.runs.values())
     apart = ""
     if result.untouched:
         apart = (
             f"UAR of the {len(result.untouched)} speakers on whom nothing was chosen "
-            f"({', '.join(result.untouched)}): {describe('uar', result.measured[APART])}.\n\n"
+            f"({', '.join(result.untouched)}): "
+            f"{format_interval('uar', result.measured[APART])}.\n\n"
         )
     recalls = [
-        [name.removeprefix("recall_"), describe(name, interval)]
+        [name.removeprefix("recall_"), format_interval(name, interval)]
         for name, interval in result.measured.items()
         if name.startswith("recall_")
     ]
     return (
         f"### {result.name}\n\n```\n{train_command(result)}\n```\n\n"
-        f"UAR of each seed: {uars}.\n\n{apart}{table(['class', 'recall'], recalls)}"
+        f"UAR of each seed: {uars}.\n\n{apart}{markdown_table(['class', 'recall'], recalls)}"
     )
 
 

@@ -25,7 +25,7 @@ from speed import ROOT
 from threadpoolctl import threadpool_limits
 
 from sottovoce import Audio, SottovoceError
-from sottovoce.cli.evaluate import corpus_folder
+from sottovoce.cli._corpus_options import parse_data
 from sottovoce.learn.corpora import Clip, scan
 from sottovoce.learn.frontends.pitch import F0, PitchOptions
 
@@ -126,8 +126,7 @@ def main() -> int:
 def groups(data: Sequence[str], count: int) -> dict[str, list[Clip]]:
     """Give `count` clips of each corpus, spread evenly; of each half of RAVDESS's speakers."""
     found: dict[str, list[Clip]] = {}
-    for text in data:
-        name, folder = corpus_folder(text)
+    for name, folder in parse_data(data).items():
         for each in scan(name, folder).clips:
             half = ", tuned on" if each.speaker in TUNED_ON else ", others"
             found.setdefault(name + half * (name == "ravdess"), []).append(each)

@@ -21,7 +21,7 @@ from accuracy import ROOT, put
 
 from sottovoce.errors import SottovoceError
 from sottovoce.learn.evaluate.intervals import Interval
-from sottovoce.learn.evaluate.report import describe, table
+from sottovoce.learn.evaluate.report import format_interval, markdown_table
 from sottovoce.learn.recipe.recipe import Recipe
 
 PAGE = "docs/reference-results.md"
@@ -133,7 +133,7 @@ def read(root: Path) -> list[System]:
 
 def render(systems: Sequence[System]) -> str:
     """Write the two tables: figures, and costs."""
-    figures = table(
+    figures = markdown_table(
         ["recipe", "claimed accuracy", *COLUMNS.values(), "UAR, speakers apart"],
         [
             [
@@ -145,11 +145,11 @@ def render(systems: Sequence[System]) -> str:
             for system in systems
         ],
     )
-    costs = table(
+    costs = markdown_table(
         ["recipe", "parameters", "model file", "training of a fold", "4 s clip, one thread"],
         [[system.recipe.name, *_costs(system)] for system in systems],
     )
-    splits = table(
+    splits = markdown_table(
         ["recipe", "corpora", *COLUMNS.values()],
         [
             [
@@ -178,7 +178,7 @@ def _figure(system: System, protocol: str, metric: str) -> str:
     if run is None:
         return "not run" if protocol in ("", *system.recipe.alternatives) else "-"
     found = run["metrics"][metric]
-    return describe(metric, Interval(found["value"], found["low"], found["high"]))
+    return format_interval(metric, Interval(found["value"], found["low"], found["high"]))
 
 
 def _split(system: System, protocol: str) -> str:

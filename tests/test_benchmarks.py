@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tiny_model import write_tiny
 
-from sottovoce.learn.evaluate.metrics import Predictions, metrics
+from sottovoce.learn.evaluate.metrics import LabelledPredictions, compute_metrics
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
@@ -46,7 +46,7 @@ def root(tmp_path: Path) -> Path:
     folder = tmp_path / "docs" / "results" / "made"
     folder.mkdir(parents=True)
     for seed in (0, 1):
-        Predictions.from_probabilities(
+        LabelledPredictions.from_probabilities(
             rng.dirichlet(np.ones(2), size=40),
             truth=np.arange(40) % 2,
             speakers=[f"made/{i // 10}" for i in range(40)],
@@ -71,7 +71,7 @@ def test_accuracy_prints_the_mean_of_the_seeds_and_flags_an_optimistic_split(
     status, tables, _ = accuracy()
     assert status == 0
     files = sorted((root / "docs" / "results" / "made").iterdir())
-    uar = np.mean([metrics(Predictions.from_csv(file))["uar"] for file in files])
+    uar = np.mean([compute_metrics(LabelledPredictions.from_csv(file))["uar"] for file in files])
     assert f"| {100 * uar:.1f} % (" in tables
     assert "random (optimistic: speakers overlap) | 4 | 40 | 2 |" in tables
 
@@ -82,9 +82,9 @@ def test_accuracy_gives_the_speakers_apart_on_whom_nothing_was_chosen(
     folder = root / "docs" / "results" / "made"
     (folder / "untouched.txt").write_text("made/0\nmade/3\n")
     _, tables, _ = accuracy()
-    runs = [Predictions.from_csv(file) for file in sorted(folder.glob("seed*.csv"))]
+    runs = [LabelledPredictions.from_csv(file) for file in sorted(folder.glob("seed*.csv"))]
     parts = [run.take(np.flatnonzero(np.isin(run.speakers, ["made/0", "made/3"]))) for run in runs]
-    uar = np.mean([metrics(part)["uar"] for part in parts])
+    uar = np.mean([compute_metrics(part)["uar"] for part in parts])
     assert f"nothing was chosen (made/0, made/3): {100 * uar:.1f} % (" in tables
     (folder / "untouched.txt").write_text("made/9\n")
     status, _, error = accuracy()
@@ -109,14 +109,18 @@ def test_accuracy_writes_the_document_and_then_finds_it_right_until_it_is_change
 def test_accuracy_writes_beside_a_built_in_model_what_the_app_draws(
     root: Path, accuracy: Accuracy
 ) -> None:
-    builtin = root / "src" / "sottovoce" / "builtin"
+    builtin = root / "src" / "sottovoce" / "models" / "builtin"
     builtin.mkdir(parents=True)
     (builtin / "made.onnx").touch()
     assert accuracy("--write")[0] == 0
     record = json.loads((builtin / "made.json").read_text())
-    runs = [Predictions.from_csv(file) for file in (root / "docs/results/made").glob("*.csv")]
+    runs = [
+        LabelledPredictions.from_csv(file) for file in (root / "docs/results/made").glob("*.csv")
+    ]
     uars = np.diag(record["confusion"]) / np.sum(record["confusion"], axis=1)
-    assert np.mean(uars) == pytest.approx(np.mean([metrics(run)["uar"] for run in runs]), abs=1e-3)
+    assert np.mean(uars) == pytest.approx(
+        np.mean([compute_metrics(run)["uar"] for run in runs]), abs=1e-3
+    )
     assert accuracy("--check")[0] == 0
     (builtin / "made.json").write_text("{}")
     assert accuracy("--check")[0] == 1

@@ -1,28 +1,25 @@
-"""The vocabulary of emotions, and the label sets made of it."""
+"""The vocabulary of emotions, and how each is shown."""
 
-from sottovoce.emotions import CORPUS_EMOTIONS, EMOTIONS, LABEL_SETS, OTHER_NAMES
-from sottovoce.learn import corpora
+import re
 
-
-def test_the_eight_of_ravdess_are_in_their_published_order() -> None:
-    assert LABEL_SETS["ravdess8"] == (
-        *("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"),
-    )
+from sottovoce.emotions import EMOTION_COLOURS, EMOTIONS, OTHER_NAMES, colour, letters
 
 
-def test_the_common_sets_are_those_that_the_corpora_share() -> None:
-    english = [set(CORPUS_EMOTIONS[name].values()) for name in ("ravdess", "cremad", "tess")]
-    assert set(LABEL_SETS["common6"]) == set.intersection(*english)
-    assert set(LABEL_SETS["common4"]) == {"angry", "happy", "sad", "neutral"}
-
-
-def test_every_corpus_has_names_for_its_emotions_and_a_label_set_of_them() -> None:
-    assert set(CORPUS_EMOTIONS) == set(corpora.known()) - {"table"}
-    for corpus, names in CORPUS_EMOTIONS.items():
-        assert sorted(LABEL_SETS[corpus]) == sorted(names.values())
-
-
-def test_no_name_leads_outside_the_vocabulary() -> None:
-    for labels in (*LABEL_SETS.values(), OTHER_NAMES.values()):
-        assert set(labels) <= set(EMOTIONS)
+def test_every_emotion_has_a_colour_and_no_other_name_leads_outside_the_vocabulary() -> None:
+    assert tuple(EMOTION_COLOURS) == EMOTIONS
+    assert set(OTHER_NAMES.values()) <= set(EMOTIONS)
     assert not set(OTHER_NAMES) & set(EMOTIONS)
+
+
+def test_letters_tell_labels_apart() -> None:
+    labels = ["sad", "surprised", "scared", "s", "smug", "über", "S"]
+    chosen = letters(labels)
+    assert list(chosen) == labels
+    assert len(set(chosen.values())) == len(labels)
+    assert all(re.fullmatch("[A-Z0-9]", letter) for letter in chosen.values())
+
+
+def test_colours_of_any_labels_are_colours() -> None:
+    labels = [f"label {n}" for n in range(9)] + ["angry"]
+    for label in labels:
+        assert re.fullmatch("#[0-9a-f]{6}", colour(label, labels))

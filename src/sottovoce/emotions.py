@@ -1,6 +1,6 @@
-"""The emotion vocabulary, the label sets, and each corpus's names mapped onto it."""
+"""The emotion vocabulary, and the colour and the letter that stand for each emotion."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 EMOTIONS: tuple[str, ...] = (
@@ -16,95 +16,6 @@ EMOTIONS: tuple[str, ...] = (
 )
 """Every emotion Sottovoce knows: RAVDESS's eight in its order, then what other corpora add."""
 
-CORPUS_EMOTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
-    {
-        "ravdess": MappingProxyType(
-            {
-                "01": "neutral",
-                "02": "calm",
-                "03": "happy",
-                "04": "sad",
-                "05": "angry",
-                "06": "fearful",
-                "07": "disgust",
-                "08": "surprised",
-            }
-        ),
-        "ravdess-song": MappingProxyType(
-            {
-                "01": "neutral",
-                "02": "calm",
-                "03": "happy",
-                "04": "sad",
-                "05": "angry",
-                "06": "fearful",
-            }
-        ),
-        "cremad": MappingProxyType(
-            {
-                "NEU": "neutral",
-                "HAP": "happy",
-                "SAD": "sad",
-                "ANG": "angry",
-                "FEA": "fearful",
-                "DIS": "disgust",
-            }
-        ),
-        "tess": MappingProxyType(
-            {
-                "neutral": "neutral",
-                "happy": "happy",
-                "sad": "sad",
-                "angry": "angry",
-                "fear": "fearful",
-                "disgust": "disgust",
-                "ps": "surprised",  # "pleasant surprise"
-            }
-        ),
-        "savee": MappingProxyType(
-            {
-                "n": "neutral",
-                "h": "happy",
-                "sa": "sad",
-                "a": "angry",
-                "f": "fearful",
-                "d": "disgust",
-                "su": "surprised",
-            }
-        ),
-        "nemo": MappingProxyType(
-            {
-                "neutral": "neutral",
-                "happiness": "happy",
-                "sadness": "sad",
-                "anger": "angry",
-                "fear": "fearful",
-                "surprised": "surprised",
-            }
-        ),
-        "emodb": MappingProxyType(
-            {
-                "N": "neutral",  # neutral
-                "F": "happy",  # Freude
-                "T": "sad",  # Trauer
-                "W": "angry",  # Wut, hot anger
-                "A": "fearful",  # Angst
-                "E": "disgust",  # Ekel
-                "L": "bored",  # Langeweile
-            }
-        ),
-        "emospeech": MappingProxyType(
-            {
-                "calm": "calm",
-                "happy": "happy",
-                "angry": "angry",
-                "fearful": "fearful",
-            }
-        ),
-    }
-)
-"""corpus -> that corpus's own code for an emotion -> the name in `EMOTIONS`."""
-
 OTHER_NAMES: Mapping[str, str] = MappingProxyType(
     {
         "happiness": "happy",
@@ -119,18 +30,43 @@ OTHER_NAMES: Mapping[str, str] = MappingProxyType(
 )
 """What people's own tables call an emotion -> the name in `EMOTIONS`."""
 
-
-def _own(corpus: str) -> tuple[str, ...]:
-    return tuple(each for each in EMOTIONS if each in CORPUS_EMOTIONS[corpus].values())
-
-
-LABEL_SETS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+EMOTION_COLOURS: Mapping[str, str] = MappingProxyType(
     {
-        "ravdess8": _own("ravdess"),
-        "common6": ("neutral", "happy", "sad", "angry", "fearful", "disgust"),
-        "common4": ("neutral", "happy", "sad", "angry"),
-        **{corpus: _own(corpus) for corpus in CORPUS_EMOTIONS},
+        "neutral": "#9aa0a6",
+        "calm": "#6cc5b0",
+        "happy": "#efb118",
+        "sad": "#4269d0",
+        "angry": "#e0432f",
+        "fearful": "#8e5bd0",
+        "disgust": "#5f9e3a",
+        "surprised": "#ff8ab7",
+        "bored": "#a2785c",
     }
 )
-"""Named, ordered label sets, those of each corpus among them; the order is that of a model's
-outputs."""
+"""They differ in lightness too, for people who see fewer colours."""
+
+OTHER_COLOURS = ("#38b6d8", "#c9d13f", "#d07ad6", "#3fae73", "#d98b5f", "#8c9be0")
+"""Of labels outside the vocabulary, in their order, and again from the first."""
+
+
+def colour(label: str, labels: Sequence[str]) -> str:
+    """The colour of one of `labels`, "#rrggbb"; always the same for a known emotion."""
+    if label in EMOTION_COLOURS:
+        return EMOTION_COLOURS[label]
+    others = [other for other in labels if other not in EMOTION_COLOURS]
+    return OTHER_COLOURS[others.index(label) % len(OTHER_COLOURS)]
+
+
+def letters(labels: Sequence[str]) -> dict[str, str]:
+    """One capital letter or digit for each label: the first of its own that is still free.
+
+    >>> letters(["sad", "surprised", "angry"])
+    {'sad': 'S', 'surprised': 'U', 'angry': 'A'}
+    """
+    chosen: dict[str, str] = {}
+    for label in labels:
+        own = [character for character in label.upper() if character.isascii()]
+        candidates = [character for character in own if character.isalnum()]
+        candidates += "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+        chosen[label] = next((c for c in candidates if c not in chosen.values()), "*")
+    return chosen

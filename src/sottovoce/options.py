@@ -1,7 +1,8 @@
-"""Every option of the gate, of predictions and of timelines, defined once.
+"""Every option of the gate, of predictions, timelines and tables of clips, defined once.
 
 The Python API, the command line, the service's query and its streams are made from these models:
-a field added here is an option everywhere. `help` is one sentence for people, `unit` its unit.
+a field added here is an option everywhere. Its `description` is one sentence for people, and
+`json_schema_extra` has its `unit`.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Options(StrictModel):
         return ""
 
 
-class GateOptions(Options):
+class GateOptions(Options, title="When there is nothing to judge"):
     """When there is nothing to judge in a recording or a window; docs/gate.md has the measurements.
 
     Raises:
@@ -230,6 +231,41 @@ class RecordingOptions(TimelineOptions):
     """The same for a recording, where nobody waits for a label: it may look further ahead."""
 
     lookahead: Lookahead = 3.0
+
+
+class TableSpec(StrictModel, title="Columns of a table"):
+    """Columns of the corpus `table`: CSV, TSV or Parquet files, each given as --data table=FILE."""
+
+    path: str = Field(
+        default="file",
+        description="Column of paths, relative to the table.",
+        json_schema_extra={"option": "--path-column"},
+    )
+    label: str = Field(
+        default="emotion",
+        description="Column of emotions, by name or number.",
+        json_schema_extra={"option": "--label-column"},
+    )
+    speaker: str = Field(
+        default="speaker",
+        description="Column of speakers, where there is one.",
+        json_schema_extra={"option": "--speaker-column"},
+    )
+    sex: str = Field(
+        default="sex",
+        description="Column of sexes (male, female), where there is one.",
+        json_schema_extra={"option": "--sex-column"},
+    )
+    split: str = Field(
+        default="split",
+        description="Column for protocol split, where there is one.",
+        json_schema_extra={"option": "--split-column"},
+    )
+    numbers: tuple[str, ...] = Field(
+        default=(),
+        description="Where labels are numbers: the emotions that 0, 1, 2 ... stand for.",
+        json_schema_extra={"metavar": "EMOTION,EMOTION"},
+    )
 
 
 def unit_of(field: FieldInfo) -> str | None:

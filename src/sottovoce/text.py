@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
+TIME_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
+"""s, from one mark of a time axis to the next."""
+
 
 def display_path(path: str | bytes | os.PathLike[Any]) -> str:
     r"""Write a path on one line that any terminal or log can take.

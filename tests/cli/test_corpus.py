@@ -1,18 +1,25 @@
-"""`sottovoce corpus`: what is known, what is in a folder, and all in one table."""
+"""`sottovoce corpus`: what is known, what is in a folder, all in one table, and fetching."""
 
 import csv
-import inspect
+import io
 import json
+import re
+import sys
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from archive_server import ArchiveServer, serving
 
-from sottovoce.cli import corpus, evaluate, run
-from sottovoce.cli._table_options import table_spec
-from sottovoce.learn.corpora import CorpusScan, scan
-from sottovoce.learn.corpora.table import TableSpec
+from sottovoce.cli import run
+from sottovoce.cli._corpus_options import parse_data
+from sottovoce.errors import CorpusError
+from sottovoce.learn.corpora import Archive, CorpusScan, _fetch, scan, tess
+from sottovoce.learn.corpora import savee as savee_corpus
+from sottovoce.options import TableSpec
 
 Capture = pytest.CaptureFixture[str]
 
@@ -184,11 +191,68 @@ def test_scan_takes_the_columns_of_a_table(own_table: Path, capsys: Capture) -> 
     assert list(record["speakers"]) == ["table/ann", "table/bob"]
 
 
-def test_the_columns_of_a_table_are_by_default_those_of_a_recipe() -> None:
-    for command in (corpus.scan, evaluate.evaluate):
-        options = inspect.signature(command).parameters
-        defaults = {key: options[key].default for key in TableSpec.model_fields}
-        assert table_spec([], **defaults) == TableSpec()
+@pytest.mark.parametrize("command", [["corpus", "scan"], ["evaluate"]])
+def test_each_column_of_a_recipe_s_table_is_an_option(
+    command: list[str], capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert run([*command, "--help"]) == 0
+    shown = capsys.readouterr().out
+    for name, field in TableSpec.model_fields.items():
+        assert ("--numbers" if name == "numbers" else f"--{name}-column") in shown
+        assert field.description is not None
+        assert field.description in shown
+
+
+def test_a_corpus_is_given_by_its_name_and_its_place() -> None:
+    given = ["ravdess=a=b", "noise=c", "table=d/mine.csv"]
+    assert parse_data(given) == {
+        "ravdess": Path("a=b"),
+        "noise": Path("c"),
+        "table": Path("d/mine.csv"),
+    }
+
+
+def test_several_tables_are_corpora_of_their_own_names() -> None:
+    given = ["table=a/mine.csv", "ravdess=r", "table=b/yours.tsv"]
+    assert list(parse_data(given)) == ["table/mine", "ravdess", "table/yours"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["ravdess"], "--data 'ravdess': expected a corpus and its folder, like ravdess=DIR"),
+        (["=x"], "--data '=x': expected a corpus and its folder"),
+        (["ravdess="], "--data 'ravdess=': expected a corpus and its folder"),
+        (
+            ["ravdess=a", "savee=s", "ravdess=b"],
+            "--data ravdess=b: ravdess is also a; give each corpus once",
+        ),
+        (
+            ["table=a/x.csv", "table=b/x.tsv"],
+            "--data table=b/x.tsv: table/x is also a/x.csv; rename one of the two files",
+        ),
+    ],
+)
+def test_what_is_not_one_folder_of_one_corpus_is_one_line(given: list[str], message: str) -> None:
+    with pytest.raises(CorpusError, match=re.escape(message)):
+        parse_data(given)
+
+
+def test_speakers_of_two_tables_are_different_people(own_table: Path, capsys: Capture) -> None:
+    """The second one stood for both, in silence."""
+    other = own_table.with_name("other.csv")
+    own_table.write_text("file,emotion,speaker\naudio/b.wav,sad,ann\n")
+    other.write_text("file,emotion,speaker\naudio/a.wav,happy,ann\n")
+    out = own_table.with_name("all.csv")
+    data = ["--data", f"table={own_table}", "--data", f"table={other}"]
+    assert run(["corpus", "table", *data, "--out", str(out)]) == 0
+    with out.open(newline="") as file:
+        rows = [(row["corpus"], row["speaker"], row["file"]) for row in csv.DictReader(file)]
+    assert rows == [
+        ("table/mine", "table/mine/ann", "audio/b.wav"),
+        ("table/other", "table/other/ann", "audio/a.wav"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -226,3 +290,107 @@ def test_a_table_that_cannot_be_written_gets_one_line(
         captured = capsys.readouterr()
         assert message in captured.err
         assert captured.err.count("\n") == 1
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ArchiveServer]:
+    monkeypatch.setattr(_fetch, "RETRIES", 0)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("OAF_back_angry.wav", b"sound")
+    with serving(ArchiveServer(packed.getvalue())) as server:
+        source = Archive(server.url, "https://page", size=len(server.content))
+        monkeypatch.setattr(tess, "SOURCE", source)
+        yield server
+
+
+class Keyboard(io.StringIO):
+    """Somebody at a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_licence_comes_first_and_what_is_missing_is_said(
+    server: ArchiveServer, tmp_path: Path, capsys: Capture
+) -> None:
+    assert run(["corpus", "fetch", "tess", str(tmp_path / "tess"), "--yes"]) == 0
+    captured = capsys.readouterr()
+    about, licence, *missing = captured.err.splitlines()
+    assert about.startswith("TESS: two women say")
+    assert licence == "Licence: CC-BY-NC-ND-4.0; see https://page (0 MB)"
+    assert missing[-1] == "sottovoce: tess: 199 words missing everywhere: 1 of 200"
+    assert captured.out == f"{tmp_path / 'tess'}: 1 clips of tess\n"
+
+
+@pytest.mark.parametrize(("answer", "status"), [("y\n", 0), ("n\n", 2), ("\n", 2)])
+def test_a_person_is_asked(
+    server: ArchiveServer,
+    tmp_path: Path,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+    status: int,
+) -> None:
+    monkeypatch.setattr(sys, "stdin", Keyboard(answer))
+    assert run(["corpus", "fetch", "tess", str(tmp_path / "tess")]) == status
+    captured = capsys.readouterr()
+    assert "CC-BY-NC-ND-4.0" in captured.err
+    assert f"Accept it, and fetch into {tmp_path / 'tess'}?" in captured.err
+    assert (tmp_path / "tess").exists() == (status == 0)
+    assert bool(server.requests) == (status == 0)
+    if status:
+        assert "the licence of tess was not accepted; nothing was fetched" in captured.err
+
+
+def test_without_a_person_yes_has_to_be_said(
+    server: ArchiveServer, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+    assert run(["corpus", "fetch", "tess", str(tmp_path / "tess")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == (
+        "sottovoce: tess has the licence CC-BY-NC-ND-4.0, see https://page; nobody is here to "
+        "accept it, so add --yes"
+    )
+    assert not server.requests
+
+
+def test_a_corpus_given_on_request_says_where_to_ask(tmp_path: Path, capsys: Capture) -> None:
+    assert run(["corpus", "fetch", "savee", str(tmp_path / "savee"), "--yes"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err == f"sottovoce: savee: {savee_corpus.SOURCE.instructions}\n"
+    assert "register" in captured.err
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "message"),
+    [
+        ("tes", "new", "no corpus is called 'tes'; known: "),
+        ("tess", "", "something is here already; give a new or an empty folder"),
+        ("tess", "gone", "answered 404 Not Found"),
+        ("tess", "cut", "run the same command again"),
+    ],
+)
+def test_what_goes_wrong_is_the_last_line(
+    server: ArchiveServer, tmp_path: Path, capsys: Capture, name: str, folder: str, message: str
+) -> None:
+    (tmp_path / "mine").write_text("")
+    if folder == "gone":
+        server.statuses = [404]
+    elif folder == "cut":
+        server.cuts = [10]
+    assert run(["corpus", "fetch", name, str(tmp_path / folder), "--yes"]) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err.splitlines()[-1]
+    assert "Traceback" not in captured.err
+    assert captured.out == ""
+
+
+def test_the_list_says_what_can_be_fetched(capsys: Capture) -> None:
+    assert run(["corpus", "list", "--json"]) == 0
+    shown = capsys.readouterr().out
+    assert '"corpus": "ravdess", "licence": "CC-BY-NC-SA-4.0", "fetch": true' in shown
+    assert '"page": "https://zenodo.org/records/1188976"' in shown
+    assert '"corpus": "savee", "licence": "for research only' in shown

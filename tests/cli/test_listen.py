@@ -14,8 +14,7 @@ from rich.console import Console
 from tiny_model import LABELS, RATE, VOICE, write_tiny
 
 from sottovoce import Audio, Model
-from sottovoce.cli import _live, _screen, run
-from sottovoce.cli._timeline_view import Strip
+from sottovoce.cli import _microphone, _timeline_view, run
 from sottovoce.errors import install_line
 from sottovoce.results import Segment, Status
 
@@ -111,7 +110,7 @@ def test_without_a_terminal_there_is_a_line_a_segment_and_then_the_figures(liste
 def test_a_simulated_file_takes_its_time(tmp_path):
     path = tmp_path / "short.wav"
     soundfile.write(path, np.arange(3 * RATE) / (4 * RATE), RATE, subtype="FLOAT")
-    with _live.simulated(str(path), speed=10) as live:
+    with _microphone.simulated(str(path), speed=10) as live:
         begun, blocks = time.monotonic(), []
         for block in live.blocks:
             blocks.append(block)
@@ -123,7 +122,7 @@ def test_a_simulated_file_takes_its_time(tmp_path):
 
 
 def test_ctrl_c_ends_it_with_the_rest_and_the_figures(listen, monkeypatch):
-    played = _live._paced
+    played = _microphone._paced
 
     def interrupted(*arguments):
         for count, block in enumerate(played(*arguments)):
@@ -131,7 +130,7 @@ def test_ctrl_c_ends_it_with_the_rest_and_the_figures(listen, monkeypatch):
                 raise KeyboardInterrupt
             yield block
 
-    monkeypatch.setattr(_live, "_paced", interrupted)
+    monkeypatch.setattr(_microphone, "_paced", interrupted)
     status, out, err = listen("--simulate", VOICE, "--speed", 100)
     assert (status, err) == (0, "")
     assert "0:02 " in out
@@ -171,7 +170,7 @@ def test_the_list_has_the_microphones_alone(listen):
 
 @pytest.mark.usefixtures("microphones")
 def test_what_comes_faster_than_it_can_be_heard_is_told(listen, monkeypatch):
-    monkeypatch.setattr(_live, "WAITING", 20)
+    monkeypatch.setattr(_microphone, "QUEUE_BLOCKS", 20)
     status, out, err = listen()
     assert status == 0
     assert "judged of 2.0 s" in out
@@ -228,7 +227,7 @@ def test_without_portaudio_one_line_says_so(listen, monkeypatch):
     def fail(name):
         raise OSError("PortAudio library not found")
 
-    monkeypatch.setattr(_live, "import_module", fail)
+    monkeypatch.setattr(_microphone, "import_module", fail)
     status, _, err = listen()
     assert status == 2
     assert "PortAudio library not found" in err
@@ -259,8 +258,8 @@ def test_what_cannot_be_done_is_said(listen, arguments, why):
 def test_the_screen_shows_level_emotion_and_the_last_minute_and_then_goes_away(width):
     file = io.StringIO()
     console = Console(file=file, force_terminal=True, width=width, height=40)
-    strip = Strip(LABELS)
-    with _screen.screen(console, strip, LABELS, "the microphone") as show:
+    strip = _timeline_view.Strip(LABELS)
+    with _timeline_view.live_screen(console, strip, LABELS, "the microphone") as show:
         for start in range(300):
             one = Segment(
                 start=start,
@@ -287,15 +286,17 @@ def test_the_screen_shows_level_emotion_and_the_last_minute_and_then_goes_away(w
 
 
 def test_the_level_is_in_decibels_of_full_scale():
-    assert _screen.decibels(np.ones((2, 100), np.float32)) == pytest.approx(0)
-    assert _screen.decibels(np.full((1, 100), 0.1, np.float32)) == pytest.approx(-20, abs=0.01)
-    assert _screen.decibels(np.zeros((1, 100), np.float32)) == _screen.QUIETEST
-    assert _screen.decibels(np.zeros((1, 0), np.float32)) == _screen.QUIETEST
+    assert _timeline_view.decibels(np.ones((2, 100), np.float32)) == pytest.approx(0)
+    assert _timeline_view.decibels(np.full((1, 100), 0.1, np.float32)) == pytest.approx(
+        -20, abs=0.01
+    )
+    assert _timeline_view.decibels(np.zeros((1, 100), np.float32)) == _timeline_view.QUIETEST
+    assert _timeline_view.decibels(np.zeros((1, 0), np.float32)) == _timeline_view.QUIETEST
     for level, filled in ((0, 20), (-30, 10), (-60, 0)):
-        assert _screen.meter(level, True).plain.count("█") == filled
+        assert _timeline_view.meter(level, True).plain.count("█") == filled
 
 
 @pytest.mark.parametrize("status", [one for one in Status if one not in ("ok", "uncertain")])
 def test_every_status_without_an_emotion_has_words(status):
-    words = _screen._words(Segment(start=0, end=1, status=status), LABELS, True)
+    words = _timeline_view._words(Segment(start=0, end=1, status=status))
     assert words.plain

@@ -16,7 +16,8 @@ import soundfile
 from rich.console import Console
 from tiny_model import LABELS, RATE, VOICE, write_tiny
 
-from sottovoce.cli import _outputs, run
+from sottovoce.cli import run
+from sottovoce.cli._output import table
 from sottovoce.results import Prediction, Status
 
 
@@ -97,7 +98,7 @@ def test_a_table_on_a_terminal_keeps_whole_paths_whatever_its_width(folder, widt
     ]
     file = io.StringIO()
     console = Console(file=file, force_terminal=True, width=width, no_color=True)
-    with _outputs.table(console, console) as add:
+    with table(console, console) as add:
         for answer in answers:
             add(answer)
     lines = re.sub(r"\x1b\[[0-9;]*m", "", file.getvalue()).splitlines()
@@ -281,16 +282,6 @@ def test_workers_do_not_change_the_answers(predict_json, folder):
     assert predict_json("--workers", 1, folder) == predict_json("--workers", 3, folder)
 
 
-def test_sottovoce_alone_shows_the_help(capfd):
-    assert run([]) == 0
-    assert "predict" in capfd.readouterr().out
-
-
-def test_the_version_is_shown(capfd):
-    assert run(["--version"]) == 0
-    assert capfd.readouterr().out.startswith("sottovoce 0.")
-
-
 def test_help_has_examples(capfd):
     assert run(["predict", "--help"]) == 0
     assert "sottovoce predict interview.wav" in capfd.readouterr().out
@@ -310,8 +301,3 @@ def test_a_reader_that_leaves_early_is_no_traceback(tiny, folder):
             check=False,
         )
     assert b"Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize(("seconds", "shown"), [(3.21, "3.2 s"), (245, "4:05"), (3727, "1:02:07")])
-def test_lengths_for_people(seconds, shown):
-    assert _outputs._length(seconds) == shown

@@ -36,12 +36,12 @@ def recipe(tmp_path: Path) -> Path:
 def test_from_recipe_to_better_recipe(recipe: Path, corpus: Path, tmp_path: Path) -> None:
     out, runner = tmp_path / "found", CliRunner()
     words = ["search", str(recipe), "--data", f"ravdess={corpus}", "--out", str(out)]
-    first = runner.invoke(_app(), [*words, "--device", "cpu"])
+    first = runner.invoke(_app("search"), [*words, "--device", "cpu"])
     assert first.exit_code == 0, first.output
     lines = first.stdout.splitlines()
     assert lines[0].startswith("trial 1 of 2: UAR ")
     assert lines[2].startswith("best of 2: trial ")
-    more = runner.invoke(_app(), [*words, "--resume", "--trials", "3"])
+    more = runner.invoke(_app("search"), [*words, "--resume", "--trials", "3"])
     assert more.stdout.splitlines()[0].startswith("trial 3 of 3: UAR ")
     best = Recipe.load(out / "best.toml")
     command = ["train", str(out / "best.toml"), "--data", f"ravdess={corpus}", "--folds", "1"]
@@ -77,7 +77,7 @@ def test_nothing_is_read_or_made_when_a_choice_is_wrong(
 ) -> None:
     recipe.write_text(SHORT + SPACE.replace("training.", "trainin."))
     out = tmp_path / "found"
-    assert run(["search", str(recipe), "--data", "ravdess=nowhere", "--out", str(out)]) == 2
+    assert run(["search", str(recipe), "--data", f"ravdess={tmp_path}", "--out", str(out)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert '"trainin.learning_rate"' in line
     assert not out.exists()
@@ -91,9 +91,9 @@ def test_a_missing_extra_gives_its_install_line(
     missing: str,
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
-    for name in [each for each in sys.modules if each.startswith("sottovoce.learn.search.search")]:
+    for name in [each for each in sys.modules if each.startswith("sottovoce.learn.search")]:
         monkeypatch.delitem(sys.modules, name)
     assert run(["search", str(recipe), "--data", "ravdess=."]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert f"{missing} is not installed" in line
+    assert f"search needs {missing}; run: " in line
     assert install_line("learn", "search") in line

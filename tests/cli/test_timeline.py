@@ -1,6 +1,7 @@
 """`sottovoce timeline` as a person or a script meets it."""
 
 import csv
+import importlib.util
 import io
 import json
 import os
@@ -19,9 +20,9 @@ from rich.console import Console
 from tiny_model import LABELS, RATE, VOICE, write_tiny
 
 from sottovoce import Audio, Model
-from sottovoce.cli import _timeline_view, _writers, run
+from sottovoce.cli import _progress, _timeline_view, run
 from sottovoce.cli import timeline as command
-from sottovoce.colours import COLOURS
+from sottovoce.emotions import EMOTION_COLOURS
 from sottovoce.errors import install_line
 from sottovoce.inference.segments import SummaryBuilder, merge_segments
 from sottovoce.results import Segment, Status
@@ -126,7 +127,7 @@ def test_a_strip_is_never_wider_than_the_terminal_and_shows_every_moment(width, 
         tally.add(segment)
     file = io.StringIO()
     console = Console(file=file, force_terminal=True, width=width)
-    _writers.show(console, strip, LABELS, tally.summary)
+    _timeline_view.show_timeline(console, strip, LABELS, tally.summary)
     lines = [ESCAPES.sub("", line) for line in file.getvalue().splitlines()]
     assert max(map(len, lines)) <= width
     rows = lines[: lines.index("")]
@@ -197,7 +198,7 @@ def test_the_picture_has_the_colours_of_what_was_heard(timeline, recording, segm
         }
     for one in segments():
         if one.emotion is not None:
-            assert COLOURS[one.emotion] in pixels
+            assert EMOTION_COLOURS[one.emotion] in pixels
     svg = tmp_path / "two.svg"
     assert timeline(recording, "--plot", svg, "--channels", "split")[0] == 0
     assert ET.parse(svg).getroot().tag.endswith("svg")  # noqa: S314 - we wrote it
@@ -226,7 +227,7 @@ def test_a_name_with_marks_of_a_formula_is_only_a_title(timeline, recording, tmp
 def test_without_matplotlib_there_is_one_line_and_no_file(
     timeline, recording, tmp_path, monkeypatch
 ):
-    find = _writers.Plot.__init__.__globals__["importlib"].util.find_spec
+    find = importlib.util.find_spec
     monkeypatch.setattr(
         "importlib.util.find_spec", lambda name: None if name == "matplotlib" else find(name)
     )
@@ -281,7 +282,7 @@ def test_an_interruption_leaves_what_was_heard(timeline, tiny, recording, tmp_pa
         (["REC", "--hop", "0"], "hop is 0.0 s; expected 0.1 s to 60 s"),
         (["REC", "--window", "60"], "to 6 s, what tiny 1.0 hears at once"),
         (["REC", "--window", "1", "--hop", "2"], "expected at least the hop"),
-        (["REC", "--subtitles", "out.txt"], "out.txt: no subtitles; expected .vtt, .srt"),
+        (["REC", "--subtitles", "out.txt"], "out.txt: not subtitles; expected .vtt, .srt"),
         (["REC", "--plot", "out.jpeg"], "out.jpeg: not a picture; expected .png, .svg, .pdf"),
         (["REC", "--csv", "no/such/folder.csv"], "no/such/folder.csv: cannot be written"),
         (["REC", "--textgrid", "."], ".: cannot be written"),
@@ -332,18 +333,13 @@ def test_a_reader_that_leaves_early_is_no_traceback(tiny, recording):
     assert b"Traceback" not in done.stderr
 
 
-def test_a_bar_is_shown_once_it_takes_a_while_and_goes_away(tiny, recording, monkeypatch):
-    def shown():
-        file = io.StringIO()
-        console = Console(file=file, force_terminal=True, width=80)
-        with Model.open(tiny).timeline(recording) as segments:
-            assert len(list(command._with_progress(segments, str(recording), console))) == 12
-        return ESCAPES.sub("", file.getvalue())
-
-    monkeypatch.setattr(command, "PATIENCE", 1e9)
-    assert shown() == ""
-    monkeypatch.setattr(command, "PATIENCE", 0)
-    assert re.search(r"Listening 0:\d\d ━", shown())
+def test_a_bar_is_shown_once_it_takes_a_while(timeline, recording, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # standard error passes for a terminal
+    monkeypatch.setattr(_progress, "SHOWN_AFTER", 1e9)
+    assert timeline(recording)[2] == ""
+    monkeypatch.setattr(_progress, "SHOWN_AFTER", 0)
+    assert re.search(r"Listening ━.+ 0:\d\d ", ESCAPES.sub("", timeline(recording)[2]))
+    assert timeline(recording, "--json")[2] == ""
 
 
 @pytest.mark.parametrize("path", ["-", "nowhere.wav", __file__])

@@ -1,5 +1,7 @@
 """`sottovoce train` runs, says how it went, goes on, and makes the model; mistakes are one line."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,66 @@ def test_a_mistake_is_one_line(
     assert run([*first, *words]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert complaint in line
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--data", "ravdess=nowhere"], ["--data", "savee=."]], ids=["no folder", "corpus"]
+)
+def test_nothing_is_made_before_the_data_are_checked(
+    recipe: Path, corpus: Path, tmp_path: Path, wrong: list[str]
+) -> None:
+    out = tmp_path / "run"
+    assert run(["train", str(recipe), "--out", str(out), *wrong]) == 2
+    assert not out.exists()
+    corrected = ["--data", f"ravdess={corpus}", "--folds", "1"]
+    assert run(["train", str(recipe), "--out", str(out), *corrected]) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["no-such.toml", "--data", "ravdess=."], "cannot read this recipe"),
+        (["RECIPE", "--data", "ravdess=nowhere"], "no such folder"),
+        (["RECIPE", "--data", "ravdess"], "like ravdess=DIR"),
+        (["RECIPE", "--data", "ravdess=.", "--protocol", "claimd"], "no protocol called 'claimd'"),
+        (["RECIPE", "--data", "ravdess=.", "--device", "tpu"], "auto, cpu or cuda"),
+        (["WRONG_KEY", "--data", "ravdess=."], "training.epohs"),
+        (["NO_TOML", "--data", "ravdess=."], "not valid TOML"),
+    ],
+)
+@pytest.mark.parametrize("command", ["train", "search"])
+def test_a_mistake_is_found_before_torch_is_loaded(
+    recipe: Path, tmp_path: Path, command: str, words: list[str], complaint: str
+) -> None:
+    (tmp_path / "wrong.toml").write_text(SHORT.replace("epochs", "epohs"))
+    (tmp_path / "none.toml").write_text("name =")
+    paths = {"RECIPE": recipe, "WRONG_KEY": tmp_path / "wrong.toml", "NO_TOML": "none.toml"}
+    arguments = [command, *(str(paths.get(word, word)) for word in words)]
+    code = (
+        "import sys; from sottovoce.cli import run; status = run(sys.argv[1:]); "
+        "print(status, 'torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "2 False\n"
+    assert complaint in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_run_goes_on_from_its_own_recipe_under_another_protocol(
+    recipe: Path, corpus: Path, tmp_path: Path
+) -> None:
+    recipe.write_text(f'{SHORT}\n[alternatives.mixed]\nname = "random"\nfolds = 2\n')
+    words = ["--data", f"ravdess={corpus}", "--protocol", "mixed", "--folds", "1"]
+    out = tmp_path / "run"
+    assert run(["train", str(recipe), *words, "--out", str(out)]) == 0
+    again = ["train", str(out / "recipe.toml"), *words, "--out", str(out), "--resume"]
+    assert run(again) == 0
 
 
 def test_a_misspelt_key_is_named(

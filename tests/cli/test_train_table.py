@@ -4,8 +4,10 @@ import csv
 from pathlib import Path
 
 import pytest
-from tiny_corpus import RECIPE, write_corpus
+import soundfile
+from tiny_corpus import RATE, RECIPE, voice, write_corpus
 
+import sottovoce
 from sottovoce.cli import run
 
 TABLE = """
@@ -69,6 +71,54 @@ def test_a_table_is_trained_on_and_its_test_clips_are_predicted(
     assert len(rows) == 8
 
 
+def write_table(home: Path, name: str, seed: int) -> Path:
+    """A table laid out as people do: speaker/emotion/001.wav, in a folder named for it."""
+    rows = [["file", "emotion", "speaker"]]
+    for speaker in ("anna", "ben"):
+        for emotion, code in (("neutral", 1), ("angry", 5)):
+            for number in (1, 2):
+                clip = home / name / speaker / emotion / f"{number:03}.wav"
+                clip.parent.mkdir(parents=True, exist_ok=True)
+                seed += 1
+                soundfile.write(clip, voice(code, seed, 0.8), RATE)
+                rows.append([clip.relative_to(home).as_posix(), emotion, speaker])
+    with (home / f"{name}.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return home / f"{name}.csv"
+
+
+def train_on(tables: list[Path], protocol: str, folder: Path) -> list[dict[str, str]]:
+    """The predictions of a short cross-validation."""
+    recipe = folder / "tiny.toml"
+    text = TABLE_RECIPE.removesuffix(TABLE).replace('name = "split"', f'name = "{protocol}"')
+    recipe.write_text(text.replace("validation_speakers = 2", "validation_speakers = 0"))
+    data = [word for table in tables for word in ("--data", f"table={table}")]
+    assert run(["train", str(recipe), *data, "--out", str(folder / "run"), "--device", "cpu"]) == 0
+    with (folder / "run" / "seed0" / "predictions.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_files_of_one_name_in_several_folders_are_several_clips(tmp_path: Path) -> None:
+    """A clip was named by its speaker and file: the run stopped when its second fold was done."""
+    predictions = train_on([write_table(tmp_path, "mine", 0)], "loso", tmp_path)
+    assert sorted(row["clip"] for row in predictions) == [
+        f"table/{speaker}/{emotion}/{number:03}.wav"
+        for speaker in ("anna", "ben")
+        for emotion in ("angry", "neutral")
+        for number in (1, 2)
+    ]
+
+
+def test_two_tables_are_two_corpora_of_different_people(tmp_path: Path) -> None:
+    """Only the last one was trained on."""
+    tables = [write_table(tmp_path, name, seed) for name, seed in (("mine", 0), ("yours", 100))]
+    predictions = train_on(tables, "leave-one-corpus-out", tmp_path)
+    assert len(predictions) == 16
+    assert {row["speaker"] for row in predictions} == {
+        *("table/mine/anna", "table/mine/ben", "table/yours/anna", "table/yours/ben"),
+    }
+
+
 @pytest.mark.parametrize(
     ("before", "after", "complaint"),
     [
@@ -99,14 +149,47 @@ def test_a_table_that_does_not_fit_the_recipe_is_one_line(
     assert complaint in line
 
 
-def test_one_speaker_is_too_few_for_six_folds(
-    recipe: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+NOBODY = TABLE_RECIPE.replace('speaker = "who"\n', "")
+ONE_SPEAKER = TABLE_RECIPE.replace('speaker = "who"', 'speaker = "alone"')
+
+
+@pytest.mark.parametrize(
+    ("text", "speakers"), [(NOBODY, 0), (ONE_SPEAKER, 1)], ids=["no speakers", "one speaker"]
+)
+def test_without_two_speakers_a_training_ends_with_intervals_over_clips_called_optimistic(
+    recipe: Path,
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    text: str,
+    speakers: int,
 ) -> None:
-    nobody = TABLE_RECIPE.replace('speaker = "who"\n', "")
-    recipe.write_text(nobody.replace('name = "split"', 'name = "speakers"\nfolds = 6'))
-    assert run(["train", str(recipe), "--data", f"table={data}", "--out", str(tmp_path / "r")]) == 2
+    head, *rows = data.read_text().splitlines()
+    table = data.with_name("alone.tsv")
+    table.write_text("\n".join([f"{head}\talone", *(f"{row}\tann" for row in rows)]))
+    recipe.write_text(text.replace('name = "split"', 'name = "random"\nfolds = 2'))
+    out = tmp_path / "run"
+    words = ["train", str(recipe), "--data", f"table={table}", "--out", str(out)]
+    assert run(words) == 0, capsys.readouterr().err
+    summary = (out / "summary.md").read_text()
+    assert "Optimistic: intervals over clips" in summary
+    assert "95 % intervals from resampling clips" in summary
+    assert run([*words, "--final"]) == 0, capsys.readouterr().err
+    (corpus,) = sottovoce.load(out / "tiny.onnx").card.corpora
+    assert (corpus.speakers, len(corpus.speaker_hashes)) == (speakers, speakers)
+
+
+@pytest.mark.parametrize("protocol", ["speakers", "loso", "holdout-speakers"])
+def test_protocols_by_speaker_need_speakers(
+    recipe: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], protocol: str
+) -> None:
+    recipe.write_text(NOBODY.replace('name = "split"', f'name = "{protocol}"'))
+    out = tmp_path / "run"
+    assert run(["train", str(recipe), "--data", f"table={data}", "--out", str(out)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "6 folds need as many speakers, and here is 1; set protocol.folds lower" in line
+    assert f"protocol {protocol} keeps speakers apart" in line
+    assert "name the column of speakers, or use random or holdout-random" in line
+    assert not out.exists()
 
 
 def test_an_emotion_with_one_clip_is_one_line(

@@ -9,29 +9,26 @@ from socketserver import ThreadingTCPServer
 
 
 @dataclass
-class Archive:
+class ArchiveServer:
     """What the server does; a test changes it as it goes."""
 
     content: bytes = b""
-    ranges: bool = True
-    tag: str | None = '"one"'
-    length: int | None = None
-    """Content-Length, where it is not the truth."""
     chunked: bool = False
     cuts: list[int] = field(default_factory=list)
     """After how many bytes the next answers end; the ones after those are whole."""
     statuses: list[int] = field(default_factory=list)
     """What the next answers are, in place of the file."""
     redirect: str = ""
-    pause: float = 0.0
-    """s that the server is silent for in the middle of an answer."""
-    asked: list[dict[str, str]] = field(default_factory=list)
-    """The headers of every request."""
+    silent: bool = False
+    """Whether it sends half of the file and then nothing, until the test is over."""
+    meeting: threading.Barrier | None = None
+    """Where requests wait for each other, halfway through the file."""
+    requests: int = 0
     url: str = ""
 
 
 @contextlib.contextmanager
-def serving(archive: Archive) -> Iterator[Archive]:
+def serving(archive: ArchiveServer) -> Iterator[ArchiveServer]:
     """Serve until the end of the block; `archive.url` is where."""
     over = threading.Event()
 
@@ -40,7 +37,7 @@ def serving(archive: Archive) -> Iterator[Archive]:
             pass
 
         def do_GET(self) -> None:
-            archive.asked.append({name.lower(): value for name, value in self.headers.items()})
+            archive.requests += 1
             if archive.redirect:
                 self.send_response(302)
                 self.send_header("Location", archive.redirect)
@@ -51,39 +48,22 @@ def serving(archive: Archive) -> Iterator[Archive]:
                 self.send_file()
 
         def send_file(self) -> None:
-            whole = archive.content
-            start = self.start()
-            if start >= len(whole) and start:
-                self.send_response(416)
-                self.send_header("Content-Range", f"bytes */{len(whole)}")
-                self.end_headers()
-                return
-            body = whole[start:]
-            self.send_response(206 if start else 200)
-            if start:
-                self.send_header("Content-Range", f"bytes {start}-{len(whole) - 1}/{len(whole)}")
-            if archive.tag:
-                self.send_header("ETag", archive.tag)
+            content = archive.content
+            self.send_response(200)
             if archive.chunked:
                 self.send_header("Transfer-Encoding", "chunked")
             else:
-                length = len(body) if archive.length is None else archive.length
-                self.send_header("Content-Length", str(length))
+                self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            end = archive.cuts.pop(0) if archive.cuts else len(body)
-            self.send(body[: end // 2])
-            over.wait(archive.pause)
-            self.send(body[end // 2 : end])
-            if archive.chunked and end == len(body):
+            end = archive.cuts.pop(0) if archive.cuts else len(content)
+            self.send(content[: end // 2])
+            if archive.meeting:
+                archive.meeting.wait()
+            if archive.silent:
+                over.wait()
+            self.send(content[end // 2 : end])
+            if archive.chunked and end == len(content):
                 self.wfile.write(b"0\r\n\r\n")
-
-        def start(self) -> int:
-            """The first byte to send, as Range and If-Range ask for it."""
-            asked = archive.asked[-1]
-            same = asked.get("if-range", archive.tag) == archive.tag
-            if not (archive.ranges and same and "range" in asked):
-                return 0
-            return int(asked["range"].removeprefix("bytes=").removesuffix("-"))
 
         def send(self, data: bytes) -> None:
             if archive.chunked and data:

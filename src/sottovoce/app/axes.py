@@ -8,7 +8,7 @@ from typing import Any, cast
 import altair as alt
 import streamlit as st
 
-from sottovoce.colours import colour
+from sottovoce.emotions import colour
 
 GREY = "#8b8f98"
 MARGIN = 58

@@ -14,7 +14,7 @@ import pandas as pd
 
 from sottovoce.app import axes, spectrogram, words
 from sottovoce.audio import Audio
-from sottovoce.colours import colour, letters
+from sottovoce.emotions import colour, letters
 from sottovoce.inference.occlusion import HIGHEST, mel
 from sottovoce.inference.segments import merge_segments
 from sottovoce.results import Segment, Status

@@ -1,13 +1,17 @@
 """The command line: `sottovoce` and its commands, one file each.
 
 A module of this package whose name has no leading underscore is a command; its `register(app)` adds
-it. What a command needs is imported when it runs, so that `sottovoce --help` is quick.
+it. Only the module of the command that is run is imported, and what the command needs only when it
+runs; the list of commands is made from the docstrings of the functions of the modules' names. So
+`sottovoce --help` is quick.
 """
 
+import ast
 import importlib
 import pkgutil
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,7 +32,7 @@ def run(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        _app()(args=list(arguments), prog_name="sottovoce")
+        _app(*arguments[:1])(args=list(arguments), prog_name="sottovoce")
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except SottovoceError as error:
@@ -42,7 +46,8 @@ def run(arguments: Sequence[str]) -> int:
     return 2
 
 
-def _app() -> typer.Typer:
+def _app(called: str = "") -> typer.Typer:
+    """The command that is called, or, where none is, all of them with their summaries alone."""
     app = typer.Typer(
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -60,10 +65,23 @@ def _app() -> typer.Typer:
             from sottovoce import __version__
 
             print(f"sottovoce {__version__}")
-        elif context.invoked_subcommand is None:
+            raise typer.Exit
+        if context.invoked_subcommand is None:
             print(context.get_help())
 
-    for module in pkgutil.iter_modules(__path__):
-        if not module.name.startswith("_"):
-            importlib.import_module(f"{__name__}.{module.name}").register(app)
+    names = [entry.name for entry in pkgutil.iter_modules(__path__) if entry.name[0] != "_"]
+    for name in [called] if called in names else names:
+        if name == called:
+            importlib.import_module(f"{__name__}.{name}").register(app)
+        else:
+            app.command(name, help=_summary(name))(lambda: None)
     return app
+
+
+def _summary(name: str) -> str:
+    """The docstring of the function of a command or a group, from its source."""
+    source = Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            return ast.get_docstring(node) or ""
+    return ""

@@ -1,15 +1,24 @@
-"""The options that `predict`, `timeline` and `listen` share, and what they ask for."""
+"""Command-line options made from the models of `sottovoce.options`, and those of several commands.
+
+A field of a model is an option: its name, bounds, default and help are written there alone.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import inspect
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Annotated, Any, TypeVar, cast, get_origin
 
 import typer
+from pydantic.fields import FieldInfo
 
-from sottovoce.options import GateOptions, TimelineOptions
+from sottovoce.options import StrictModel
 
-GATE = "When there is nothing to judge"
-DEFAULTS = TimelineOptions()
+METAVARS = {"s": "SECONDS", "probability": "0..1", "level": "LEVEL"}
+"""Unit of a field -> what stands for its value in the help."""
+
+BY_NAME = inspect.Parameter.KEYWORD_ONLY
 
 ModelName = Annotated[
     str | None,
@@ -20,71 +29,9 @@ ModelName = Annotated[
         show_default="the built-in model",
     ),
 ]
-WindowLength = Annotated[
-    float, typer.Option("--window", metavar="SECONDS", help="How much is heard at once.")
-]
-Hop = Annotated[float, typer.Option("--hop", metavar="SECONDS", help="How long a segment is.")]
-Lookahead = Annotated[
-    float,
-    typer.Option(
-        "--lookahead",
-        metavar="SECONDS",
-        help="How much beyond its end is heard before a segment is final.",
-    ),
-]
-SmoothingName = Annotated[
-    Literal["off", "mean", "hmm"],
-    typer.Option(
-        "--smoothing", help="Off, the mean of neighbouring windows, or a hidden Markov model."
-    ),
-]
-HoldTime = Annotated[
-    float,
-    typer.Option(
-        "--hold", metavar="SECONDS", help="How long an emotion lasts before another takes over."
-    ),
-]
-ChannelsKind = Annotated[
-    Literal["mix", "split"],
-    typer.Option("--channels", help="Mix the channels, or follow each on its own."),
-]
-MinConfidence = Annotated[
-    float | None,
-    typer.Option(
-        "--min-confidence",
-        metavar="0..1",
-        min=0,
-        max=1,
-        help="Say `uncertain` below this probability.",
-        show_default="the model's",
-    ),
-]
-SilenceRms = Annotated[
-    float | None,
-    typer.Option(
-        "--silence-rms",
-        metavar="LEVEL",
-        rich_help_panel=GATE,
-        help="Quieter is silence; full scale is 1.",
-    ),
-]
-SpeechThreshold = Annotated[
-    float | None,
-    typer.Option(
-        "--speech-threshold",
-        metavar="0..1",
-        rich_help_panel=GATE,
-        help="How sure the speech detector must be.",
-    ),
-]
-MinSpeech = Annotated[
-    float | None,
-    typer.Option(
-        "--min-speech",
-        metavar="SECONDS",
-        rich_help_panel=GATE,
-        help="How much speech there must be.",
-    ),
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON object a line, as they come, and nothing else."),
 ]
 Workers = Annotated[
     int | None,
@@ -93,37 +40,89 @@ Workers = Annotated[
     ),
 ]
 
+ModelType = TypeVar("ModelType", bound=StrictModel)
+Command = Callable[..., None]
 
-def options(
-    *,
-    window: float,
-    hop: float,
-    lookahead: float,
-    smoothing: Literal["off", "mean", "hmm"],
-    hold: float,
-    channels: Literal["mix", "split"],
-    min_confidence: float | None,
-    silence_rms: float | None,
-    speech_threshold: float | None,
-    min_speech: float | None,
-) -> dict[str, Any]:
-    """What the options on the command line ask of a timeline or a stream.
 
-    Raises:
-        SottovoceError: a threshold of the gate is out of its range.
+def takes_options(**models: type[StrictModel]) -> Callable[[Command], Command]:
+    """Give a command an option for every field of a model, in place of the parameter so named.
+
+        @takes_options(options=RecordingOptions)
+        def timeline(path: str, options: RecordingOptions) -> None: ...
+
+    What a model adds stands before what it inherits. A field that is a model itself becomes the
+    options of its own fields, a tuple one option with commas. A model's title, where it has one, is
+    its panel in the help.
+    `json_schema_extra` of a field may have: `unit`, or `metavar` where it has none; `default`, the
+    default in words; `option`, the option's name where it is not the field's, None for no option.
+
+    Args:
+        models: parameter of the command -> model of which it gets an instance, checked before the
+            command runs; a value that is not allowed raises SottovoceError.
     """
-    chosen = {
-        "silence_rms": silence_rms,
-        "speech_threshold": speech_threshold,
-        "min_speech": min_speech,
-    }
-    return {
-        "window": window,
-        "hop": hop,
-        "lookahead": lookahead,
-        "smoothing": smoothing,
-        "hold": hold,
-        "channels": channels,
-        "gate": GateOptions(**{name: value for name, value in chosen.items() if value is not None}),
-        "min_confidence": min_confidence,
-    }
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def run(**values: Any) -> None:
+            made = {name: _instance(model, values) for name, model in models.items()}
+            command(**values, **made)
+
+        signature = inspect.signature(command, eval_str=True)
+        parameters = list[inspect.Parameter]()
+        for name, given in signature.parameters.items():
+            parameters += _parameters(models[name]) if name in models else [given]
+        by_name = [parameter.replace(kind=BY_NAME) for parameter in parameters]
+        run.__signature__ = signature.replace(parameters=by_name)  # type: ignore[attr-defined]
+        return run
+
+    return decorate
+
+
+def _parameters(model: type[StrictModel]) -> Iterator[inspect.Parameter]:
+    """One parameter, as Typer reads them, for each field."""
+    panel = model.model_config.get("title")
+    bases = [base for base in model.__mro__ if issubclass(base, StrictModel)]
+    order = sorted(model.model_fields, key=lambda name: sum(name in b.model_fields for b in bases))
+    for name in order:
+        field = model.model_fields[name]
+        if nested := _nested(field):
+            yield from _parameters(nested)
+        elif (extra := _extra(field)).get("option", name) is not None:
+            option = typer.Option(
+                extra.get("option", f"--{name.replace('_', '-')}"),
+                metavar=extra.get("metavar", METAVARS.get(extra.get("unit", ""))),
+                help=field.description,
+                rich_help_panel=panel,
+                show_default=extra.get("default", True),
+            )
+            is_list = get_origin(field.annotation) is tuple
+            kind = str if is_list else field.annotation
+            annotation = Annotated[kind, option]  # type: ignore[valid-type]
+            default = ",".join(field.default) if is_list else field.default
+            yield inspect.Parameter(name, BY_NAME, default=default, annotation=annotation)
+
+
+def _instance(model: type[ModelType], values: dict[str, Any]) -> ModelType:
+    """A model of the values of its fields, which are taken out of `values`."""
+    given: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        if nested := _nested(field):
+            given[name] = _instance(nested, values)
+        elif name in values:
+            value = values.pop(name)
+            is_list = get_origin(field.annotation) is tuple
+            given[name] = _split(value) if is_list else value
+    return model(**given)
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(part for part in map(str.strip, text.split(",")) if part)
+
+
+def _nested(field: FieldInfo) -> type[StrictModel] | None:
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, StrictModel) else None
+
+
+def _extra(field: FieldInfo) -> dict[str, Any]:
+    return cast(dict[str, Any], field.json_schema_extra or {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -52,7 +53,10 @@ def progress(
             if what not in tasks:
                 tasks[what] = bars.add_task(what, total=total, amount="")
             amount = show(done) if show is not None else ""
-            bars.update(tasks[what], completed=done, total=total, amount=amount)
+            finished = done == total
+            bars.update(
+                tasks[what], completed=done, total=total, amount=amount, visible=not finished
+            )
             if not shown and time.monotonic() - begun > SHOWN_AFTER:
                 stack.enter_context(bars)
                 shown = True
@@ -84,4 +88,5 @@ def _bars(console: Console, amounts: bool) -> Progress:
         TimeRemainingColumn(),
         console=console,
         transient=True,
+        redirect_stdout=sys.stdout.isatty(),  # else lines for a file would go to the terminal
     )

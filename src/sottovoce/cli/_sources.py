@@ -1,11 +1,14 @@
 """From what stands on the command line to recordings: files, folders, patterns, standard input."""
 
 import glob
-import io
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import BinaryIO, cast
 
 from sottovoce.audio import Source
 from sottovoce.text import display_path
@@ -19,23 +22,37 @@ SUFFIXES = (
 """What is taken for audio in a folder; a file named on the command line is taken in any case."""
 
 
+SPOOL_BYTES = 8_000_000
+"""Of standard input that are kept in memory; with more it goes to a file without a name."""
+
+
+class _StandardInput(tempfile.SpooledTemporaryFile[bytes]):
+    """A copy of standard input, under the name that it has on the command line."""
+
+    name = "-"
+
+
 @dataclass(frozen=True, slots=True)
-class Named:
-    """One recording to judge, or an argument with nothing to judge and why."""
+class RecordingArgument:
+    """One recording that was named on the command line, or a name without one and why."""
 
     path: str
     problem: str = ""
 
-    def source(self) -> Source:
-        """What `Model.predict` takes: the path, or the whole of standard input for "-"."""
+    def source(self, stack: ExitStack) -> Source:
+        """What `Model.predict` takes: the path, or the whole of standard input for "-".
+
+        Args:
+            stack: closes what is opened.
+        """
         if self.path != "-":
             return self.path
-        piped = io.BytesIO(sys.stdin.buffer.read())
-        piped.name = "-"
-        return piped
+        copy = stack.enter_context(_StandardInput(SPOOL_BYTES))
+        shutil.copyfileobj(sys.stdin.buffer, copy)
+        return cast(BinaryIO, copy)
 
 
-def expand(arguments: Iterable[str]) -> Iterator[Named]:
+def expand(arguments: Iterable[str]) -> Iterator[RecordingArgument]:
     """The recordings that the arguments stand for, in their order, folders and patterns sorted."""
     for argument in arguments:
         if not glob.has_magic(argument) or os.path.lexists(argument):
@@ -44,12 +61,14 @@ def expand(arguments: Iterable[str]) -> Iterator[Named]:
             for match in matches:
                 yield from _folder_or_file(match)
         else:
-            yield Named(argument, f"{display_path(argument)}: no file matches this pattern")
+            yield RecordingArgument(
+                argument, f"{display_path(argument)}: no file matches this pattern"
+            )
 
 
-def _folder_or_file(path: str) -> Iterator[Named]:
+def _folder_or_file(path: str) -> Iterator[RecordingArgument]:
     if not os.path.isdir(path):  # noqa: PTH112 - takes any string, where Path.is_dir can raise
-        yield Named(path)
+        yield RecordingArgument(path)
         return
     closed: list[OSError] = []
     found = sorted(
@@ -58,10 +77,14 @@ def _folder_or_file(path: str) -> Iterator[Named]:
         for name in names
         if name.lower().endswith(SUFFIXES) and not name.startswith(".")
     )
-    yield from map(Named, found)
+    yield from map(RecordingArgument, found)
     for error in closed:
         where = str(error.filename)
-        yield Named(where, f"{display_path(where)}: cannot be opened ({error.strerror})")
+        yield RecordingArgument(
+            where, f"{display_path(where)}: cannot be opened ({error.strerror})"
+        )
     if not found and not closed:
         kinds = "wav, flac, ogg, opus, mp3, m4a, webm ..."
-        yield Named(path, f"{display_path(path)}: a folder without audio; looked for {kinds}")
+        yield RecordingArgument(
+            path, f"{display_path(path)}: a folder without audio; looked for {kinds}"
+        )

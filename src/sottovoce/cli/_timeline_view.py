@@ -1,29 +1,40 @@
-"""Emotion over time in a terminal: strips of coloured letters with a time axis, and the figures."""
+"""Emotion over time for people: strips of coloured letters with a time axis, figures, a live view.
+
+What is shown live takes what became final and how loud the newest samples are.
+"""
 
 from __future__ import annotations
 
 import bisect
 import itertools
 import math
-from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol, TypeAlias
 
 from rich.columns import Columns
-from rich.console import Group
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.text import Text
 
-from sottovoce.cli._outputs import BAR, _length
-from sottovoce.colours import colour, letters
+from sottovoce.audio import Samples
+from sottovoce.cli._output import BAR, bar, takes_utf
+from sottovoce.emotions import colour, letters
 from sottovoce.results import Segment, Status, Summary
-from sottovoce.text import clock, one_line
+from sottovoce.text import TIME_STEPS, clock, duration, one_line
 
-STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
-"""s that one column may stand for."""
 ROWS = 6
 """A recording is shown in so many lines at most."""
 TICK = 10
 """Columns between two times on the axis."""
-
+WIDTH = 100
+"""Columns where there is no terminal."""
+QUIETEST = -60.0
+"""dB of full scale where the level meter begins."""
+DISTORTED = -6.0
+"""dB of full scale from which the meter is red: the sound may be distorted."""
+METER = 20
+"""Columns of the meter."""
 
 _Span: TypeAlias = tuple[float, float, str | None, bool]
 """Start, end, emotion, and whether it is sure."""
@@ -66,10 +77,10 @@ class Strip:
         """The strip from a time on, with a time axis under each line, at most `width` wide."""
         margin = 0 if None in self._channels else 3
         columns = max(TICK, (width - margin) // TICK * TICK)
-        duration = self._end - since
-        step = _step(duration, columns)
+        seconds = self._end - since
+        step = _step(seconds, columns)
         shown = []
-        for row in range(max(1, math.ceil(duration / (step * columns) - 1e-9))):
+        for row in range(max(1, math.ceil(seconds / (step * columns) - 1e-9))):
             start = since + row * step * columns
             count = min(columns, math.ceil((self._end - start) / step - 1e-9))
             for channel in self.channels:
@@ -121,51 +132,171 @@ class Strip:
 
 def figures(summary: Summary, labels: Sequence[str], utf: bool) -> list[Text]:
     """The summary in words: shares with bars, the largest first, and the rest in a sentence."""
-    full, empty = "█░" if utf else "#."
     known = letters(labels)
     width = max(len(one_line(label)) for label in labels)
     judged = summary.duration * summary.statuses.get(Status.OK, 0.0)
     lines = []
-    for label, share in sorted(summary.shares.items(), key=lambda one: -one[1]):
-        if not share:
-            continue
-        filled = round(share * 2 * BAR)
-        shade = colour(label, labels)
-        lines.append(
-            Text.assemble(
-                (known[label], f"bold black on {shade}"),
-                f" {one_line(label).ljust(width)} {share:4.0%} ",
-                (full * filled + empty * (2 * BAR - filled), shade),
-                f" {_length(share * judged)}",
+    for label, share in sorted(summary.shares.items(), key=lambda item: -item[1]):
+        if share:
+            shade = colour(label, labels)
+            lines.append(
+                Text.assemble(
+                    (known[label], f"bold black on {shade}"),
+                    f" {one_line(label).ljust(width)} {share:4.0%} ",
+                    (bar(share, 2 * BAR, utf), shade),
+                    f" {duration(share * judged)}",
+                )
             )
-        )
     if summary.longest is None:
-        lines.append(Text(f"In {_length(summary.duration)} no emotion stands out."))
+        lines.append(Text(f"In {duration(summary.duration)} no emotion stands out."))
         return lines
     longest = summary.longest
     times = "change" if summary.changes == 1 else "changes"
     lines.append(
         Text(
-            f"{_length(judged)} judged of {_length(summary.duration)}; {summary.changes} {times}; "
-            f"longest: {one_line(longest.emotion)}, {_length(longest.duration)} from "
+            f"{duration(judged)} judged of {duration(summary.duration)}; {summary.changes} {times};"
+            f" longest: {one_line(longest.emotion)}, {duration(longest.duration)} from "
             f"{clock(longest.start)}."
         )
     )
-    others = {
-        "uncertain": summary.statuses.get(Status.UNCERTAIN, 0.0),
-        "without speech": summary.statuses.get(Status.NO_SPEECH, 0.0),
-        "silent": summary.statuses.get(Status.SILENCE, 0.0),
-    }
-    said = ", ".join(f"{share:.0%} {one}" for one, share in others.items() if share >= 0.005)
-    return lines + ([Text(f"Of the whole: {said}.")] if said else [])
+    shares = (
+        (summary.statuses.get(status, 0.0), status)
+        for status in (Status.UNCERTAIN, Status.NO_SPEECH, Status.SILENCE)
+    )
+    rest = ", ".join(
+        f"{share:.0%} {status.words.counted}" for share, status in shares if share >= 0.005
+    )
+    return lines + ([Text(f"Of the whole: {rest}.")] if rest else [])
 
 
-def _step(duration: float, columns: int) -> float:
-    """S a column: finer than a second only where one line is enough."""
-    for step in STEPS:
-        if duration <= step * columns * (ROWS if step >= 1 else 1):
+def show_timeline(
+    console: Console,
+    strip: Strip,
+    labels: Sequence[str],
+    summary: Callable[[int | None], Summary],
+) -> None:
+    """Print a strip, its legend, and the figures of each channel."""
+    if not console.is_terminal:
+        console.width = WIDTH
+    if not strip.channels:
+        console.print("There was nothing to hear.")
+        return
+    utf = takes_utf(console)
+    for line in strip.lines(console.width, utf):
+        console.print(line, no_wrap=True, overflow="crop")
+    console.print()
+    console.print(strip.legend())
+    for channel in strip.channels:
+        console.print()
+        if channel is not None:
+            console.print(f"channel {channel}", style="bold")
+        for line in figures(summary(channel), labels, utf):
+            console.print(line)
+
+
+@contextmanager
+def timeline_view(
+    console: Console, labels: Sequence[str], summary: Callable[[int | None], Summary]
+) -> Iterator[Callable[[Segment], None]]:
+    """The strip with its legend and the figures of each channel on `console`, in the end."""
+    strip = Strip(labels)
+    try:
+        yield strip.add
+    finally:
+        show_timeline(console, strip, labels, summary)
+
+
+class LiveView(Protocol):
+    """Shows what became final, and how loud the newest samples are."""
+
+    def __call__(self, segments: list[Segment], samples: Samples | None) -> None: ...
+
+
+@contextmanager
+def live_json() -> Iterator[LiveView]:
+    """One JSON object a segment on stdout."""
+
+    def show(segments: list[Segment], samples: Samples | None) -> None:
+        for segment in segments:
+            print(segment.to_json(), flush=True)
+
+    yield show
+
+
+@contextmanager
+def live_lines(console: Console) -> Iterator[LiveView]:
+    """A line a segment, where there is no terminal to draw in."""
+
+    def show(segments: list[Segment], samples: Samples | None) -> None:
+        for segment in segments:
+            console.print(Text(f"{clock(segment.start)} ") + _words(segment))
+
+    yield show
+
+
+@contextmanager
+def live_screen(
+    console: Console, strip: Strip, labels: Sequence[str], name: str
+) -> Iterator[LiveView]:
+    """A part of the terminal that is drawn again and again; it goes away in the end."""
+    utf = takes_utf(console)
+    newest: dict[int | None, Segment] = {}
+    level, heading = QUIETEST, Text(f"Listening to {name}; Ctrl-C ends it.", "dim")
+    with Live(console=console, refresh_per_second=10, transient=True) as live:
+
+        def show(segments: list[Segment], samples: Samples | None) -> None:
+            nonlocal level
+            newest.update((segment.channel, segment) for segment in segments)
+            if samples is not None:
+                level = max(decibels(samples), level - 3)
+            parts: list[RenderableType] = [heading, meter(level, utf)]
+            for segment in newest.values():
+                line = _words(segment)
+                if segment.emotion is not None and segment.confidence is not None:
+                    line.append(f" {bar(segment.confidence, BAR, utf)}")
+                    line.stylize(colour(segment.emotion, labels), len(_channel(segment)))
+                parts.append(line)
+            if newest:
+                kept = console.width // TICK * TICK - 2 * TICK
+                since = max(0, math.ceil((strip.end - kept) / TICK) * TICK)
+                parts += [Text(), *strip.lines(console.width, utf, since), strip.legend()]
+            live.update(Group(*parts))
+
+        yield show
+
+
+def decibels(samples: Samples) -> float:
+    """RMS of samples, in dB of full scale."""
+    power = float((samples**2).mean()) if samples.size else 0.0
+    return max(QUIETEST, 10 * math.log10(power)) if power else QUIETEST
+
+
+def meter(level: float, utf: bool) -> Text:
+    """A bar from -60 dB to full scale; its end is red where the sound may be distorted."""
+    cells = bar(1 - level / QUIETEST, METER, utf)
+    loud = round(METER * (1 - DISTORTED / QUIETEST))
+    text = Text("level ") + Text(cells[:loud], "green") + Text(cells[loud:], "red")
+    return text + Text(f" {level:.0f} dB" if level > QUIETEST else " no sound")
+
+
+def _channel(segment: Segment) -> str:
+    return "" if segment.channel is None else f"channel {segment.channel}: "
+
+
+def _words(segment: Segment) -> Text:
+    """The channel, the emotion and how sure it is, or why there is none."""
+    words = one_line(segment.words)
+    if segment.confidence is None:
+        return Text(_channel(segment)) + Text(words, "dim")
+    return Text(f"{_channel(segment)}{words} {segment.confidence:.0%}")
+
+
+def _step(seconds: float, columns: int) -> float:
+    """S that a column stands for: finer than a second only where one line is enough."""
+    for step in TIME_STEPS:
+        if seconds <= step * columns * (ROWS if step >= 1 else 1):
             return step
-    return duration / (columns * ROWS)
+    return seconds / (columns * ROWS)
 
 
 def _axis(start: float, step: float, count: int) -> str:

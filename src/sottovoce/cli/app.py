@@ -17,12 +17,12 @@ EXAMPLES = """Examples:
 It sends nothing anywhere: recordings stay in this machine's memory. Ctrl-C ends it."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command(name="app", epilog=EXAMPLES)(run_app)
+def register(commands: typer.Typer) -> None:
+    """Add the command to the others."""
+    commands.command(epilog=EXAMPLES)(app)
 
 
-def run_app(
+def app(
     models: Annotated[
         str | None,
         typer.Option(metavar="FOLDER", help="Offer the model files in this folder too."),

@@ -1,45 +1,42 @@
-"""`sottovoce corpus`: which corpora can be read, what is in a copy of one, all in one table."""
+"""`sottovoce corpus`: which corpora there are, fetch one, what is in a copy, all in one table."""
 
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sottovoce.cli._corpus_options import parse_data, scan_options
 from sottovoce.cli._corpus_view import new_table, plain_console, show, summarise
-from sottovoce.cli._fetch import fetch
-from sottovoce.cli._table_options import (
-    LabelColumn,
-    Numbers,
-    PathColumn,
-    SexColumn,
-    SpeakerColumn,
-    SplitColumn,
-    scan_options,
-    table_spec,
-)
-from sottovoce.cli.evaluate import corpus_folder
+from sottovoce.cli._options import takes_options
+from sottovoce.cli._progress import Report, progress
 from sottovoce.errors import CorpusError
+from sottovoce.options import TableSpec
+from sottovoce.system import write_atomically
 from sottovoce.text import display_path
 
 if TYPE_CHECKING:
-    from sottovoce.learn.corpora import Clip
+    from sottovoce.learn.corpora import Clip, CorpusScan
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    corpus = typer.Typer(no_args_is_help=True, help="Fetch and read corpora.")
-    corpus.command("list")(list_corpora)
-    corpus.command("scan")(scan)
-    corpus.command("fetch")(fetch)
-    corpus.command("table")(table)
-    app.add_typer(corpus, name="corpus")
+    group = typer.Typer(no_args_is_help=True, callback=corpus)
+    group.command("list")(list_corpora)
+    group.command("scan")(scan)
+    group.command("fetch")(fetch)
+    group.command("table")(table)
+    app.add_typer(group, name="corpus")
+
+
+def corpus() -> None:
+    """Fetch and read corpora."""
 
 
 COLUMNS = (
@@ -48,13 +45,14 @@ COLUMNS = (
 )
 """Of the table of clips."""
 
+CorpusName = Annotated[str, typer.Argument(help="Name of the corpus; see `sottovoce corpus list`.")]
+
 
 def list_corpora(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> None:
     """List the corpora that can be read, with their licences, and which `fetch` can get."""
     from sottovoce.learn import corpora
-    from sottovoce.learn.corpora._sources import Archive
 
     shown = new_table("corpus", "licence", "fetch", "what it is")
     for name in corpora.known():
@@ -62,7 +60,7 @@ def list_corpora(
         record = {
             "corpus": name,
             "licence": corpora.licence(name),
-            "fetch": isinstance(source, Archive),
+            "fetch": isinstance(source, corpora.Archive),
             "page": source.page,
             "summary": corpora.summary(name),
         }
@@ -74,38 +72,55 @@ def list_corpora(
         plain_console().print(shown)
 
 
+@takes_options(columns=TableSpec)
 def scan(
-    corpus: Annotated[str, typer.Argument(help="Name of the corpus; see `sottovoce corpus list`.")],
+    corpus: CorpusName,
     folder: Annotated[
         Path, typer.Argument(help="The folder in which the corpus lies, or the file of a table.")
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    path: PathColumn = "file",
-    label: LabelColumn = "emotion",
-    speaker: SpeakerColumn = "speaker",
-    sex: SexColumn = "sex",
-    split: SplitColumn = "split",
-    numbers: Numbers = "",
+    *,
+    columns: TableSpec,
 ) -> None:
     """Count the clips of a corpus by emotion, speaker, sex and length, and say what is wrong."""
-    from sottovoce.learn import corpora
-
-    columns = table_spec(
-        [corpus],
-        path=path,
-        label=label,
-        speaker=speaker,
-        sex=sex,
-        split=split,
-        numbers=numbers,
-    )
-    with _progress() as progress:
-        found = corpora.scan(corpus, folder, progress=progress, **scan_options(corpus, columns))
-    record = summarise(found)
+    with progress() as report:
+        record = summarise(_scan(corpus, folder, report, columns))
     if as_json:
         typer.echo(json.dumps(record))
     else:
         show(record)
+
+
+def fetch(
+    corpus: CorpusName,
+    folder: Annotated[Path, typer.Argument(help="Where it shall lie: a new or an empty folder.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Accept the licence unasked.")] = False,
+) -> None:
+    """Download a corpus, check it and unpack it, once its licence is accepted."""
+    from sottovoce.learn import corpora
+    from sottovoce.learn.corpora import _fetch
+
+    source = corpora.source(corpus)
+    if isinstance(source, corpora.Archive):
+        _fetch.check_free(folder)
+        size = f"{source.size / 1e6:.0f} MB" if source.size else "size unknown"
+        licence = corpora.licence(corpus)
+        if not yes and not sys.stdin.isatty():
+            raise CorpusError(
+                f"{corpus} has the licence {licence}, see {source.page}; nobody is here to accept "
+                "it, so add --yes"
+            )
+        typer.echo(corpora.summary(corpus), err=True)
+        typer.echo(f"Licence: {licence}; see {source.page} ({size})", err=True)
+        question = f"Accept it, and fetch into {display_path(folder)}?"
+        if not yes and not typer.confirm(question, err=True):
+            raise CorpusError(f"the licence of {corpus} was not accepted; nothing was fetched")
+    with progress(show=lambda done: f"{done / 1e6:.1f} MB") as report:
+        listing = _fetch.fetch(corpus, folder, report)
+    for problem in listing.problems:
+        if problem.kind == "missing":
+            typer.echo(f"sottovoce: {corpus}: {problem.message}", err=True)
+    typer.echo(f"{display_path(folder)}: {len(listing.clips)} clips of {corpus}")
 
 
 def table(
@@ -115,27 +130,36 @@ def table(
     out: Annotated[Path, typer.Option(help="Write the table here: .csv, or .tsv with tabs.")],
 ) -> None:
     """Write one table of the clips of several corpora; files are named relative to the table."""
-    from sottovoce.learn import corpora
-
     separators = {".csv": ",", ".tsv": "\t"}
     if out.suffix.lower() not in separators:
         raise CorpusError(f"--out {display_path(out)}: expected a name that ends in .csv or .tsv")
-    clips: list[Clip] = []
-    for each in data:
-        with _progress() as progress:
-            clips += corpora.scan(*corpus_folder(each), progress=progress).clips
-    draft = out.with_name(out.name + ".part")
+    if not out.parent.is_dir():
+        raise CorpusError(f"{display_path(out)}: cannot write: its folder is not there")
+    folders = parse_data(data)
+    with progress() as report:
+        scans = [_scan(corpus, folder, report) for corpus, folder in folders.items()]
+    clips = [clip for found in scans for clip in found.clips]
+    text = io.StringIO()
+    rows = csv.writer(text, delimiter=separators[out.suffix.lower()], lineterminator="\n")
+    rows.writerow(COLUMNS)
+    rows.writerows(_row(clip, out.parent) for clip in clips)
     try:
-        with draft.open("w", encoding="utf-8", newline="") as file:
-            rows = csv.writer(file, delimiter=separators[out.suffix.lower()], lineterminator="\n")
-            rows.writerow(COLUMNS)
-            rows.writerows(_row(clip, out.parent) for clip in clips)
-        draft.replace(out)
+        write_atomically(out, text.getvalue())
     except OSError as error:
-        with suppress(OSError):
-            draft.unlink()
         raise CorpusError(f"{display_path(out)}: cannot write: {error.strerror}") from error
-    typer.echo(f"{display_path(out)}: {len(clips)} clips of {len(data)} corpora")
+    typer.echo(f"{display_path(out)}: {len(clips)} clips of {len(folders)} corpora")
+
+
+def _scan(
+    corpus: str, folder: Path, report: Report, columns: TableSpec | None = None
+) -> CorpusScan:
+    from sottovoce.learn import corpora
+
+    options = scan_options([corpus], columns or TableSpec())[corpus]
+    what = f"decoding {corpus}"
+    return corpora.scan(
+        corpus, folder, progress=lambda done, total: report(what, done, total), **options
+    )
 
 
 def _row(clip: Clip, folder: Path) -> list[str]:
@@ -143,15 +167,3 @@ def _row(clip: Clip, folder: Path) -> list[str]:
     file = Path(os.path.relpath(clip.path.absolute(), folder.absolute())).as_posix()
     cells = (clip.corpus, clip.emotion, clip.speaker, clip.sex, file)
     return [*cells, clip.intensity, clip.text, clip.language, f"{clip.duration:.3f}"]
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error, shown only where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("decoding", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

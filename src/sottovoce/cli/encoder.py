@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from sottovoce.cli._learn_options import requires_extras
+
 EXAMPLES = """Examples:
 
   sottovoce encoder my-model.onnx\n
@@ -37,7 +39,7 @@ def encoder(
     Some models hold only what was trained on top of a pretrained encoder. This fetches that encoder
     and turns it into a graph; it needs the extras learn and pretrained, the model itself does not.
     """
-    from sottovoce.errors import MissingExtraError, ModelError
+    from sottovoce.errors import ModelError
     from sottovoce.models.encoder import encoder_file
     from sottovoce.models.model_file import read_model_file
     from sottovoce.models.registry import find
@@ -52,12 +54,8 @@ def encoder(
         raise ModelError(f"{display_path(source)}: no such folder; name the encoder's")
     made = encoder_file(info)
     if not made.exists():
-        try:
+        with requires_extras("making an encoder", "learn", "pretrained"):
             from sottovoce.learn.export.encoder import make_encoder
-        except ModuleNotFoundError as error:
-            raise MissingExtraError(
-                "making an encoder", str(error.name), "learn", "pretrained"
-            ) from None
         make_encoder(info, source)
     size = f"{made.stat().st_size / 1e6:.1f} MB"
     print(f"The encoder {info.name} is in {display_path(made)} ({size}).")

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sottovoce.cli._table_options import (
-    LabelColumn,
-    Numbers,
-    PathColumn,
-    SexColumn,
-    SpeakerColumn,
-    SplitColumn,
-    scan_options,
-    table_spec,
-)
-from sottovoce.errors import CorpusError, MissingExtraError, RecipeError
+from sottovoce.cli._corpus_options import scan_options
+from sottovoce.cli._learn_options import DataFolders, existing_folders, requires_extras
+from sottovoce.cli._options import takes_options
+from sottovoce.cli._progress import progress
+from sottovoce.errors import RecipeError
+from sottovoce.options import TableSpec
 
 if TYPE_CHECKING:
-    from sottovoce.learn.evaluate.evaluate_model import Trial
+    from sottovoce.learn.evaluate.evaluate_model import ModelEvaluation
     from sottovoce.learn.evaluate.intervals import Interval
     from sottovoce.learn.evaluate.report import Run
-    from sottovoce.results import Prediction
 
 
 def register(app: typer.Typer) -> None:
@@ -35,154 +28,113 @@ def register(app: typer.Typer) -> None:
     app.command("evaluate")(evaluate)
 
 
+@takes_options(columns=TableSpec)
 def evaluate(
     model: Annotated[str, typer.Argument(help="A model file, or the name of a model.")],
-    data: Annotated[
-        list[str],
-        typer.Option(
-            help="A corpus and its folder, e.g. ravdess=DIR, or table=FILE; may be repeated."
-        ),
-    ],
+    data: DataFolders,
     out: Annotated[
         Path | None, typer.Option(help="Write the report (figures, CSV, pictures) here.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    path: PathColumn = "file",
-    label: LabelColumn = "emotion",
-    speaker: SpeakerColumn = "speaker",
-    sex: SexColumn = "sex",
-    split: SplitColumn = "split",
-    numbers: Numbers = "",
+    *,
+    columns: TableSpec,
 ) -> None:
     """Measure a model on labelled corpora: UAR and more, with 95 % intervals over speakers."""
-    try:
+    with requires_extras("evaluate", "learn"):
         from sottovoce.learn.corpora import scan
-        from sottovoce.learn.evaluate.criteria import NOTHING_ASKED, check
-        from sottovoce.learn.evaluate.evaluate_model import try_model
+        from sottovoce.learn.evaluate.criteria import NO_CRITERIA, check_criteria
+        from sottovoce.learn.evaluate.evaluate_model import evaluate_model
         from sottovoce.learn.evaluate.intervals import intervals
         from sottovoce.learn.evaluate.report import write_report
         from sottovoce.learn.recipe.recipe import Recipe
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("evaluate", str(error.name), "learn") from error
     from sottovoce.models.registry import load
 
     opened = load(model)
-    folders = [corpus_folder(each) for each in data]
-    columns = table_spec(
-        [corpus for corpus, _ in folders],
-        path=path,
-        label=label,
-        speaker=speaker,
-        sex=sex,
-        split=split,
-        numbers=numbers,
-    )
-    scans = [scan(name, folder, **scan_options(name, columns)) for name, folder in folders]
-    criteria = NOTHING_ASKED
+    folders = existing_folders(data)
+    options = scan_options(folders, columns)
+    scans = [scan(corpus, folder, **options[corpus]) for corpus, folder in folders.items()]
+    criteria = NO_CRITERIA
     with suppress(RecipeError):  # a model file from elsewhere may have no recipe of ours
         criteria = Recipe.parse(opened.card.recipe).criteria
-    trial = try_model(opened, scans, _bar)
-    measured = intervals(trial.answered)
-    checks = check(criteria, {name: each.value for name, each in measured.items()})
-    gated = {name: intervals(trial.with_gate)[name] for name in ("uar", "accuracy")}
+    with progress() as report:
+        evaluation = evaluate_model(opened, scans, report)
+    measured = intervals(evaluation.answered)
+    checks = check_criteria(criteria, {name: interval.value for name, interval in measured.items()})
+    gated = {name: intervals(evaluation.with_gate)[name] for name in ("uar", "accuracy")}
+    run = replace(_run(evaluation), criteria=criteria)
     if out is not None:
-        write_report(out, replace(_run(trial), criteria=criteria))
+        write_report(out, run)
     if as_json:
-        passed = {each.name: each.passed for each in checks}
-        typer.echo(json.dumps(_record(trial, measured, gated) | {"criteria": passed}))
+        passed = {check.name: check.passed for check in checks}
+        typer.echo(json.dumps(_record(evaluation, measured, gated) | {"criteria": passed}))
     else:
-        _show(trial, measured, gated)
-        for each in checks:
-            typer.echo(each)
+        _show(evaluation, run, measured, gated)
+        for check in checks:
+            typer.echo(check)
 
 
-def corpus_folder(text: str) -> tuple[str, Path]:
-    """Split "ravdess=DIR" into the corpus's name and its folder.
-
-    Raises:
-        CorpusError: there is no name or no folder.
-    """
-    name, _, folder = text.partition("=")
-    if not name or not folder:
-        raise CorpusError(f"--data {text!r}: expected a corpus and its folder, like ravdess=DIR")
-    return name, Path(folder)
-
-
-def _bar(predictions: Iterable[Prediction], total: int) -> Iterable[Prediction]:
-    """Show how far it is, on standard error and only to people."""
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    return track(
-        predictions,
-        "judging",
-        total=total,
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-
-
-def _run(trial: Trial) -> Run:
-    """Give the trial as a run of one seed and one fold, for the report."""
+def _run(evaluation: ModelEvaluation) -> Run:
+    """The evaluation as a run of one seed and one fold, for the report."""
     from sottovoce.learn.evaluate.report import Run, SeedRun
 
-    everything = {"all": range(len(trial.answered.clips))}
+    all_rows = {"all": range(len(evaluation.answered.clips))}
     return Run(
-        name=trial.model,
-        protocol=f"all clips of {' and '.join(trial.corpora)}",
-        optimistic=bool(trial.seen),
-        seeds=(SeedRun(0, trial.answered, everything),),
-        note=" ".join(trial.warnings),
+        name=evaluation.model,
+        protocol=f"all clips of {' and '.join(evaluation.corpora)}",
+        optimistic=bool(evaluation.shared_speakers),
+        seeds=(SeedRun(0, evaluation.answered, all_rows),),
+        note=" ".join(evaluation.warnings),
     )
 
 
 def _record(
-    trial: Trial, measured: dict[str, Interval], gated: dict[str, Interval]
+    evaluation: ModelEvaluation, measured: dict[str, Interval], gated: dict[str, Interval]
 ) -> dict[str, object]:
-    def plain(figures: dict[str, Interval]) -> dict[str, dict[str, float]]:
-        return {
-            name: {"value": each.value, "low": each.low, "high": each.high}
-            for name, each in figures.items()
-        }
-
     return {
-        "model": trial.model,
-        "corpora": trial.corpora,
-        "clips": len(trial.with_gate.clips),
-        "speakers": len(set(trial.with_gate.speakers)),
-        "warnings": trial.warnings,
-        "refused": trial.refused,
-        "unknown": trial.unknown,
-        "metrics": plain(measured),
-        "with_gate": plain(gated),
+        "model": evaluation.model,
+        "corpora": evaluation.corpora,
+        "clips": len(evaluation.with_gate.clips),
+        "speakers": evaluation.with_gate.num_speakers,
+        "warnings": evaluation.warnings,
+        "refused": evaluation.refused,
+        "unknown": evaluation.unknown,
+        "metrics": {name: asdict(interval) for name, interval in measured.items()},
+        "with_gate": {name: asdict(interval) for name, interval in gated.items()},
     }
 
 
-def _show(trial: Trial, measured: dict[str, Interval], gated: dict[str, Interval]) -> None:
+def _show(
+    evaluation: ModelEvaluation,
+    run: Run,
+    measured: dict[str, Interval],
+    gated: dict[str, Interval],
+) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    from sottovoce.learn.evaluate.report import TITLES, describe
+    from sottovoce.learn.evaluate.report import (
+        TITLES,
+        format_interval,
+        metric_title,
+        speaker_count,
+    )
 
     console = Console(markup=False, highlight=False, emoji=False)
-    for warning in trial.warnings:
+    for warning in evaluation.warnings:
         console.print(f"Note: {warning}", style="bold yellow")
-    answered = trial.answered
+    answered = evaluation.answered
     console.print(
-        f"{trial.model} on {', '.join(trial.corpora)}: {len(answered.clips)} clips of "
-        f"{len(set(answered.speakers))} speakers"
+        f"{evaluation.model} on {', '.join(evaluation.corpora)}: {len(answered.clips)} clips of "
+        f"{speaker_count(answered.num_speakers)}"
     )
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("figure")
-    table.add_column("value (95 % interval over speakers)", justify="right")
+    unit = "speakers" if run.over_speakers else "clips: optimistic"
+    table.add_column(f"value (95 % interval over {unit})", justify="right")
     for name, interval in measured.items():
-        table.add_row(
-            TITLES.get(name, name.replace("recall_", "recall, ")), describe(name, interval)
-        )
-    if trial.refused:
+        table.add_row(metric_title(name), format_interval(name, interval))
+    if evaluation.refused:
         for name, interval in gated.items():
-            table.add_row(f"{TITLES[name]} with the gate", describe(name, interval))
+            table.add_row(f"{TITLES[name]} with the gate", format_interval(name, interval))
     console.print(table)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sottovoce.cli import _options
-from sottovoce.cli._options import DEFAULTS
+from sottovoce.options import TimelineOptions
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,6 +29,7 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=EXAMPLES)(listen)
 
 
+@_options.takes_options(options=TimelineOptions)
 def listen(
     model: _options.ModelName = None,
     device: Annotated[
@@ -49,71 +50,56 @@ def listen(
         float,
         typer.Option(metavar="TIMES", min=0.1, help="How fast a recording is taken."),
     ] = 1.0,
-    window: _options.WindowLength = DEFAULTS.window,
-    hop: _options.Hop = DEFAULTS.hop,
-    lookahead: _options.Lookahead = DEFAULTS.lookahead,
-    smoothing: _options.SmoothingName = DEFAULTS.smoothing,
-    hold: _options.HoldTime = DEFAULTS.hold,
-    channels: _options.ChannelsKind = DEFAULTS.channels,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object a segment, and nothing else.")
-    ] = False,
-    min_confidence: _options.MinConfidence = None,
-    silence_rms: _options.SilenceRms = None,
-    speech_threshold: _options.SpeechThreshold = None,
-    min_speech: _options.MinSpeech = None,
+    *,
+    options: TimelineOptions,
+    as_json: _options.Json = False,
 ) -> None:
     """Listen to the microphone: which emotion the voice carries, while it speaks."""
     from rich.console import Console
 
-    from sottovoce.cli import _live, _screen, _writers
-    from sottovoce.cli._timeline_view import Strip
+    from sottovoce.cli import _microphone
+    from sottovoce.cli._timeline_view import (
+        Strip,
+        live_json,
+        live_lines,
+        live_screen,
+        show_timeline,
+    )
     from sottovoce.models.registry import load
 
     out = Console(highlight=False)
     if list_devices:
-        _list(out)
+        _list_devices(out)
         return
-    asked = _options.options(
-        window=window,
-        hop=hop,
-        lookahead=lookahead,
-        smoothing=smoothing,
-        hold=hold,
-        channels=channels,
-        min_confidence=min_confidence,
-        silence_rms=silence_rms,
-        speech_threshold=speech_threshold,
-        min_speech=min_speech,
-    )
     opened = load(model)
     strip = Strip(opened.labels)
     with ExitStack() as stack:
         if simulate is not None:
-            sound = stack.enter_context(_live.simulated(simulate, speed))
+            audio = stack.enter_context(_microphone.simulated(simulate, speed))
         else:
-            sound = stack.enter_context(_live.microphone(device, 2 if channels == "split" else 1))
-        stream = opened.stream(sound.sample_rate, **asked)
+            channels = 2 if options.channels == "split" else 1
+            audio = stack.enter_context(_microphone.microphone(device, channels))
+        stream = opened.stream(audio.sample_rate, **dict(options))
         if as_json:
-            show = stack.enter_context(_screen.json_lines())
+            show = stack.enter_context(live_json())
         elif out.is_terminal:
-            show = stack.enter_context(_screen.screen(out, strip, opened.labels, sound.name))
+            show = stack.enter_context(live_screen(out, strip, opened.labels, audio.name))
         else:
-            show = stack.enter_context(_screen.lines(out))
+            show = stack.enter_context(live_lines(out))
         try:
-            for samples in sound.blocks:
+            for samples in audio.blocks:
                 segments = stream.feed(samples)
                 strip.extend(segments)
                 show(segments, samples)
         except KeyboardInterrupt:
             pass  # the usual way to end it
-        rest = stream.finish()
-        strip.extend(rest)
-        show(rest, None)
+        last = stream.finish()
+        strip.extend(last)
+        show(last, None)
     if not as_json:
-        _writers.show(out, strip, opened.labels, stream.summary)
-    if sound.lost:
-        seconds = sound.lost * _live.BLOCK_SECONDS
+        show_timeline(out, strip, opened.labels, stream.summary)
+    if audio.lost:
+        seconds = audio.lost * _microphone.BLOCK_SECONDS
         typer.echo(
             f"sottovoce: {seconds:.1f} s were not heard, this computer is too slow; "
             "try a longer --hop",
@@ -121,17 +107,18 @@ def listen(
         )
 
 
-def _list(console: Console) -> None:
-    from sottovoce.cli._live import inputs
+def _list_devices(console: Console) -> None:
+    from sottovoce.cli._microphone import input_devices
 
-    found = inputs()
-    for one in found:
-        usual = ", the usual one" if one.usual else ""
-        channels = "channel" if one.channels == 1 else "channels"
+    devices = input_devices()
+    for device in devices:
+        default = ", the usual one" if device.default else ""
+        channels = "channel" if device.channels == 1 else "channels"
         console.print(
-            f"{one.number}  {one.name} ({one.channels} {channels}, {one.sample_rate} Hz{usual})",
+            f"{device.number}  {device.name} ({device.channels} {channels}, "
+            f"{device.sample_rate} Hz{default})",
             markup=False,
             soft_wrap=True,
         )
-    if not found:
+    if not devices:
         console.print("There is no microphone.")

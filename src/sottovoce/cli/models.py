@@ -11,7 +11,7 @@ from sottovoce.text import display_path
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sottovoce.models.card import Card, EncoderInfo, Figure
+    from sottovoce.models.card import Card, CorpusInfo, EncoderInfo, Figure
 
 EXAMPLES = """Examples:
 
@@ -103,12 +103,12 @@ def _show(file: Path, card: "Card", console: "Console") -> None:
         ("what it is", card.description),
         ("labels", ", ".join(card.labels)),
         ("language", card.language),
-        *(("figure", f"{one.metric}: {_figure(one)} {one.note}") for one in card.figures),
-        ("measured by", f"{_protocol(card)}. {card.protocol.note}"),
         *(
-            ("trained on", f"{one.name}: {one.clips} clips, {one.speakers} speakers, {one.licence}")
-            for one in card.corpora
+            ("figure", f"{figure.metric}: {_figure(figure)} {figure.note}")
+            for figure in card.figures
         ),
+        ("measured by", f"{_protocol(card)}. {card.protocol.note}"),
+        *(("trained on", _corpus(corpus)) for corpus in card.corpora),
         *((("stands on", _encoder(card.encoder, file)),) if card.encoder else ()),
         ("hears", f"{card.sample_rate} Hz; trim {window.trim}, {window.min:g} to {window.max:g} s"),
         ("uncertain", f"below {card.min_confidence:.0%}"),
@@ -127,6 +127,11 @@ def _show(file: Path, card: "Card", console: "Console") -> None:
     console.print(table)
 
 
+def _corpus(corpus: "CorpusInfo") -> str:
+    speakers = corpus.speakers or "unknown"
+    return f"{corpus.name}: {corpus.clips} clips, {speakers} speakers, {corpus.licence}"
+
+
 def _encoder(info: "EncoderInfo", model: Path) -> str:
     """Which encoder, whether it is here, and how to make it if it is not."""
     from sottovoce.models.encoder import encoder_file
@@ -140,10 +145,10 @@ def _encoder(info: "EncoderInfo", model: Path) -> str:
 def _protocol(card: "Card") -> str:
     protocol = card.protocol
     counts = [(protocol.folds, "fold"), (len(protocol.seeds), "seed")]
-    said = ", ".join(
+    words = ", ".join(
         [protocol.name, *(f"{count} {what}{'s' * (count != 1)}" for count, what in counts)]
     )
-    return f"{said}, optimistic: speakers overlap" if protocol.optimistic else said
+    return f"{words}, optimistic: speakers overlap" if protocol.optimistic else words
 
 
 def _figure(figure: "Figure") -> str:

@@ -1,22 +1,21 @@
 """`sottovoce predict`: which emotion recordings carry, as a table, as JSON lines or as CSV."""
 
-from collections.abc import Iterator
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sottovoce.cli import _options
-from sottovoce.options import GateOptions
+from sottovoce.options import PredictOptions
 
 if TYPE_CHECKING:
-    from sottovoce.cli._sources import Named
-    from sottovoce.models.model import Model
-    from sottovoce.options import GateOptions
-    from sottovoce.results import Prediction
+    from collections.abc import Callable
 
-PROGRESS_FROM = 10
-"""Fewer recordings than this need no progress bar."""
+    from sottovoce.cli._sources import RecordingArgument
+    from sottovoce.results import Prediction
 
 EXAMPLES = """Examples:
 
@@ -33,6 +32,7 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=EXAMPLES)(predict)
 
 
+@_options.takes_options(options=PredictOptions)
 def predict(
     paths: Annotated[
         list[str],
@@ -44,90 +44,63 @@ def predict(
         ),
     ],
     model: _options.ModelName = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object a line, as they come.")
-    ] = False,
-    csv_path: Annotated[
-        str | None,
-        typer.Option("--csv", metavar="FILE", help="Write CSV, a column for each emotion."),
+    as_json: _options.Json = False,
+    csv: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write CSV, a column for each emotion.")
     ] = None,
-    min_confidence: _options.MinConfidence = None,
-    silence_rms: _options.SilenceRms = None,
-    speech_threshold: _options.SpeechThreshold = None,
-    min_speech: _options.MinSpeech = None,
-    min_duration: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SECONDS", rich_help_panel=_options.GATE, help="How long a recording must be."
-        ),
-    ] = None,
+    *,
+    options: PredictOptions,
     workers: _options.Workers = None,
 ) -> None:
     """Judge recordings: which emotion the voice carries, how surely, or why none is heard."""
     from rich.console import Console
 
-    from sottovoce.cli import _outputs
+    from sottovoce.cli._output import json_lines, table
+    from sottovoce.cli._progress import progress, tracked
     from sottovoce.cli._sources import expand
+    from sottovoce.export.csv import csv_file
     from sottovoce.models.registry import load
-    from sottovoce.results import Status
+    from sottovoce.results import Prediction, Status
 
     if paths.count("-") > 1:
         raise typer.BadParameter("standard input (-) can be judged once", param_hint="PATHS")
-    chosen = {
-        "silence_rms": silence_rms,
-        "speech_threshold": speech_threshold,
-        "min_speech": min_speech,
-        "min_duration": min_duration,
-    }
-    gate = GateOptions(**{name: value for name, value in chosen.items() if value is not None})
     opened = load(model)
-    named = list(expand(paths))
+    recordings = list(expand(paths))
     out, err = Console(highlight=False), Console(highlight=False, stderr=True)
     failed = False
     with ExitStack() as stack:
-        add = []
-        if csv_path is not None:
-            add.append(stack.enter_context(_outputs.csv_file(csv_path, opened.labels)))
+        outputs: list[Callable[[Prediction], None]] = []
+        if csv is not None:
+            outputs.append(stack.enter_context(csv_file(csv, Prediction.columns(opened.labels))))
         if as_json:
-            add.append(stack.enter_context(_outputs.json_lines()))
-        elif csv_path is None:
-            add.append(stack.enter_context(_outputs.table(out, err)))
-        answers = _answers(opened, named, gate, min_confidence, workers)
-        if len(named) >= PROGRESS_FROM and err.is_terminal and not (as_json and out.is_terminal):
-            from rich.progress import track
-
-            answers = iter(track(answers, "Listening", len(named), console=err, transient=True))
-        for prediction in answers:
+            outputs.append(stack.enter_context(json_lines()))
+        elif csv is None:
+            outputs.append(stack.enter_context(table(out, err)))
+        sources = (recording.source(stack) for recording in recordings if not recording.problem)
+        answers = opened.predict_many(sources, workers=workers, **dict(options))
+        report = stack.enter_context(progress(enabled=not (as_json and out.is_terminal)))
+        predictions = _with_problems(recordings, answers, opened.card.title)
+        for prediction in tracked(predictions, "Listening", len(recordings), report):
             failed = failed or prediction.status is Status.ERROR
-            for take in add:
-                take(prediction)
+            for add in outputs:
+                add(prediction)
     raise typer.Exit(1 if failed else 0)
 
 
-def _answers(
-    model: "Model",
-    named: "list[Named]",
-    gate: "GateOptions",
-    min_confidence: float | None,
-    workers: int | None,
-) -> "Iterator[Prediction]":
-    """A prediction for each argument in order, those with nothing to judge included."""
+def _with_problems(
+    recordings: Iterable[RecordingArgument], answers: Iterator[Prediction], model: str
+) -> Iterator[Prediction]:
+    """A prediction for each argument in order, those without a recording included."""
     from sottovoce.inference.predictor import source_path
     from sottovoce.results import Prediction, Status
 
-    judged = model.predict_many(
-        (one.source() for one in named if not one.problem),
-        gate=gate,
-        min_confidence=min_confidence,
-        workers=workers,
-    )
-    for one in named:
-        if one.problem:
+    for recording in recordings:
+        if recording.problem:
             yield Prediction(
                 status=Status.ERROR,
-                model=model.card.title,
-                source=source_path(one.path),
-                message=one.problem,
+                model=model,
+                source=source_path(recording.path),
+                message=recording.problem,
             )
         else:
-            yield next(judged)
+            yield next(answers)

@@ -7,9 +7,17 @@ from typing import Annotated
 
 import typer
 
-from sottovoce.cli.evaluate import corpus_folder
-from sottovoce.cli.train import Progress
-from sottovoce.errors import MissingExtraError
+from sottovoce.cli._learn_options import (
+    DataFolders,
+    Device,
+    Out,
+    ProtocolName,
+    Resume,
+    Threads,
+    load_experiment,
+    requires_extras,
+)
+from sottovoce.cli._progress import progress
 
 
 def register(app: typer.Typer) -> None:
@@ -19,61 +27,39 @@ def register(app: typer.Typer) -> None:
 
 def search(
     recipe: Annotated[Path, typer.Argument(help="A recipe with a table \\[search], a TOML file.")],
-    data: Annotated[
-        list[str],
-        typer.Option(
-            help="A corpus and its folder, e.g. ravdess=DIR, or noise=DIR; may be repeated."
-        ),
-    ],
+    data: DataFolders,
     trials: Annotated[
         int | None,
         typer.Option(min=1, help="How many trials in all; as the recipe says if not given."),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads of torch; its own choice if not given.")
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the search; runs/<recipe's name>-search if not given."),
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a search.")] = False,
-    protocol: Annotated[
-        str,
-        typer.Option(help="Split by another protocol: a name in the recipe's \\[alternatives]."),
-    ] = "",
+    device: Device = "auto",
+    threads: Threads = None,
+    out: Out = None,
+    resume: Resume = False,
+    protocol: ProtocolName = "",
 ) -> None:
     """Look for better settings of a recipe; leaves best.toml, a recipe for sottovoce train.
 
     Trials are trained on training clips and judged on validation clips; test clips are never
     looked at. The recipe as it stands is the first trial, where it lies in the space.
     """
-    try:
-        import torch
-
+    with requires_extras("search", "learn", "search"):
+        experiment, folders, torch_device = load_experiment(recipe, data, device, threads, protocol)
         from sottovoce.learn.data.dataset import Data
-        from sottovoce.learn.recipe.recipe import Recipe
-        from sottovoce.learn.search.search import open_search
-        from sottovoce.learn.search.search import search as look
-        from sottovoce.learn.search.space import Space
-        from sottovoce.learn.train.classifier import find_device
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("search", str(error.name), "learn", "search") from error
-    experiment = Recipe.load(recipe)
-    if protocol:
-        experiment = experiment.under(protocol)
-    space = Space(experiment)
+        from sottovoce.learn.search.search import search as run_search
+        from sottovoce.learn.search.space import SearchSpace
+        from sottovoce.learn.train.cross_validate import check_folder
+    space = SearchSpace(experiment)
     name = f"{experiment.name}-{protocol}" if protocol else experiment.name
     folder = out or Path("runs") / f"{name}-search"
-    where = find_device(device)
-    if threads:
-        torch.set_num_threads(threads)
-    open_search(folder, experiment, resume=resume)
-    folders = dict(map(corpus_folder, data))
-
-    def load(recipe: Recipe) -> Data:
-        with Progress() as progress:
-            return Data.load(recipe, folders, progress.show)
-
-    count = trials or space.spec.trials
-    look(space, folder, load, trials=count, device=where, say=typer.echo)
+    check_folder(folder, experiment, resume=resume, search=True)
+    with progress() as report:
+        run_search(
+            space,
+            folder,
+            lambda recipe: Data.load(recipe, folders, report),
+            trials=trials or space.spec.trials,
+            device=torch_device,
+            log=typer.echo,
+            report=report,
+        )

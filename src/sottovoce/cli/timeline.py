@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic import Field, create_model
+from pydantic.config import JsonDict
 
 from sottovoce.cli import _options
-from sottovoce.cli._options import DEFAULTS
-from sottovoce.options import RecordingOptions
+from sottovoce.export import export_formats
+from sottovoce.options import Options, RecordingOptions
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from sottovoce.inference.timeline import Timeline
-    from sottovoce.results import Segment
-
-RECORDING = RecordingOptions()
-
-PATIENCE = 2.0
-"""s after which a progress bar is shown."""
-
-FILES = "Write files"
+    from collections.abc import Callable
 
 EXAMPLES = """Examples:
 
@@ -36,11 +26,26 @@ EXAMPLES = """Examples:
 Exit status: 0 the recording was followed to its end, 2 it could not be, or wrong usage."""
 
 
+class FileOptions(Options, title="Write files"):
+    """Base of the paths of the files to write, one for each format of `sottovoce.export`."""
+
+
+def _path_field(summary: str) -> Any:
+    extra: JsonDict = {"metavar": "FILE"}
+    return str | None, Field(default=None, description=summary, json_schema_extra=extra)
+
+
+FORMATS = export_formats()
+FIELDS = {name: _path_field(format_.help) for name, format_ in FORMATS.items()}
+EXPORTS = create_model("Exports", __base__=FileOptions, **FIELDS)
+
+
 def register(app: typer.Typer) -> None:
     """Add the command to the app."""
     app.command(epilog=EXAMPLES)(timeline)
 
 
+@_options.takes_options(files=EXPORTS, options=RecordingOptions)
 def timeline(
     path: Annotated[
         str,
@@ -51,121 +56,50 @@ def timeline(
         ),
     ],
     model: _options.ModelName = None,
-    window: _options.WindowLength = DEFAULTS.window,
-    hop: _options.Hop = DEFAULTS.hop,
-    lookahead: _options.Lookahead = RECORDING.lookahead,
-    smoothing: _options.SmoothingName = DEFAULTS.smoothing,
-    hold: _options.HoldTime = DEFAULTS.hold,
-    channels: _options.ChannelsKind = DEFAULTS.channels,
-    as_json: Annotated[
-        bool,
-        typer.Option(
-            "--json", help="Print one JSON object a segment, as they come, and nothing else."
-        ),
-    ] = False,
-    csv_path: Annotated[
-        str | None,
-        typer.Option(
-            "--csv",
-            metavar="FILE",
-            rich_help_panel=FILES,
-            help="A row a segment, a column for each emotion.",
-        ),
-    ] = None,
-    plot: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", rich_help_panel=FILES, help="A picture: .png, .svg or .pdf."),
-    ] = None,
-    subtitles: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", rich_help_panel=FILES, help="Subtitles: .vtt or .srt."),
-    ] = None,
-    textgrid: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", rich_help_panel=FILES, help="A TextGrid for Praat."),
-    ] = None,
-    audacity: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", rich_help_panel=FILES, help="A label track for Audacity."),
-    ] = None,
-    min_confidence: _options.MinConfidence = None,
-    silence_rms: _options.SilenceRms = None,
-    speech_threshold: _options.SpeechThreshold = None,
-    min_speech: _options.MinSpeech = None,
+    *,
+    files: FileOptions,
+    options: RecordingOptions,
+    as_json: _options.Json = False,
     workers: _options.Workers = None,
 ) -> None:
     """Follow a recording: which emotion the voice carries, second by second."""
     from rich.console import Console
 
-    from sottovoce.cli import _writers
-    from sottovoce.cli._sources import Named
-    from sottovoce.export import formats
+    from sottovoce.cli._output import json_lines
+    from sottovoce.cli._progress import progress
+    from sottovoce.cli._sources import RecordingArgument
+    from sottovoce.cli._timeline_view import timeline_view
     from sottovoce.models.registry import load
-    from sottovoce.text import display_path
+    from sottovoce.text import clock, display_path
 
-    asked = _options.options(
-        window=window,
-        hop=hop,
-        lookahead=lookahead,
-        smoothing=smoothing,
-        hold=hold,
-        channels=channels,
-        min_confidence=min_confidence,
-        silence_rms=silence_rms,
-        speech_threshold=speech_threshold,
-        min_speech=min_speech,
-    )
     opened = load(model)
     labels, title = opened.labels, f"{display_path(path)} - {opened.card.title}"
-    out, err = Console(highlight=False), Console(highlight=False, stderr=True)
+    out = Console(highlight=False)
     with ExitStack() as stack:
         enter = stack.enter_context
-        segments = enter(opened.timeline(Named(path).source(), workers=workers, **asked))
-        add = []
-        if csv_path is not None:
-            add.append(enter(_writers.csv_file(csv_path, labels)))
-        if plot is not None:
-            add.append(enter(_writers.picture(plot, labels, title)))
-        if subtitles is not None:
-            add.append(enter(_writers.subtitles(subtitles)))
-        if textgrid is not None:
-            add.append(enter(_writers.text_file(textgrid, formats.textgrid)))
-        if audacity is not None:
-            add.append(enter(_writers.text_file(audacity, formats.audacity)))
-        if as_json:
-            add.append(enter(_writers.json_lines()))
-        else:
-            add.append(enter(_writers.strip(out, labels, segments.summary)))
-        quiet = not err.is_terminal or (as_json and out.is_terminal)
-        for segment in segments if quiet else _with_progress(segments, path, err):
-            for take in add:
-                take(segment)
-
-
-def _with_progress(segments: Timeline, path: str, console: Console) -> Iterator[Segment]:
-    """The segments, with a bar on `console` once it takes a while."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from sottovoce.text import clock
-
-    columns = (TextColumn("Listening {task.fields[at]}"), BarColumn(), TimeRemainingColumn())
-    begun = time.monotonic()
-    with ExitStack() as stack:
-        progress = Progress(*columns, console=console, transient=True)
-        task = progress.add_task("", total=_duration(path), at="")
-        shown = False
+        source = RecordingArgument(path).source(stack)
+        segments = enter(opened.timeline(source, workers=workers, **dict(options)))
+        exports = [
+            FORMATS[name].open(file, labels, title) for name, file in files if file is not None
+        ]
+        outputs: list[Callable[..., None]] = [enter(export) for export in exports]
+        outputs.append(
+            enter(json_lines() if as_json else timeline_view(out, labels, segments.summary))
+        )
+        report = enter(progress(enabled=not (as_json and out.is_terminal), show=clock))
+        total = _duration(path)
         for segment in segments:
-            yield segment
-            if not shown and time.monotonic() - begun > PATIENCE:
-                stack.enter_context(progress)
-                shown = True
-            progress.update(task, completed=segment.end, at=clock(segment.end))
+            for add in outputs:
+                add(segment)
+            report("Listening", segment.end, total)
 
 
 def _duration(path: str) -> float | None:
     """How long a recording says that it is, s; None where it does not say."""
     import soundfile
 
+    if path == "-":  # libsndfile would read standard input
+        return None
     try:
         duration = float(soundfile.info(path).duration)
     except (OSError, RuntimeError):

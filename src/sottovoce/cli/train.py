@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sottovoce.cli.evaluate import corpus_folder
-from sottovoce.errors import MissingExtraError, SottovoceError
+from sottovoce.cli._learn_options import (
+    DataFolders,
+    Device,
+    Out,
+    ProtocolName,
+    Resume,
+    Threads,
+    load_experiment,
+    requires_extras,
+)
+from sottovoce.cli._progress import progress
+from sottovoce.errors import SottovoceError
 
 if TYPE_CHECKING:
     from sottovoce.learn.recipe.recipe import Recipe
@@ -22,28 +31,16 @@ def register(app: typer.Typer) -> None:
 
 def train(
     recipe: Annotated[Path, typer.Argument(help="A recipe, a TOML file.")],
-    data: Annotated[
-        list[str],
-        typer.Option(
-            help="A corpus and its folder, e.g. ravdess=DIR, or noise=DIR; may be repeated."
-        ),
-    ],
+    data: DataFolders,
     seeds: Annotated[
         int | None, typer.Option(min=1, help="How many of the recipe's seeds; all if not given.")
     ] = None,
     folds: Annotated[str, typer.Option(help="all, or numbers from 1, e.g. 1,2.")] = "all",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads of torch; its own choice if not given.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of the run; runs/<recipe's name> if not given.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run.")] = False,
-    protocol: Annotated[
-        str,
-        typer.Option(help="Split by another of the recipe's protocols, named in \\[alternatives]."),
-    ] = "",
+    device: Device = "auto",
+    threads: Threads = None,
+    out: Out = None,
+    resume: Resume = False,
+    protocol: ProtocolName = "",
     final: Annotated[
         bool,
         typer.Option(
@@ -57,49 +54,48 @@ def train(
     ] = None,
 ) -> None:
     """Cross-validate a recipe and report it; with --final, train the model on all clips."""
-    try:
-        import torch
-
+    chosen_folds = _folds(folds)
+    with requires_extras("train", "learn"):
+        experiment, folders, torch_device = load_experiment(recipe, data, device, threads, protocol)
         from sottovoce.learn.data.dataset import Data
-        from sottovoce.learn.evaluate.report import describe
-        from sottovoce.learn.recipe.recipe import Recipe
-        from sottovoce.learn.train.classifier import find_device
-        from sottovoce.learn.train.cross_validate import cross_validate, open_folder
-        from sottovoce.learn.train.final_model import Measured, check_exportable, train_final
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("train", str(error.name), "learn") from error
-    experiment = Recipe.load(recipe)
-    if protocol:
-        experiment = experiment.under(protocol)
+        from sottovoce.learn.evaluate.report import format_interval
+        from sottovoce.learn.train.cross_validate import check_folder, cross_validate
+        from sottovoce.learn.train.final_model import (
+            CrossValidationResult,
+            check_exportable,
+            train_final,
+        )
     folder = out or Path("runs") / (
         f"{experiment.name}-{protocol}" if protocol else experiment.name
     )
-    chosen_seeds = _seeds(experiment, seeds)
-    chosen_folds = _folds(folds)
-    where = find_device(device)
-    if threads:
-        torch.set_num_threads(threads)
-    alone = experiment.protocol.name == "none"
-    if final or alone:
+    no_tests = experiment.protocol.name == "none"
+    if final or no_tests:
         check_exportable(experiment)
     measured = None
-    if final and not alone:
-        measured = Measured.read(figures or folder, experiment)
-    open_folder(folder, experiment, resume=resume or final)
-    with Progress() as progress:
-        everything = Data.load(experiment, dict(map(corpus_folder, data)), progress.show)
-    if final or alone:
-        train_final(everything, folder, measured, where, typer.echo)
-        return
-    found = cross_validate(
-        everything, folder, seeds=chosen_seeds, folds=chosen_folds, device=where, say=typer.echo
-    )
-    typer.echo(f"UAR {describe('uar', found['uar'])}, ECE {describe('ece', found['ece'])}")
+    if final and not no_tests:
+        measured = CrossValidationResult.read(figures or folder, experiment)
+    check_folder(folder, experiment, resume=resume or final)
+    with progress() as report:
+        clips = Data.load(experiment, folders, report)
+        if final or no_tests:
+            train_final(clips, folder, measured, torch_device, typer.echo, report)
+            return
+        metrics = cross_validate(
+            clips,
+            folder,
+            seeds=_seeds(experiment, seeds),
+            folds=chosen_folds,
+            device=torch_device,
+            log=typer.echo,
+            report=report,
+        )
+    uar, ece = (format_interval(name, metrics[name]) for name in ("uar", "ece"))
+    typer.echo(f"UAR {uar}, ECE {ece}")
     typer.echo(f"The report is in {folder}.")
 
 
 def _seeds(recipe: Recipe, count: int | None) -> tuple[int, ...]:
-    """The recipe's seeds, or as many as asked for; beyond the recipe's own, the next numbers."""
+    """The recipe's seeds, or so many; beyond the recipe's own, the next numbers."""
     own = recipe.seeds
     if count is None or count <= len(own):
         return own[:count]
@@ -113,35 +109,3 @@ def _folds(text: str) -> list[int] | None:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise SottovoceError(f"--folds {text}: expected all, or numbers like 1,2") from None
-
-
-class Progress:
-    """A bar on standard error, only for people."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        console = Console(stderr=True)
-        self._bar = Progress(console=console, transient=True, disable=not console.is_terminal)
-        self._tasks: dict[str, int] = {}
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.stop()
-
-    def show(self, what: str, done: int, total: int) -> None:
-        """Move the bar of one thing that is being done."""
-        from rich.progress import TaskID
-
-        if what not in self._tasks:
-            self._tasks[what] = self._bar.add_task(what, total=total)
-        self._bar.update(TaskID(self._tasks[what]), completed=done, total=total)

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from sottovoce.emotions import EMOTIONS
 from sottovoce.errors import CorpusError
 from sottovoce.learn import corpora
-from sottovoce.learn.corpora import CorpusScan, Problem, ravdess
+from sottovoce.learn.corpora import CorpusProblem, CorpusScan, label_sets, ravdess
 
 RATE = 8000
 
@@ -45,7 +46,7 @@ def actor_folder(folder: Path, actor: int, name: Callable[[str], str] | None = N
         write(folder / place, tone(100 + number + actor / 50))
 
 
-def kinds(found: CorpusScan, kind: str) -> list[Problem]:
+def kinds(found: CorpusScan, kind: str) -> list[CorpusProblem]:
     return [problem for problem in found.problems if problem.kind == kind]
 
 
@@ -330,6 +331,36 @@ def test_a_folder_that_is_no_corpus_gets_one_line(tmp_path: Path) -> None:
 def test_an_unknown_corpus_lists_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"'ravdes'; known: .*ravdess"):
         corpora.scan("ravdes", tmp_path)
+
+
+def test_a_clip_is_named_by_its_corpus_and_its_path_there(tmp_path: Path) -> None:
+    path = write(tmp_path / "Actor_12" / "03-01-06-02-02-01-12.wav", tone(200))
+    flat = write(tmp_path / "03-01-06-02-02-02-12.wav", tone(210))
+    names = {clip.path: clip.name for clip in scan(tmp_path).clips}
+    assert names == {
+        path: "ravdess/Actor_12/03-01-06-02-02-01-12.wav",
+        flat: "ravdess/03-01-06-02-02-02-12.wav",
+    }
+
+
+def test_the_eight_of_ravdess_are_in_their_published_order() -> None:
+    assert label_sets()["ravdess8"] == (
+        *("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"),
+    )
+
+
+def test_the_common_label_sets_are_those_that_the_english_corpora_share() -> None:
+    english = [set(label_sets()[name]) for name in ("ravdess", "cremad", "tess")]
+    assert set(label_sets()["common6"]) == set.intersection(*english)
+    assert set(label_sets()["common4"]) == {"angry", "happy", "sad", "neutral"}
+
+
+def test_every_corpus_has_a_label_set_of_known_emotions() -> None:
+    own = set(corpora.known()) - {"table"}
+    assert set(label_sets()) == own | {"ravdess8", "common6", "common4"}
+    for labels in label_sets().values():
+        assert set(labels) <= set(EMOTIONS)
+        assert len(set(labels)) == len(labels) >= 2
 
 
 def test_ravdess_as_it_is(ravdess: Path) -> None:

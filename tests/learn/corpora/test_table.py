@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from sottovoce.errors import CorpusError
-from sottovoce.learn.corpora.table import TableSpec, read
+from sottovoce.learn.corpora.table import read
+from sottovoce.options import TableSpec
 
 
 def table(folder: Path, text: str, name: str = "clips.csv") -> Path:

@@ -14,7 +14,7 @@ from sottovoce.learn.evaluate.calibration import (
     fit_temperature,
     reliability,
 )
-from sottovoce.learn.evaluate.metrics import Predictions, metrics
+from sottovoce.learn.evaluate.metrics import LabelledPredictions, compute_metrics
 
 
 def calibrated(count: int = 4000, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -49,13 +49,13 @@ def test_scaling_lowers_the_calibration_error_and_changes_no_answer() -> None:
     logits *= 3
     names = [str(i) for i in range(len(truth))]
 
-    def at(temperature: float) -> Predictions:
+    def at(temperature: float) -> LabelledPredictions:
         scaled = apply_temperature(logits, temperature)
-        return Predictions(truth, scaled, np.array(names), np.array(names), tuple("abcdef"))
+        return LabelledPredictions(truth, scaled, np.array(names), np.array(names), tuple("abcdef"))
 
     before, after = at(1.0), at(fit_temperature(logits, truth))
-    assert metrics(before)["ece"] > 0.15
-    assert metrics(after)["ece"] < 0.03
+    assert compute_metrics(before)["ece"] > 0.15
+    assert compute_metrics(after)["ece"] < 0.03
     assert np.array_equal(before.predicted, after.predicted)
 
 
@@ -95,7 +95,9 @@ def test_a_temperature_must_be_above_zero(temperature: float) -> None:
 def test_a_reliability_table_agrees_with_scikit_learn_and_with_the_ece() -> None:
     logits, truth = calibrated(count=900)
     names = np.array([str(i) for i in range(len(truth))])
-    predictions = Predictions(truth, apply_temperature(logits, 0.5), names, names, tuple("abcdef"))
+    predictions = LabelledPredictions(
+        truth, apply_temperature(logits, 0.5), names, names, tuple("abcdef")
+    )
     table = reliability(predictions)
     accuracy, confidence = calibration_curve(
         predictions.predicted == truth, predictions.probabilities.max(axis=1), n_bins=15
@@ -106,7 +108,7 @@ def test_a_reliability_table_agrees_with_scikit_learn_and_with_the_ece() -> None
     assert np.isnan(table.accuracy[~filled]).all()
     gaps = np.abs(table.accuracy - table.confidence)[filled]
     ece = (gaps * table.count[filled]).sum() / table.count.sum()
-    assert ece == pytest.approx(metrics(predictions)["ece"])
+    assert ece == pytest.approx(compute_metrics(predictions)["ece"])
     assert table.edges[[0, -1]].tolist() == [0, 1]
 
 
@@ -114,7 +116,7 @@ def test_a_reliability_table_of_several_runs_pools_their_clips() -> None:
     logits, truth = calibrated(count=200)
     names = np.array([str(i) for i in range(len(truth))])
     soft, sharp = (
-        Predictions(truth, apply_temperature(logits, t), names, names, tuple("abcdef"))
+        LabelledPredictions(truth, apply_temperature(logits, t), names, names, tuple("abcdef"))
         for t in (2.0, 0.5)
     )
     both, alone = reliability(soft, sharp), (reliability(soft), reliability(sharp))

@@ -1,5 +1,6 @@
-"""A trial counts what the gate refused, leaves unknown emotions out, and names seen corpora."""
+"""Evaluating a model counts clips without an answer, and warns of speakers it was trained on."""
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,8 +9,9 @@ import pytest
 
 from sottovoce.errors import CorpusError
 from sottovoce.learn.corpora import Clip, CorpusScan
-from sottovoce.learn.evaluate.evaluate_model import NO_ANSWER, Trial, try_model
-from sottovoce.learn.evaluate.metrics import metrics
+from sottovoce.learn.evaluate.evaluate_model import NO_ANSWER, ModelEvaluation, evaluate_model
+from sottovoce.learn.evaluate.metrics import compute_metrics
+from sottovoce.models.card import speaker_hash
 from sottovoce.results import Prediction, Status
 
 LABELS = ("happy", "sad")
@@ -20,7 +22,14 @@ class Oracle:
     """A model that reads its answer in the file's name: h, s, or silence for anything else."""
 
     labels = LABELS
-    card = SimpleNamespace(title="oracle 1.0", corpora=(SimpleNamespace(name="known"),))
+    card = SimpleNamespace(
+        title="oracle 1.0",
+        corpora=(
+            SimpleNamespace(
+                name="known", speaker_hashes=(speaker_hash("known/a"), speaker_hash("known/b"))
+            ),
+        ),
+    )
 
     def predict_many(self, paths: Iterable[Path]) -> Iterator[Prediction]:
         for path in paths:
@@ -39,52 +48,81 @@ class Oracle:
 
 def scanned(*clips: tuple[str, str], corpus: str = "made") -> CorpusScan:
     made = tuple(
-        Clip(FOLDER / f"{name}.wav", corpus, f"{corpus}/{name[0]}", "", emotion)
+        Clip(
+            FOLDER / f"{name}.wav",
+            corpus,
+            f"{corpus}/{name[0]}",
+            "",
+            emotion,
+            name=f"{corpus}/{name}.wav",
+        )
         for name, emotion in clips
     )
     return CorpusScan(corpus, FOLDER, made, ())
 
 
-def run(*scans: CorpusScan) -> Trial:
-    return try_model(Oracle(), scans)  # type: ignore[arg-type]
+def run(*scans: CorpusScan) -> ModelEvaluation:
+    return evaluate_model(Oracle(), scans)  # type: ignore[arg-type]
 
 
 CLIPS = (("a1h", "happy"), ("a2s", "sad"), ("b/1h", "sad"), ("b2-", "sad"), ("b3h", "angry"))
 
 
 def test_refused_clips_are_left_out_of_the_figures_and_count_as_errors_with_the_gate() -> None:
-    trial = run(scanned(*CLIPS))
-    assert trial.refused == {"silence": 1}
-    assert trial.answered.labels == LABELS
-    assert list(trial.answered.clips) == ["made/a1h.wav", "made/a2s.wav", "made/b/1h.wav"]
-    assert metrics(trial.answered)["recall_sad"] == pytest.approx(1 / 2)
-    assert trial.with_gate.labels == (*LABELS, NO_ANSWER)
-    with_gate = metrics(trial.with_gate)
+    evaluation = run(scanned(*CLIPS))
+    assert evaluation.refused == {"silence": 1}
+    assert evaluation.answered.labels == LABELS
+    assert list(evaluation.answered.clips) == ["made/a1h.wav", "made/a2s.wav", "made/b/1h.wav"]
+    assert compute_metrics(evaluation.answered)["recall_sad"] == pytest.approx(1 / 2)
+    assert evaluation.with_gate.labels == (*LABELS, NO_ANSWER)
+    with_gate = compute_metrics(evaluation.with_gate)
     assert with_gate["recall_sad"] == pytest.approx(1 / 3)
     assert with_gate["uar"] == pytest.approx((1 + 1 / 3) / 2)
     assert with_gate["accuracy"] == pytest.approx(2 / 4)
-    assert "1 of 4 clips got no answer (silence 1)" in " ".join(trial.warnings)
+    assert "1 of 4 clips got no answer (silence 1)" in " ".join(evaluation.warnings)
 
 
 def test_the_probabilities_are_those_of_the_model() -> None:
-    trial = run(scanned(*CLIPS))
-    assert trial.answered.probabilities[0] == pytest.approx([0.75, 0.25])
-    assert trial.answered.probabilities[1] == pytest.approx([0.25, 0.75])
+    evaluation = run(scanned(*CLIPS))
+    assert evaluation.answered.probabilities[0] == pytest.approx([0.75, 0.25])
+    assert evaluation.answered.probabilities[1] == pytest.approx([0.25, 0.75])
 
 
 def test_emotions_that_the_model_does_not_know_are_left_out_and_named() -> None:
-    trial = run(scanned(*CLIPS))
-    assert trial.unknown == {"angry": 1}
-    assert any("1 clips were left out" in w and "angry 1" in w for w in trial.warnings)
+    evaluation = run(scanned(*CLIPS))
+    assert evaluation.unknown == {"angry": 1}
+    assert any("1 clips were left out" in w and "angry 1" in w for w in evaluation.warnings)
 
 
-def test_a_corpus_that_the_model_was_trained_on_is_named_plainly() -> None:
-    assert run(scanned(*CLIPS)).seen == ()
-    trial = run(scanned(*CLIPS), scanned(*CLIPS, corpus="known"))
-    assert trial.seen == ("known",)
-    assert trial.warnings[0] == (
-        "This model was trained on these speakers (known): the figures say nothing about new ones."
+def test_speakers_that_the_model_was_trained_on_are_counted() -> None:
+    assert run(scanned(*CLIPS)).shared_speakers == 0
+    some = run(scanned(*CLIPS), scanned(*CLIPS, corpus="known"))
+    assert some.shared_speakers == 2
+    assert some.warnings[0] == (
+        "This model was trained on 2 of the 4 speakers of these clips: the figures do not say how "
+        "new speakers fare."
     )
+    every = run(scanned(*CLIPS, corpus="known"))
+    assert every.warnings[0] == (
+        "This model was trained on all of the 2 speakers of these clips: the figures do not say "
+        "how new speakers fare."
+    )
+
+
+def test_another_corpus_of_the_same_people_is_noticed_and_another_of_the_same_name_is_not() -> None:
+    song = scanned(*CLIPS, corpus="known")
+    song = dataclasses.replace(song, corpus="known-song")
+    assert run(song).shared_speakers == 2
+    others = scanned(("c1h", "happy"), ("d1s", "sad"), corpus="known")
+    assert run(others).shared_speakers == 0
+
+
+def test_unknown_speakers_are_nobody_that_the_model_was_trained_on() -> None:
+    scan = scanned(*CLIPS, corpus="known")
+    nobody = tuple(dataclasses.replace(clip, speaker="known/unknown") for clip in scan.clips)
+    evaluation = run(dataclasses.replace(scan, clips=nobody))
+    assert evaluation.shared_speakers == 0
+    assert evaluation.answered.num_speakers == 0
 
 
 def test_nothing_to_warn_of_is_no_warning() -> None:

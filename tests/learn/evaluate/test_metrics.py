@@ -15,14 +15,20 @@ from sklearn.metrics import (
 )
 
 from sottovoce.errors import SottovoceError
-from sottovoce.learn.evaluate.metrics import BINS, FLOOR, Predictions, confusion, metrics
+from sottovoce.learn.evaluate.metrics import (
+    BINS,
+    FLOOR,
+    LabelledPredictions,
+    compute_metrics,
+    confusion,
+)
 
 LABELS = ("neutral", "calm", "happy", "sad", "angry")
 
 
 def simulated(
     seed: int = 0, speakers: int = 12, clips: int = 20, skill: float = 1.0
-) -> Predictions:
+) -> LabelledPredictions:
     """Clips of unequal classes; a better `skill` puts more weight on the right one."""
     rng = np.random.default_rng(seed)
     count = speakers * clips
@@ -30,7 +36,7 @@ def simulated(
     logits = rng.normal(size=(count, len(LABELS)))
     logits[np.arange(count), truth] += skill
     probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    return Predictions.from_probabilities(
+    return LabelledPredictions.from_probabilities(
         probabilities,
         truth=truth,
         speakers=[f"c/{i // clips:02d}" for i in range(count)],
@@ -42,7 +48,7 @@ def simulated(
 def test_metrics_agree_with_scikit_learn() -> None:
     predictions = simulated()
     truth, predicted = predictions.truth, predictions.predicted
-    measured = metrics(predictions)
+    measured = compute_metrics(predictions)
     assert measured["uar"] == pytest.approx(balanced_accuracy_score(truth, predicted))
     assert measured["accuracy"] == pytest.approx(accuracy_score(truth, predicted))
     assert measured["macro_f1"] == pytest.approx(f1_score(truth, predicted, average="macro"))
@@ -63,14 +69,14 @@ def test_ece_is_the_definition_of_guo_written_out() -> None:
         if inside.any():
             gap = abs(right[inside].mean() - confidence[inside].mean())
             expected += inside.mean() * gap
-    assert metrics(predictions)["ece"] == pytest.approx(expected)
+    assert compute_metrics(predictions)["ece"] == pytest.approx(expected)
 
 
 def test_a_model_that_is_sure_and_half_right_has_an_ece_of_one_half() -> None:
-    predictions = Predictions.from_probabilities(
+    predictions = LabelledPredictions.from_probabilities(
         [[1, 0], [1, 0]], truth=[0, 1], speakers=["a", "b"], clips=["x", "y"], labels=("p", "q")
     )
-    measured = metrics(predictions)
+    measured = compute_metrics(predictions)
     assert measured["ece"] == pytest.approx(0.5)
     assert measured["nll"] == pytest.approx(-np.log(FLOOR) / 2)  # not infinite
 
@@ -78,7 +84,7 @@ def test_a_model_that_is_sure_and_half_right_has_an_ece_of_one_half() -> None:
 def test_a_class_that_does_not_occur_is_left_out() -> None:
     everything = simulated()
     some = everything.take(np.flatnonzero(everything.truth != 1))
-    measured = metrics(some)
+    measured = compute_metrics(some)
     assert "recall_calm" not in measured
     present = [0, 2, 3, 4]
     recalls = recall_score(some.truth, some.predicted, labels=present, average="macro")
@@ -92,11 +98,11 @@ def test_a_csv_gives_the_same_figures_back(tmp_path: Path) -> None:
     predictions = simulated()
     path = tmp_path / "predictions.csv"
     predictions.to_csv(path)
-    again = Predictions.from_csv(path)
+    again = LabelledPredictions.from_csv(path)
     assert again.labels == predictions.labels
     assert np.array_equal(again.clips, predictions.clips)
     assert np.array_equal(again.speakers, predictions.speakers)
-    assert metrics(again) == pytest.approx(metrics(predictions), abs=1e-5)
+    assert compute_metrics(again) == pytest.approx(compute_metrics(predictions), abs=1e-5)
     header, first = path.read_text().splitlines()[:2]
     assert header == "clip,speaker,truth,predicted,neutral,calm,happy,sad,angry"
     assert first.startswith(f"clip0000,c/00,{LABELS[predictions.truth[0]]},")
@@ -104,11 +110,11 @@ def test_a_csv_gives_the_same_figures_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ['a, "b"\nc', os.fsdecode(b"not-utf8-\xff"), "größer"])
 def test_any_file_name_survives_a_csv(tmp_path: Path, name: str) -> None:
-    predictions = Predictions.from_probabilities(
+    predictions = LabelledPredictions.from_probabilities(
         [[0.5, 0.5]], truth=[0], speakers=["s"], clips=[name], labels=("p", "q")
     )
     predictions.to_csv(tmp_path / "p.csv")
-    assert Predictions.from_csv(tmp_path / "p.csv").clips[0] == name
+    assert LabelledPredictions.from_csv(tmp_path / "p.csv").clips[0] == name
 
 
 @pytest.mark.parametrize(
@@ -133,14 +139,14 @@ def test_predictions_that_make_no_sense_are_refused(
         "clips": ["x", "y"],
         "labels": ("p", "q"),
     }
-    Predictions(**good)  # type: ignore[arg-type]
+    LabelledPredictions(**good)  # type: ignore[arg-type]
     with pytest.raises(SottovoceError, match=message):
-        Predictions(**(good | change))  # type: ignore[arg-type]
+        LabelledPredictions(**(good | change))  # type: ignore[arg-type]
 
 
 def test_no_clips_at_all_are_refused() -> None:
     with pytest.raises(SottovoceError, match="0 clips"):
-        Predictions.from_probabilities(
+        LabelledPredictions.from_probabilities(
             np.zeros((0, 2)), truth=[], speakers=[], clips=[], labels=("p", "q")
         )
 
@@ -165,9 +171,9 @@ def test_a_csv_that_is_something_else_is_refused_with_its_line(
     path = tmp_path / "p.csv"
     path.write_text(text)
     with pytest.raises(SottovoceError, match=message):
-        Predictions.from_csv(path)
+        LabelledPredictions.from_csv(path)
 
 
 def test_a_csv_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SottovoceError, match="not a table of predictions"):
-        Predictions.from_csv(tmp_path / "none.csv")
+        LabelledPredictions.from_csv(tmp_path / "none.csv")

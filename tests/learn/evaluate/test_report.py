@@ -1,6 +1,7 @@
 """A report holds every figure of its run, says when it is optimistic, and is the same each time."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,17 @@ from PIL import Image
 from sottovoce.errors import SottovoceError
 from sottovoce.learn.evaluate import plots, report
 from sottovoce.learn.evaluate.intervals import Interval, intervals
-from sottovoce.learn.evaluate.metrics import Predictions, confusion, metrics
-from sottovoce.learn.evaluate.plots import Curve
-from sottovoce.learn.evaluate.report import OPTIMISTIC, Run, SeedRun, describe, table, write_report
+from sottovoce.learn.evaluate.metrics import LabelledPredictions, compute_metrics, confusion
+from sottovoce.learn.evaluate.plots import LearningCurve
+from sottovoce.learn.evaluate.report import (
+    OPTIMISTIC,
+    OPTIMISTIC_INTERVALS,
+    Run,
+    SeedRun,
+    format_interval,
+    markdown_table,
+    write_report,
+)
 
 LABELS = ("neutral", "happy", "sad")
 
@@ -22,7 +31,7 @@ def simulated(seed: int) -> SeedRun:
     truth = np.arange(60) % 3
     probabilities = rng.dirichlet(np.ones(3), size=60)
     probabilities[np.arange(60), truth] += 0.5
-    predictions = Predictions.from_probabilities(
+    predictions = LabelledPredictions.from_probabilities(
         probabilities / 1.5,
         truth=truth,
         speakers=[f"made/{i // 10}" for i in range(60)],
@@ -30,7 +39,8 @@ def simulated(seed: int) -> SeedRun:
         labels=LABELS,
     )
     curves = tuple(
-        Curve(seed, fold, (1.1, 0.9, 0.8), (1.1, 1.0, 0.9), (0.3, 0.5, 0.6)) for fold in "12"
+        LearningCurve(seed, fold, (1.1, 0.9, 0.8), (1.1, 1.0, 0.9), (0.3, 0.5, 0.6))
+        for fold in "12"
     )
     return SeedRun(seed, predictions, {"1": range(30), "2": range(30, 60)}, curves)
 
@@ -85,7 +95,7 @@ def test_metrics_json_holds_the_figures_their_intervals_and_where_they_come_from
         entry = record["metrics"][name]
         expected = (interval.value, interval.low, interval.high)
         assert (entry["value"], entry["low"], entry["high"]) == pytest.approx(expected, abs=1e-6)
-        assert entry["seeds"] == pytest.approx([metrics(p)[name] for p in runs], abs=1e-6)
+        assert entry["seeds"] == pytest.approx([compute_metrics(p)[name] for p in runs], abs=1e-6)
     assert record["confusion"] == np.mean([confusion(p) for p in runs], axis=0).tolist()
     bins = record["reliability"]
     assert sum(bins["clips"]) == 120
@@ -93,28 +103,36 @@ def test_metrics_json_holds_the_figures_their_intervals_and_where_they_come_from
     assert right == pytest.approx(given["accuracy"].value, abs=1e-5)
     last = record["folds"][-1]
     assert (last["seed"], last["fold"], last["clips"]) == (4, "2", 30)
-    assert last["uar"] == pytest.approx(metrics(runs[1].take(range(30, 60)))["uar"], abs=1e-6)
+    assert last["uar"] == pytest.approx(
+        compute_metrics(runs[1].take(range(30, 60)))["uar"], abs=1e-6
+    )
 
 
 def test_the_csv_of_a_seed_gives_its_figures_again(tmp_path: Path) -> None:
     run = simulated_run()
     write_report(tmp_path, run, draws=100)
-    again = metrics(Predictions.from_csv(tmp_path / "seed4" / "predictions.csv"))
-    assert again == pytest.approx(metrics(run.seeds[1].predictions), abs=1e-5)
+    again = compute_metrics(LabelledPredictions.from_csv(tmp_path / "seed4" / "predictions.csv"))
+    assert again == pytest.approx(compute_metrics(run.seeds[1].predictions), abs=1e-5)
+
+
+@pytest.fixture
+def titles(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The titles of the figures that are drawn."""
+    drawn = list[str]()
+    plain = plots.new_figure
+
+    def new_figure(title: str, *sizes: object, **more: object) -> object:
+        drawn.append(title)
+        return plain(title, *sizes, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(plots, "new_figure", new_figure)
+    return drawn
 
 
 @pytest.mark.parametrize("optimistic", [False, True])
 def test_an_optimistic_run_says_so_in_the_summary_and_in_every_picture(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimistic: bool
+    tmp_path: Path, titles: list[str], optimistic: bool
 ) -> None:
-    titles = []
-    plain = plots.new_figure
-
-    def listening(title: str, *sizes: object, **more: object) -> object:
-        titles.append(title)
-        return plain(title, *sizes, **more)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(plots, "new_figure", listening)
     write_report(tmp_path, simulated_run(optimistic), draws=100)
     assert [OPTIMISTIC in title for title in titles] == [optimistic] * 4
     summary = (tmp_path / "summary.md").read_text()
@@ -122,12 +140,32 @@ def test_an_optimistic_run_says_so_in_the_summary_and_in_every_picture(
     assert json.loads((tmp_path / "metrics.json").read_text())["optimistic"] is optimistic
 
 
+def test_intervals_over_clips_are_called_optimistic_everywhere(
+    tmp_path: Path, titles: list[str]
+) -> None:
+    run = simulated_run()
+    nobody = np.full(60, "table/unknown")
+    seeds = tuple(
+        replace(seed, predictions=replace(seed.predictions, speakers=nobody)) for seed in run.seeds
+    )
+    write_report(tmp_path, replace(run, seeds=seeds), draws=100)
+    assert all(OPTIMISTIC_INTERVALS in title for title in titles)
+    summary = (tmp_path / "summary.md").read_text()
+    assert "60 clips of unknown speakers; 95 % intervals from resampling clips." in summary
+    assert OPTIMISTIC_INTERVALS in summary.lower()
+    record = json.loads((tmp_path / "metrics.json").read_text())
+    assert record["speakers"] == 0
+    assert record["interval"] == "95 % percentile interval, 100 draws of clips (optimistic)"
+
+
 def test_the_summary_shows_mean_interval_and_each_seed(tmp_path: Path) -> None:
     run = simulated_run(note="Fold 3 is missing.")
     measured = write_report(tmp_path, run, draws=100)
     summary = (tmp_path / "summary.md").read_text()
-    seeds = [f"{100 * metrics(each.predictions)['uar']:.1f} %" for each in run.seeds]
-    assert f"| UAR | {describe('uar', measured['uar'])} | {seeds[0]} | {seeds[1]} |" in summary
+    seeds = [f"{100 * compute_metrics(each.predictions)['uar']:.1f} %" for each in run.seeds]
+    assert (
+        f"| UAR | {format_interval('uar', measured['uar'])} | {seeds[0]} | {seeds[1]} |" in summary
+    )
     assert "| recall, happy |" in summary
     assert "Fold 3 is missing." in summary
     assert "60 clips of 6 speakers" in summary
@@ -153,10 +191,12 @@ def test_folds_that_miss_or_repeat_a_clip_are_refused() -> None:
 
 
 def test_a_figure_is_written_for_people() -> None:
-    assert describe("uar", Interval(0.6412, 0.6, 0.68)) == "64.1 % (60.0 to 68.0)"
-    assert describe("nll", Interval(1.021, 0.95, 1.104)) == "1.02 (0.95 to 1.10)"
-    assert table(["a", "b"], [["x", "1"]]) == "| a | b |\n| --- | ---: |\n| x | 1 |\n"
-    assert set(report.TITLES) == {m for m in metrics(simulated(0).predictions) if "recall" not in m}
+    assert format_interval("uar", Interval(0.6412, 0.6, 0.68)) == "64.1 % (60.0 to 68.0)"
+    assert format_interval("nll", Interval(1.021, 0.95, 1.104)) == "1.02 (0.95 to 1.10)"
+    assert markdown_table(["a", "b"], [["x", "1"]]) == "| a | b |\n| --- | ---: |\n| x | 1 |\n"
+    assert set(report.TITLES) == {
+        m for m in compute_metrics(simulated(0).predictions) if "recall" not in m
+    }
 
 
 def test_a_class_without_clips_is_drawn_and_left_out_of_the_recalls(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from tiny_corpus import RECIPE
 
-from sottovoce.emotions import LABEL_SETS
 from sottovoce.errors import MissingExtraError, RecipeError, install_line
 from sottovoce.learn import registry
+from sottovoce.learn.corpora import label_sets
 from sottovoce.learn.recipe.docs import document
 from sottovoce.learn.recipe.recipe import Recipe
 
@@ -79,7 +79,7 @@ def test_a_recipe_cannot_be_changed() -> None:
 
 def test_a_label_set_gives_its_emotions_in_order() -> None:
     text = GOOD.replace('["sad", "angry"]', '"ravdess8"')
-    assert Recipe.parse(text).emotions == LABEL_SETS["ravdess8"]
+    assert Recipe.parse(text).emotions == label_sets()["ravdess8"]
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
@@ -258,12 +258,13 @@ def test_keys_that_do_not_go_together_are_named(text: str, message: str) -> None
 def test_an_alternative_takes_the_place_of_the_protocol() -> None:
     text = RECIPE + '\n[alternatives.mixed]\nname = "random"\nfolds = 3\n'
     recipe = Recipe.parse(text)
-    mixed = recipe.under("mixed")
+    mixed = recipe.with_protocol("mixed")
     assert (recipe.protocol.name, mixed.protocol.name, mixed.protocol.folds) == (
         "speakers",
         "random",
         3,
     )
     assert Recipe.parse(mixed.text).protocol == mixed.protocol  # as a run's folder keeps it
+    assert Recipe.parse(mixed.text).with_protocol("mixed").text == mixed.text
     with pytest.raises(RecipeError, match=r"no protocol called 'other'.* are mixed"):
-        recipe.under("other")
+        recipe.with_protocol("other")

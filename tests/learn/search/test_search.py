@@ -3,29 +3,28 @@
 import csv
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from tiny_corpus import RECIPE, write_corpus
 
 from sottovoce.errors import RecipeError, SottovoceError
-from sottovoce.learn import search as search_module
-from sottovoce.learn.data.batches import WholeClips
 from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.search import report
-from sottovoce.learn.search.report import Judged, Tried, draw_search, write_search
-from sottovoce.learn.search.search import open_search, search
-from sottovoce.learn.search.space import Space
+from sottovoce.learn.search import search as search_module
+from sottovoce.learn.search.report import SearchResult, TrialResult, draw_search, write_search
+from sottovoce.learn.search.space import SearchSpace
+from sottovoce.learn.splits.folds import Fold
 from sottovoce.learn.splits.protocols import make_split
-from sottovoce.learn.train.cross_validate import difference, run_fold
-from sottovoce.learn.train.history import COLUMNS, History, read_history
-from sottovoce.learn.train.lightning_module import Job
+from sottovoce.learn.train.cross_validate import check_folder, difference, run_fold
+from sottovoce.learn.train.history import COLUMNS, History
 
 CPU = torch.device("cpu")
 SPACE = """
@@ -58,13 +57,13 @@ def look(
     *,
     trials: int = 3,
     resume: bool = False,
-    said: list[str] | None = None,
-) -> Tried:
+    lines: list[str] | None = None,
+) -> TrialResult:
     """Search as the command does."""
-    space = Space(Recipe.parse(text))
-    open_search(folder, space.base, resume=resume)
-    say = [].append if said is None else said.append
-    return search(space, folder, load, trials=trials, device=CPU, say=say)
+    space = SearchSpace(Recipe.parse(text))
+    check_folder(folder, space.base, resume=resume, search=True)
+    log = [].append if lines is None else lines.append
+    return search_module.search(space, folder, load, trials=trials, device=CPU, log=log)
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
@@ -73,18 +72,23 @@ def rows(folder: Path) -> list[dict[str, str]]:
         return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
 
 
+def history_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
 @pytest.fixture(scope="module")
 def found(
     load: Callable[[Recipe], Data], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, list[str]]:
-    """The folder of a search of three trials, and what it said."""
-    folder, said = tmp_path_factory.mktemp("runs") / "tiny", list[str]()
-    look(TINY, folder, load, said=said)
-    return folder, said
+    """The folder of a search of three trials, and what it lines."""
+    folder, lines = tmp_path_factory.mktemp("runs") / "tiny", list[str]()
+    look(TINY, folder, load, lines=lines)
+    return folder, lines
 
 
 def test_a_search_leaves_everything_behind(found: tuple[Path, list[str]]) -> None:
-    folder, said = found
+    folder, lines = found
     assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == {
         "recipe.toml",
         "search.journal",
@@ -93,12 +97,12 @@ def test_a_search_leaves_everything_behind(found: tuple[Path, list[str]]) -> Non
         "search.png",
         *(f"trials/{number}/fold1/history.csv" for number in (1, 2, 3)),
     }
-    assert [line.partition(":")[0] for line in said[:4]] == [
+    assert [line.partition(":")[0] for line in lines[:4]] == [
         *(f"trial {number} of 3" for number in (1, 2, 3)),
         "best of 3",
     ]
-    assert "the recipe as it stands" in said[3]
-    assert said[-1].endswith("best.toml --data ... --folds 1 --seeds 1")
+    assert "the recipe as it stands" in lines[3]
+    assert lines[-1].endswith("best.toml --data ... --folds 1 --seeds 1")
 
 
 def test_the_best_trial_is_a_recipe(found: tuple[Path, list[str]]) -> None:
@@ -126,13 +130,13 @@ def test_the_first_trial_is_trained_as_the_recipe_is(
     fold = make_split(data.recipe.protocol, data.clips, 0).folds[0]
     run_fold(data, fold, 1, 0, tmp_path, CPU, lambda line: None)
     expected, history = (
-        [{k: v for k, v in row.items() if k != "seconds"} for row in read_history(path)]
-        for path in (tmp_path / "history.csv", folder / "trials/1/fold1/history.csv")
+        [{k: v for k, v in row.items() if k != "seconds"} for row in history_rows(path)]
+        for path in (tmp_path / "seed0/fold1/history.csv", folder / "trials/1/fold1/history.csv")
     )
     assert history == expected
     first = rows(folder)[0]
     assert (first["network.width"], first["training.learning_rate"]) == ("8", "0.01")
-    assert float(first["value"]) == pytest.approx(history[-1]["validation_uar"])
+    assert float(first["value"]) == pytest.approx(float(history[-1]["validation_uar"]))
 
 
 def test_a_search_killed_in_the_middle_gives_the_same(
@@ -141,28 +145,28 @@ def test_a_search_killed_in_the_middle_gives_the_same(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    real = search_module.train
+    real = search_module.fit_fold
 
-    def killed(job: Job, device: torch.device, say: Callable[[str], None]) -> object:
+    def killed(*arguments: Any, title: str, **options: Any) -> object:
         def stop(line: str) -> None:
-            if job.title == "trial 2, fold 1":
+            if title == "trial 2, fold 1":
                 raise KeyboardInterrupt
 
-        return real(job, device, stop)
+        return real(*arguments, title=title, **options | {"log": stop})
 
     folder = tmp_path / "run"
-    monkeypatch.setattr(search_module, "train", killed)
+    monkeypatch.setattr(search_module, "fit_fold", killed)
     with pytest.raises(KeyboardInterrupt):
         look(TINY, folder, load)
     assert len(rows(folder)) == 1
     assert (folder / "best.toml").exists()
     trained = list[str]()
 
-    def noted(job: Job, device: torch.device, say: Callable[[str], None]) -> object:
-        trained.append(job.title)
-        return real(job, device, say)
+    def noted(*arguments: Any, title: str, **options: Any) -> object:
+        trained.append(title)
+        return real(*arguments, title=title, **options)
 
-    monkeypatch.setattr(search_module, "train", noted)
+    monkeypatch.setattr(search_module, "fit_fold", noted)
     with (folder / "search.journal").open("ab") as journal:
         journal.write(b'{"op_code": 5, "wor')  # a disk was full, too
     look(TINY, folder, load, resume=True)
@@ -171,38 +175,51 @@ def test_a_search_killed_in_the_middle_gives_the_same(
     assert (folder / "best.toml").read_bytes() == (found[0] / "best.toml").read_bytes()
 
 
+class FoldOfTrial(NamedTuple):
+    """What a training was given."""
+
+    fold: Fold
+    seed: tuple[int, ...]
+
+
 @pytest.fixture
-def made_up(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
+def made_up(monkeypatch: pytest.MonkeyPatch) -> list[FoldOfTrial]:
     """Trainings that cost nothing: the NLL is how far log10 of the learning rate is from -2.
 
     A learning rate above 0.05 has no finite loss. Gives the trainings there were.
     """
-    jobs = list[Job]()
+    trainings = list[FoldOfTrial]()
 
-    def nll(recipe: Recipe) -> float:
-        return 0.1 + abs(math.log10(recipe.training.learning_rate) + 2)
-
-    def train(job: Job, device: torch.device, say: Callable[[str], None]) -> object:
-        jobs.append(job)
-        if job.recipe.training.learning_rate > 0.05:
-            raise SottovoceError(f"{job.title}: the loss is nan in epoch 1, step 1")
-        history = History(job, say)
+    def fit_fold(
+        data: Data,
+        fold: Fold,
+        seed: tuple[int, ...],
+        folder: Path,
+        device: torch.device,
+        *,
+        title: str,
+        log: Callable[[str], None],
+        report: object,
+        epoch_end: Callable[[History], None],
+    ) -> object:
+        trainings.append(FoldOfTrial(fold, seed))
+        rate = data.recipe.training.learning_rate
+        if rate > 0.05:
+            raise SottovoceError(f"{title}: the loss is nan in epoch 1, step 1")
+        nll = 0.1 + abs(math.log10(rate) + 2)
+        history = []
         for epoch in range(1, 6):
-            row = dict.fromkeys(COLUMNS, 0.5) | {"epoch": epoch}
-            history.rows.append(row | {"validation_nll": nll(job.recipe) + 1 / epoch})
-            history.write()
-            say("an epoch")
-        return SimpleNamespace(classifier=job)
+            figures = dict.fromkeys(COLUMNS, 0.5) | {"epoch": epoch}
+            history.append(figures | {"validation_nll": nll + 1 / epoch})
+            epoch_end(history)
+        right = math.exp(-nll)
+        targets = np.array(data.examples(fold.validation).targets)
+        logits = np.log(np.where(np.eye(2)[targets] == 1, right, 1 - right))
+        return SimpleNamespace(validation_logits=logits)
 
-    def judge(job: Job, clips: WholeClips, device: torch.device) -> NDArray[np.float64]:
-        right = math.exp(-nll(job.recipe))
-        targets = np.array(clips.examples.targets)
-        return np.log(np.where(np.eye(2)[targets] == 1, right, 1 - right))
-
-    monkeypatch.setattr(search_module, "train", train)
-    monkeypatch.setattr(search_module, "judge", judge)
+    monkeypatch.setattr(search_module, "fit_fold", fit_fold)
     monkeypatch.setattr(report, "draw_search", lambda *_: None)
-    return jobs
+    return trainings
 
 
 @pytest.fixture(scope="module")
@@ -212,30 +229,18 @@ def loaded(load: Callable[[Recipe], Data]) -> Callable[[Recipe], Data]:
     return lambda recipe: Data(recipe, data.clips, data.store, None)
 
 
-def test_no_test_clip_is_ever_asked_for(
-    made_up: list[Job],
-    loaded: Callable[[Recipe], Data],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+def test_no_trial_is_given_a_test_clip(
+    made_up: list[FoldOfTrial], loaded: Callable[[Recipe], Data], tmp_path: Path
 ) -> None:
-    asked, examples = set[int](), Data.examples
-
-    def noted(data: Data, wanted: Sequence[int]) -> object:
-        asked.update(wanted)
-        return examples(data, wanted)
-
-    monkeypatch.setattr(Data, "examples", noted)
     look(NLL, tmp_path, loaded)
     data = loaded(Recipe.parse(NLL))
     fold = make_split(data.recipe.protocol, data.clips, 0).folds[0]
-    assert asked == {*fold.train, *fold.validation}
-    for job in made_up:
-        assert job.validation is not None
-        assert (job.training.rows, job.validation.rows) == (fold.train, fold.validation)
+    assert fold.test
+    assert {training.fold for training in made_up} == {replace(fold, test=())}
 
 
 def test_the_lowest_nll_is_the_best(
-    made_up: list[Job], loaded: Callable[[Recipe], Data], tmp_path: Path
+    made_up: list[FoldOfTrial], loaded: Callable[[Recipe], Data], tmp_path: Path
 ) -> None:
     best = look(NLL, tmp_path, loaded, trials=6)
     assert best.number == 1
@@ -244,37 +249,37 @@ def test_the_lowest_nll_is_the_best(
 
 
 def test_a_trial_is_judged_by_the_mean_over_its_folds(
-    made_up: list[Job], loaded: Callable[[Recipe], Data], tmp_path: Path
+    made_up: list[FoldOfTrial], loaded: Callable[[Recipe], Data], tmp_path: Path
 ) -> None:
-    said = list[str]()
+    lines = list[str]()
     text = NLL.replace("trials = 3", "trials = 3\nfolds = [1, 2]")
-    best = look(text, tmp_path, loaded, trials=1, said=said)
-    assert [job.seed for job in made_up] == [(0, 1), (0, 2)]
+    best = look(text, tmp_path, loaded, trials=1, lines=lines)
+    assert [training.seed for training in made_up] == [(0, 1), (0, 2)]
     assert (best.value, best.epochs) == (pytest.approx(0.1), 10)
-    assert said[-1].endswith("; the search saw every test clip of it")
+    assert lines[-1].endswith("; the search saw every test clip of it")
 
 
 def test_trials_that_cannot_be_trained_fail_alone(
-    made_up: list[Job], loaded: Callable[[Recipe], Data], tmp_path: Path
+    made_up: list[FoldOfTrial], loaded: Callable[[Recipe], Data], tmp_path: Path
 ) -> None:
-    said = list[str]()
+    lines = list[str]()
     text = NLL.replace("{ low = 1e-3, high = 1e-1, log = true }", "[1e-2, 1e-1]")
-    best = look(text, tmp_path, loaded, trials=8, said=said)
+    best = look(text, tmp_path, loaded, trials=8, lines=lines)
     failed = [row for row in rows(tmp_path) if row["training.learning_rate"] == "0.1"]
     assert failed
     assert {(row["state"], row["value"]) for row in failed} == {("failed", "")}
     assert best.values["training.learning_rate"] == 1e-2
-    line = next(line for line in said if "failed" in line)
+    line = next(line for line in lines if "failed" in line)
     assert re.search(r"failed: trial \d, fold 1: the loss is nan in epoch 1", line)
 
 
 def test_values_that_do_not_go_together_fail_and_say_why(
-    made_up: list[Job], loaded: Callable[[Recipe], Data], tmp_path: Path
+    made_up: list[FoldOfTrial], loaded: Callable[[Recipe], Data], tmp_path: Path
 ) -> None:
-    said = list[str]()
+    lines = list[str]()
     bare = NLL[: NLL.index("[augment]")] + NLL[NLL.index("[search]") : NLL.index('"network.width"')]
     space = '"training.crop" = [0.6, 0.0]\n"augment.gain" = [0.0, 6.0]\n'
-    look(bare + space, tmp_path, loaded, trials=12, said=said)
+    look(bare + space, tmp_path, loaded, trials=12, lines=lines)
     states = {
         (row["training.crop"], row["augment.gain"]): row["state"] == "failed"
         for row in rows(tmp_path)
@@ -282,22 +287,24 @@ def test_values_that_do_not_go_together_fail_and_say_why(
     assert states == {("0.6", "0.0"): False, ("0.6", "6.0"): False, ("0.0", "0.0"): False} | {
         ("0.0", "6.0"): True
     }
-    assert any("failed: recipe: augment.gain: features of whole clips" in line for line in said)
+    assert any("failed: recipe: augment.gain: features of whole clips" in line for line in lines)
 
 
 def test_nothing_but_failures_is_one_clear_line(
-    made_up: list[Job], loaded: Callable[[Recipe], Data], tmp_path: Path
+    made_up: list[FoldOfTrial], loaded: Callable[[Recipe], Data], tmp_path: Path
 ) -> None:
     text = NLL.replace("low = 1e-3, high = 1e-1", "low = 0.06, high = 0.1")
-    said = list[str]()
+    lines = list[str]()
     with pytest.raises(SottovoceError, match=r"none of 2 trials .* the loss is nan"):
-        look(text, tmp_path, loaded, trials=2, said=said)
-    assert said[0].startswith("the recipe as it stands is not tried: its training.learning_rate is")
+        look(text, tmp_path, loaded, trials=2, lines=lines)
+    assert lines[0].startswith(
+        "the recipe as it stands is not tried: its training.learning_rate is"
+    )
     assert [row["state"] for row in rows(tmp_path)] == ["failed"] * 2
 
 
 def test_values_tried_before_are_not_trained_again(
-    made_up: list[Job], loaded: Callable[[Recipe], Data], tmp_path: Path
+    made_up: list[FoldOfTrial], loaded: Callable[[Recipe], Data], tmp_path: Path
 ) -> None:
     text = NLL.replace("{ low = 1e-3, high = 1e-1, log = true }", "[1e-3, 1e-2]")
     look(text, tmp_path, loaded, trials=12)
@@ -309,7 +316,7 @@ def test_values_tried_before_are_not_trained_again(
 
 
 def test_unpromising_trials_are_stopped_where_the_recipe_says_so(
-    made_up: list[Job], loaded: Callable[[Recipe], Data], tmp_path: Path
+    made_up: list[FoldOfTrial], loaded: Callable[[Recipe], Data], tmp_path: Path
 ) -> None:
     text = NLL.replace("trials = 3", "trials = 3\nprune = true").replace(
         "high = 1e-1", "high = 0.05"
@@ -325,7 +332,7 @@ def test_unpromising_trials_are_stopped_where_the_recipe_says_so(
 
 
 def test_tpe_looks_nearer_to_what_did_well(
-    made_up: list[Job], loaded: Callable[[Recipe], Data], tmp_path: Path
+    made_up: list[FoldOfTrial], loaded: Callable[[Recipe], Data], tmp_path: Path
 ) -> None:
     text = NLL.replace('"random"', '"tpe"').replace("high = 1e-1", "high = 0.05")
     look(text, tmp_path, loaded, trials=20)
@@ -334,16 +341,18 @@ def test_tpe_looks_nearer_to_what_did_well(
 
 
 def test_what_matters_is_told_from_what_does_not(
-    made_up: list[Job],
+    made_up: list[FoldOfTrial],
     loaded: Callable[[Recipe], Data],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     given = list[dict[str, float]]()
 
-    def noted(folder: Path, judged: Judged, importances: dict[str, float] | None = None) -> None:
+    def noted(
+        folder: Path, result: SearchResult, importances: dict[str, float] | None = None
+    ) -> None:
         given.append(importances or {})
-        write_search(folder, judged, importances)
+        write_search(folder, result, importances)
 
     monkeypatch.setattr(search_module, "write_search", noted)
     look(NLL.replace("high = 1e-1", "high = 0.05"), tmp_path, loaded, trials=15)
@@ -352,7 +361,7 @@ def test_what_matters_is_told_from_what_does_not(
 
 
 def test_more_trials_go_on_with_the_same_search(
-    made_up: list[Job], loaded: Callable[[Recipe], Data], tmp_path: Path
+    made_up: list[FoldOfTrial], loaded: Callable[[Recipe], Data], tmp_path: Path
 ) -> None:
     look(NLL, tmp_path / "two", loaded, trials=2)
     look(NLL.replace("trials = 3", "trials = 5"), tmp_path / "two", loaded, trials=5, resume=True)
@@ -370,7 +379,7 @@ def test_more_trials_go_on_with_the_same_search(
     ],
 )
 def test_another_search_is_refused(
-    made_up: list[Job],
+    made_up: list[FoldOfTrial],
     loaded: Callable[[Recipe], Data],
     tmp_path: Path,
     before: str,
@@ -385,7 +394,7 @@ def test_another_search_is_refused(
 
 
 def test_other_clips_are_refused(
-    made_up: list[Job], loaded: Callable[[Recipe], Data], tmp_path: Path
+    made_up: list[FoldOfTrial], loaded: Callable[[Recipe], Data], tmp_path: Path
 ) -> None:
     look(NLL, tmp_path, loaded, trials=1)
 
@@ -436,44 +445,44 @@ def test_a_mistake_in_the_space_is_one_line_that_names_the_key(
 ) -> None:
     assert before in TINY
     with pytest.raises(RecipeError) as caught:
-        Space(Recipe.parse(TINY.replace(before, after)))
+        SearchSpace(Recipe.parse(TINY.replace(before, after)))
     assert complaint in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_the_protocol_of_the_search_is_not_that_of_the_best_recipe() -> None:
     text = TINY + '\n[alternatives.other]\nname = "random"\nfolds = 3\n'
-    space = Space(Recipe.parse(text).under("other"))
+    space = SearchSpace(Recipe.parse(text).with_protocol("other"))
     trial = space.recipe({"network.width": 16})
     best = Recipe.parse(space.text({"network.width": 16}, "tiny-best", "why"))
     assert (trial.protocol.name, best.protocol.name) == ("random", "speakers")
-    assert best.under("other").protocol.folds == 3
-    judged = Judged(space, (), (1,), 3)
-    tried = Tried(1, "complete", 0.5, 1, 1.0, {})
-    assert "--protocol other --folds 1" in judged.summary(tried, Path("x"))[-1]
+    assert best.with_protocol("other").protocol.folds == 3
+    result = SearchResult(space, (), (1,), 3)
+    tried = TrialResult(1, "complete", 0.5, 1, 1.0, {})
+    assert "--protocol other --folds 1" in result.summary(tried, Path("x"))[-1]
 
 
 def test_the_same_search_gives_the_same_picture(tmp_path: Path) -> None:
-    space = Space(Recipe.parse(NLL))
+    space = SearchSpace(Recipe.parse(NLL))
     own = space.values(space.own)
     trials = (
-        Tried(1, "complete", 1.2, 5, 1.0, own),
-        Tried(2, "pruned", 1.5, 2, 0.5, {**own, "network.width": 16}),
-        Tried(3, "failed", math.nan, 0, 0.0, {**own, "network.width": 16}, "why"),
-        Tried(4, "complete", 1.1, 5, 1.0, {**own, "network.width": 16}),
+        TrialResult(1, "complete", 1.2, 5, 1.0, own),
+        TrialResult(2, "pruned", 1.5, 2, 0.5, {**own, "network.width": 16}),
+        TrialResult(3, "failed", math.nan, 0, 0.0, {**own, "network.width": 16}, "why"),
+        TrialResult(4, "complete", 1.1, 5, 1.0, {**own, "network.width": 16}),
     )
-    judged = Judged(space, trials, (1,), 2)
+    result = SearchResult(space, trials, (1,), 2)
     drawn = set[bytes]()
     for name in ("one.png", "two.png"):
-        draw_search(tmp_path / name, "four trials", judged, {"network.width": 1.0})
+        draw_search(tmp_path / name, "four trials", result, {"network.width": 1.0})
         drawn.add((tmp_path / name).read_bytes())
     assert len(drawn) == 1
-    assert (judged.best, judged.own) == (trials[3], trials[0])
+    assert (result.best, result.own) == (trials[3], trials[0])
 
 
 def test_the_published_search_of_c_holds_its_best_sizes() -> None:
     path = Path(__file__).parents[3] / "recipes" / "c-cnn-bilstm.toml"
-    space = Space(Recipe.load(path)).spec.space
+    space = SearchSpace(Recipe.load(path)).spec.space
     assert [64, 128] in space["network.filters"]
     assert [5, 3] in space["network.kernels"]
     assert [64, 32] in space["network.units"]

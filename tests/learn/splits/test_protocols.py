@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sottovoce.emotions import LABEL_SETS
 from sottovoce.errors import CorpusError
-from sottovoce.learn.corpora import Clip
+from sottovoce.learn.corpora import Clip, label_sets
 from sottovoce.learn.recipe.specs import ProtocolSpec
-from sottovoce.learn.splits.folds import Fold, Split, check_leaks
+from sottovoce.learn.splits.folds import Fold, Split
+from sottovoce.learn.splits.leaks import check_leaks
 from sottovoce.learn.splits.protocols import EMOBOX6, make_split
 
-EMOTIONS = LABEL_SETS["ravdess8"]
+EMOTIONS = label_sets()["ravdess8"]
 
 
 def clip(speaker: str, sex: str, emotion: str, number: int, corpus: str = "ravdess") -> Clip:

@@ -10,11 +10,16 @@ from tiny_corpus import RECIPE, write_corpus
 
 from sottovoce.errors import CorpusError, SottovoceError
 from sottovoce.learn.data.dataset import Data
-from sottovoce.learn.evaluate.metrics import Predictions
+from sottovoce.learn.evaluate.metrics import LabelledPredictions
 from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.splits.folds import Fold, Split
 from sottovoce.learn.train import cross_validate as module
-from sottovoce.learn.train.cross_validate import FoldResult, cross_validate, difference, open_folder
+from sottovoce.learn.train.cross_validate import (
+    FoldResult,
+    check_folder,
+    cross_validate,
+    difference,
+)
 
 CPU = torch.device("cpu")
 SHORT = RECIPE.replace("epochs = 2", "epochs = 1")
@@ -34,8 +39,7 @@ def data(corpus: Path) -> Data:
 def finished(data: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of two folds with one seed."""
     folder = tmp_path_factory.mktemp("runs") / "tiny"
-    open_folder(folder, data.recipe, resume=False)
-    cross_validate(data, folder, seeds=[0], device=CPU, say=lambda line: None)
+    cross_validate(data, folder, seeds=[0], device=CPU, log=lambda line: None)
     return folder
 
 
@@ -67,7 +71,7 @@ def test_a_run_leaves_everything_behind(finished: Path) -> None:
 
 
 def test_every_clip_is_tested_once_and_calibrated(finished: Path, data: Data) -> None:
-    predictions = Predictions.from_csv(finished / "seed0" / "predictions.csv")
+    predictions = LabelledPredictions.from_csv(finished / "seed0" / "predictions.csv")
     assert sorted(predictions.clips) == sorted(data.name(row) for row in range(len(data.clips)))
     results = [FoldResult.read(finished / f"seed0/fold{number}/logits.npz") for number in (1, 2)]
     scaled = results[0].logits / results[0].temperature
@@ -80,20 +84,20 @@ def test_every_clip_is_tested_once_and_calibrated(finished: Path, data: Data) ->
 def test_finished_folds_are_not_trained_again(
     finished: Path, data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def forbidden(*_: object) -> None:
+    def forbidden(*_: object, **__: object) -> None:
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(module, "train", forbidden)
-    before, said = (finished / "metrics.json").read_bytes(), list[str]()
-    cross_validate(data, finished, seeds=[0], device=CPU, say=said.append)
-    assert said == ["seed 0, fold 1: finished before", "seed 0, fold 2: finished before"]
+    monkeypatch.setattr(module, "fit_fold", forbidden)
+    before, lines = (finished / "metrics.json").read_bytes(), list[str]()
+    cross_validate(data, finished, seeds=[0], device=CPU, log=lines.append)
+    assert lines == ["seed 0, fold 1: finished before", "seed 0, fold 2: finished before"]
     assert (finished / "metrics.json").read_bytes() == before
 
 
 def test_a_run_is_not_overwritten_by_accident(finished: Path, data: Data) -> None:
     with pytest.raises(SottovoceError, match="--resume"):
-        open_folder(finished, data.recipe, resume=False)
-    open_folder(finished, data.recipe, resume=True)
+        check_folder(finished, data.recipe, resume=False)
+    check_folder(finished, data.recipe, resume=True)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +110,7 @@ def test_a_run_is_not_overwritten_by_accident(finished: Path, data: Data) -> Non
 )
 def test_a_run_of_another_recipe_is_refused(finished: Path, old: str, new: str, key: str) -> None:
     with pytest.raises(SottovoceError, match=key):
-        open_folder(finished, Recipe.parse(SHORT.replace(old, new)), resume=True)
+        check_folder(finished, Recipe.parse(SHORT.replace(old, new)), resume=True)
 
 
 def test_words_and_seeds_make_no_other_experiment() -> None:
@@ -117,14 +121,14 @@ def test_words_and_seeds_make_no_other_experiment() -> None:
 def test_a_fold_of_other_clips_is_refused(finished: Path, data: Data, tmp_path: Path) -> None:
     fewer = Data.load(data.recipe, {"ravdess": write_corpus(tmp_path, speakers=8)})
     with pytest.raises(SottovoceError, match="other clips"):
-        cross_validate(fewer, finished, seeds=[0], device=CPU, say=lambda line: None)
+        cross_validate(fewer, finished, seeds=[0], device=CPU, log=lambda line: None)
 
 
 def test_some_folds_say_that_they_are_not_all(data: Data, finished: Path, tmp_path: Path) -> None:
     for part in ("recipe.toml", "seed0/fold2/logits.npz", "seed0/fold2/history.csv"):
         (tmp_path / part).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / part).write_bytes((finished / part).read_bytes())
-    cross_validate(data, tmp_path, seeds=[0], folds=[2], device=CPU, say=lambda line: None)
+    cross_validate(data, tmp_path, seeds=[0], folds=[2], device=CPU, log=lambda line: None)
     assert (
         json.loads((tmp_path / "metrics.json").read_text())["note"] == "Only 1 of 2 folds were run."
     )
@@ -132,12 +136,12 @@ def test_some_folds_say_that_they_are_not_all(data: Data, finished: Path, tmp_pa
 
 def test_a_fold_that_is_not_there_is_named(data: Data, tmp_path: Path) -> None:
     with pytest.raises(SottovoceError, match="fold 3: protocol speakers has folds 1 to 2"):
-        cross_validate(data, tmp_path, seeds=[0], folds=[3], device=CPU, say=lambda line: None)
+        cross_validate(data, tmp_path, seeds=[0], folds=[3], device=CPU, log=lambda line: None)
 
 
 def test_some_folds_of_several_seeds_must_hold_the_same_clips(data: Data, tmp_path: Path) -> None:
     with pytest.raises(SottovoceError, match="one seed at a time"):
-        cross_validate(data, tmp_path, seeds=[0, 1], folds=[1], device=CPU, say=lambda line: None)
+        cross_validate(data, tmp_path, seeds=[0, 1], folds=[1], device=CPU, log=lambda line: None)
 
 
 def test_a_leaking_split_stops_before_anything_is_trained(
@@ -146,7 +150,7 @@ def test_a_leaking_split_stops_before_anything_is_trained(
     leak = Split("speakers", (Fold("1", (0, 1, 2), (), (2, 3)),), optimistic=False)
     monkeypatch.setattr(module, "make_split", lambda *_: leak)
     with pytest.raises(CorpusError, match="train"):
-        cross_validate(data, tmp_path, seeds=[0], device=CPU, say=lambda line: None)
+        cross_validate(data, tmp_path, seeds=[0], device=CPU, log=lambda line: None)
     assert not list(tmp_path.iterdir())
 
 
@@ -154,7 +158,7 @@ def test_a_protocol_without_tests_cannot_be_cross_validated(data: Data, tmp_path
     none = Recipe.parse(SHORT.replace('name = "speakers"', 'name = "none"'))
     alone = Data(none, data.clips, data.store, None)
     with pytest.raises(CorpusError, match="none tests nobody"):
-        cross_validate(alone, tmp_path, seeds=[0], device=CPU, say=lambda line: None)
+        cross_validate(alone, tmp_path, seeds=[0], device=CPU, log=lambda line: None)
 
 
 def test_without_validation_speakers_nothing_is_calibrated(data: Data, tmp_path: Path) -> None:

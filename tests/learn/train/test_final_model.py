@@ -14,9 +14,9 @@ from sottovoce.learn.data.batches import WholeClips
 from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.evaluate.calibration import apply_temperature, fit_temperature
 from sottovoce.learn.recipe.recipe import Recipe
-from sottovoce.learn.train.classifier import Classifier, judge
-from sottovoce.learn.train.cross_validate import FoldResult, cross_validate, open_folder
-from sottovoce.learn.train.final_model import Measured, make_card, train_final
+from sottovoce.learn.train.classifier import Classifier, predict_clips
+from sottovoce.learn.train.cross_validate import FoldResult, cross_validate
+from sottovoce.learn.train.final_model import CrossValidationResult, make_card, train_final
 
 CPU = torch.device("cpu")
 RECIPE_OF_RUN = Recipe.parse(RECIPE.replace("epochs = 2", "epochs = 1"))
@@ -32,19 +32,18 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
 def folder(data: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run."""
     folder = tmp_path_factory.mktemp("run")
-    open_folder(folder, data.recipe, resume=False)
-    cross_validate(data, folder, seeds=[0, 1], device=CPU, say=lambda line: None)
+    cross_validate(data, folder, seeds=[0, 1], device=CPU, log=lambda line: None)
     return folder
 
 
 @pytest.fixture(scope="module")
 def model_file(data: Data, folder: Path) -> Path:
-    measured = Measured.read(folder, data.recipe)
+    measured = CrossValidationResult.read(folder, data.recipe)
     return train_final(data, folder, measured, CPU, lambda line: None)
 
 
 def test_temperature_and_figures_are_the_runs(data: Data, folder: Path) -> None:
-    measured = Measured.read(folder, data.recipe)
+    measured = CrossValidationResult.read(folder, data.recipe)
     results = [FoldResult.read(path) for path in folder.rglob("logits.npz")]
     assert len(results) == 4
     expected = fit_temperature(
@@ -68,7 +67,9 @@ def test_the_file_predicts_what_the_checkpoint_does(
     weights = {name.removeprefix("classifier."): v for name, v in saved["state_dict"].items()}
     classifier.load_state_dict(weights)
     whole = WholeClips(data.examples([3]), data.recipe.window)
-    expected = apply_temperature(judge(classifier, whole, CPU), model.card.calibration.temperature)
+    expected = apply_temperature(
+        predict_clips(classifier, whole, CPU), model.card.calibration.temperature
+    )
     found = model.probabilities(whole[0].sound.numpy())
     np.testing.assert_allclose(found, np.exp(expected), atol=1e-4)
 
@@ -90,12 +91,12 @@ def test_without_a_run_nothing_is_claimed(data: Data) -> None:
 def test_figures_of_another_recipe_are_refused(folder: Path) -> None:
     other = Recipe.parse(RECIPE_OF_RUN.text.replace("mixup = 0.2", "mixup = 0.3"))
     with pytest.raises(SottovoceError, match=r"training\.mixup differs"):
-        Measured.read(folder, other)
+        CrossValidationResult.read(folder, other)
 
 
 def test_an_unfinished_run_has_no_figures(data: Data, tmp_path: Path) -> None:
     with pytest.raises(SottovoceError, match="no finished cross-validation"):
-        Measured.read(tmp_path, data.recipe)
+        CrossValidationResult.read(tmp_path, data.recipe)
 
 
 def test_figures_of_some_folds_are_refused(data: Data, folder: Path, tmp_path: Path) -> None:
@@ -104,7 +105,7 @@ def test_figures_of_some_folds_are_refused(data: Data, folder: Path, tmp_path: P
     (tmp_path / "metrics.json").write_text(json.dumps(record))
     (tmp_path / "recipe.toml").write_text(data.recipe.text)
     with pytest.raises(SottovoceError, match="Only 1 of 2 folds were run"):
-        Measured.read(tmp_path, data.recipe)
+        CrossValidationResult.read(tmp_path, data.recipe)
 
 
 def test_the_recipes_sample_rate_holds_from_the_clips_to_the_model_file(tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ from sottovoce.learn.data import augmentation
 from sottovoce.learn.data.batches import Crops, Examples, WholeClips
 from sottovoce.learn.data.clip_store import ClipStore
 from sottovoce.learn.recipe.recipe import Recipe
-from sottovoce.learn.train.classifier import Classifier, find_device, judge
-from sottovoce.learn.train.fit import Trained, train
-from sottovoce.learn.train.history import read_history
-from sottovoce.learn.train.lightning_module import Job, Learner
+from sottovoce.learn.train.classifier import Classifier, predict_clips
+from sottovoce.learn.train.fit import FitResult, fit
+from sottovoce.learn.train.history import History
+from sottovoce.learn.train.lightning_module import ClassifierModule, Job
 
 
 def recipe(**changes: str) -> Recipe:
@@ -50,14 +50,14 @@ def job(store: ClipStore, tmp_path: Path) -> Callable[..., Job]:
     return make
 
 
-def answers(trained: Trained, job: Job) -> np.ndarray:
+def answers(trained: FitResult, job: Job) -> np.ndarray:
     rows = examples(job.training.store, 40, 48)
-    return judge(trained.classifier, WholeClips(rows, job.recipe.window), CPU)
+    return predict_clips(trained.classifier, WholeClips(rows, job.recipe.window), CPU)
 
 
 def test_it_learns_to_tell_two_voices_apart(job: Callable[..., Job]) -> None:
     made = job(epochs="8", ema="0.8")
-    trained = train(made, CPU, hush)
+    trained = fit(made, CPU, hush)
     found = answers(trained, made)
     np.testing.assert_array_equal(found.argmax(axis=1), [0, 1] * 4)
     np.testing.assert_allclose(np.exp(found).sum(axis=1), 1, atol=1e-6)
@@ -70,7 +70,7 @@ def test_it_learns_to_tell_two_voices_apart(job: Callable[..., Job]) -> None:
 def test_a_killed_training_goes_on_as_if_it_had_not_been(
     job: Callable[..., Job], workers: str
 ) -> None:
-    whole = train(job("whole", epochs="4"), CPU, hush)
+    whole = fit(job("whole", epochs="4"), CPU, hush)
     killed = job("killed", epochs="4", workers=workers)
 
     def kill(line: str) -> None:
@@ -78,9 +78,9 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(
             raise RuntimeError("killed")
 
     with pytest.raises(RuntimeError, match="killed"):
-        train(killed, CPU, kill)
+        fit(killed, CPU, kill)
     said: list[str] = []
-    resumed = train(killed, CPU, said.append)
+    resumed = fit(killed, CPU, said.append)
     assert [line.split(":")[0] for line in said] == [
         "seed 0, fold 1, epoch 3/4",
         "seed 0, fold 1, epoch 4/4",
@@ -88,14 +88,14 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(
     np.testing.assert_allclose(answers(resumed, killed), answers(whole, killed), atol=1e-4)
     for mine, theirs in zip(resumed.history, whole.history, strict=True):
         assert mine | {"seconds": 0} == pytest.approx(theirs | {"seconds": 0}, abs=1e-4)
-    assert len(read_history(killed.folder / "history.csv")) == 4
+    assert (killed.folder / "history.csv").read_text().count("\n") == 5
 
 
 def test_a_finished_training_is_not_repeated(job: Callable[..., Job]) -> None:
     made = job()
-    first = answers(train(made, CPU, hush), made)
+    first = answers(fit(made, CPU, hush), made)
     said: list[str] = []
-    again = train(made, CPU, said.append)
+    again = fit(made, CPU, said.append)
     assert not said
     assert again.epoch == 2
     np.testing.assert_array_equal(answers(again, made), first)
@@ -103,7 +103,7 @@ def test_a_finished_training_is_not_repeated(job: Callable[..., Job]) -> None:
 
 def test_the_same_seed_gives_the_same_and_another_does_not(job: Callable[..., Job]) -> None:
     made = [job("a", epochs="1"), job("b", epochs="1"), job("c", (1, 1), epochs="1")]
-    first, same, other = (answers(train(each, CPU, hush), each) for each in made)
+    first, same, other = (answers(fit(each, CPU, hush), each) for each in made)
     np.testing.assert_array_equal(first, same)
     assert np.abs(first - other).max() > 1e-3
 
@@ -112,7 +112,7 @@ def test_augmentation_never_touches_what_is_judged(
     job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = job()
-    learner = Learner(made).eval()
+    module = ClassifierModule(made).eval()
 
     def forbidden(*_: object, **__: object) -> None:
         raise AssertionError("augmented")
@@ -130,8 +130,11 @@ def test_augmentation_never_touches_what_is_judged(
         monkeypatch.setattr(augmentation, name, forbidden)
     assert made.validation is not None
     whole = WholeClips(made.validation, made.recipe.window)
-    learner.validation_step(whole[0], 0)
-    first, again = judge(learner.classifier, whole, CPU), judge(learner.classifier, whole, CPU)
+    module.validation_step(whole[0], 0)
+    first, again = (
+        predict_clips(module.classifier, whole, CPU),
+        predict_clips(module.classifier, whole, CPU),
+    )
     np.testing.assert_array_equal(first, again)
 
 
@@ -143,7 +146,7 @@ def test_the_weights_that_are_given_are_the_averaged_ones(job: Callable[..., Job
         made = job(
             f"{epochs}-{ema}", batch="32", epochs=str(epochs), ema=ema, schedule='"constant"'
         )
-        after[epochs, ema] = train(made, CPU, hush).classifier.state_dict()
+        after[epochs, ema] = fit(made, CPU, hush).classifier.state_dict()
     for name, value in after[2, "0.5"].items():
         if value.is_floating_point():
             between = (after[1, "0"][name] + after[2, "0"][name]) / 2
@@ -152,18 +155,54 @@ def test_the_weights_that_are_given_are_the_averaged_ones(job: Callable[..., Job
 
 def test_early_stopping_gives_the_best_epoch(job: Callable[..., Job]) -> None:
     made = job(epochs="30", patience="2", monitor='"nll"')
-    trained = train(made, CPU, hush)
+    trained = fit(made, CPU, hush)
     losses = [row["validation_nll"] for row in trained.history]
     assert len(losses) < 30
     assert trained.epoch == 1 + int(np.argmin(losses)) == len(losses) - 2
-    found = judge(trained.classifier, WholeClips(made.validation, made.recipe.window), CPU)  # type: ignore[arg-type]
+    found = predict_clips(trained.classifier, WholeClips(made.validation, made.recipe.window), CPU)  # type: ignore[arg-type]
     nll = -found[np.arange(8), list(made.validation.targets)].mean()  # type: ignore[union-attr]
     assert nll == pytest.approx(min(losses), abs=1e-4)
 
 
+def test_an_early_stopped_training_is_not_continued(job: Callable[..., Job]) -> None:
+    made = job(epochs="30", patience="2", monitor='"nll"')
+    first = fit(made, CPU, hush)
+    lines: list[str] = []
+    again = fit(made, CPU, lines.append)
+    assert not lines
+    assert again.history == first.history
+    np.testing.assert_array_equal(answers(again, made), answers(first, made))
+
+
+def test_each_epoch_is_reported_with_those_before_it_also_after_a_kill(
+    job: Callable[..., Job],
+) -> None:
+    made = job(epochs="4")
+    epochs: list[list[float]] = []
+
+    def kill_in_the_third(history: History) -> None:
+        epochs.append([figures["epoch"] for figures in history])
+        if len(history) == 3:
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        fit(made, CPU, hush, epoch_end=kill_in_the_third)
+    assert epochs == [[1], [1, 2], [1, 2, 3]]
+    epochs.clear()
+    fit(made, CPU, hush, epoch_end=lambda history: epochs.append([e["epoch"] for e in history]))
+    assert epochs == [[1, 2, 3], [1, 2, 3, 4]]
+
+
+def test_progress_is_reported_to_the_last_step(job: Callable[..., Job]) -> None:
+    reports: list[tuple[str, float, float | None]] = []
+    fit(job(epochs="2"), CPU, hush, lambda *values: reports.append(values))
+    title = "seed 0, fold 1"
+    assert reports == [*((title, step, 8) for step in range(1, 9)), (title, 1, 1)]
+
+
 def test_best_and_last_checkpoints_are_kept(job: Callable[..., Job]) -> None:
     made = job()
-    train(made, CPU, hush)
+    fit(made, CPU, hush)
     assert {path.name for path in (made.folder / "checkpoints").iterdir()} == {
         "best.ckpt",
         "last.ckpt",
@@ -171,8 +210,8 @@ def test_best_and_last_checkpoints_are_kept(job: Callable[..., Job]) -> None:
 
 
 def test_without_validation_speakers_only_the_loss_is_known(job: Callable[..., Job]) -> None:
-    made = dataclasses.replace(job(), validation=None, epochs=1)
-    trained = train(made, CPU, hush)
+    made = dataclasses.replace(job(), validation=None, max_epochs=1)
+    trained = fit(made, CPU, hush)
     assert trained.epoch == 1
     assert np.isnan(trained.history[0]["validation_uar"])
     assert (made.folder / "history.csv").read_text().splitlines()[1].endswith("," * 5)
@@ -181,12 +220,12 @@ def test_without_validation_speakers_only_the_loss_is_known(job: Callable[..., J
 def test_a_loss_that_is_no_number_stops_with_one_line(
     job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: Learner, batch: object) -> torch.Tensor:
+    def broken(self: ClassifierModule, batch: object) -> torch.Tensor:
         return torch.full((8, 16, 50), torch.nan)
 
-    monkeypatch.setattr(Learner, "augmented", broken)
+    monkeypatch.setattr(ClassifierModule, "augmented", broken)
     with pytest.raises(SottovoceError, match="seed 0, fold 1: the loss is nan") as caught:
-        train(job(), CPU, hush)
+        fit(job(), CPU, hush)
     assert "epoch 1, step 1" in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -194,7 +233,7 @@ def test_a_loss_that_is_no_number_stops_with_one_line(
 def test_rare_emotions_weigh_more_when_asked_for(store: ClipStore, job: Callable[..., Job]) -> None:
     made = job(class_weights='"balanced"')
     rows = Examples(store, (0, 1, 2, 4), (0, 1, 0, 0))
-    weights = Learner(dataclasses.replace(made, training=rows)).get_buffer("class_weights")
+    weights = ClassifierModule(dataclasses.replace(made, training=rows)).get_buffer("class_weights")
     torch.testing.assert_close(weights, torch.tensor([4 / 6, 4 / 2]))
 
 
@@ -210,9 +249,9 @@ def test_the_learning_rate_rises_and_follows_its_schedule(
     job: Callable[..., Job], schedule: str, shape: list[float]
 ) -> None:
     made = job(epochs="10", warmup="0.2", schedule=f'"{schedule}"')
-    learner = Learner(made)
-    learner.steps = 10
-    configured = learner.configure_optimizers()
+    module = ClassifierModule(made)
+    module.steps = 10
+    configured = module.configure_optimizers()
     optimiser, steps = configured["optimizer"], configured["lr_scheduler"]["scheduler"]
     rates = []
     for _ in range(99):
@@ -234,11 +273,11 @@ def test_the_rate_falls_on_a_plateau(job: Callable[..., Job]) -> None:
         learning_rate="1e-6",
         monitor='"accuracy"',
     )
-    rates = [row["learning_rate"] for row in train(made, CPU, hush).history]
+    rates = [row["learning_rate"] for row in fit(made, CPU, hush).history]
     assert rates[0] == pytest.approx(1e-6)
     assert rates[-1] < 1e-7
     final = dataclasses.replace(job("final", **{"schedule": '"plateau"'}), validation=None)
-    assert len(train(final, CPU, hush).history) == 2  # watches the training loss instead
+    assert len(fit(final, CPU, hush).history) == 2  # watches the training loss instead
 
 
 @pytest.mark.parametrize(
@@ -249,8 +288,8 @@ def test_the_optimiser_is_the_one_that_is_named(
     job: Callable[..., Job], name: str, kind: type[torch.optim.Optimizer]
 ) -> None:
     made = job(name, optimiser=f'"{name}"', epochs="1")
-    assert type(Learner(made).configure_optimizers()["optimizer"]) is kind
-    assert len(train(made, CPU, hush).history) == 1
+    assert type(ClassifierModule(made).configure_optimizers()["optimizer"]) is kind
+    assert len(fit(made, CPU, hush).history) == 1
 
 
 def test_focal_loss_is_that_of_the_paper(
@@ -262,14 +301,14 @@ def test_focal_loss_is_that_of_the_paper(
     batch = Crops(torch.zeros(3, 100), torch.full((3,), 100), targets)
     losses = {}
     for gamma in ("0", "2"):
-        learner = Learner(
+        module = ClassifierModule(
             job(loss='"focal"', focal_gamma=gamma, mixup="0.0", label_smoothing="0.0")
         )
-        monkeypatch.setattr(learner, "augmented", lambda batch: torch.zeros(3, 1, 1))
-        monkeypatch.setattr(learner.classifier, "each", lambda frames: logits[None])
-        monkeypatch.setattr(learner, "log", lambda *_, **__: None)
-        monkeypatch.setattr(type(learner), "current_epoch", 0)
-        losses[gamma] = float(learner.training_step(batch, 0))
+        monkeypatch.setattr(module, "augmented", lambda batch: torch.zeros(3, 1, 1))
+        monkeypatch.setattr(module.classifier, "member_logits", lambda frames: logits[None])
+        monkeypatch.setattr(module, "log", lambda *_, **__: None)
+        monkeypatch.setattr(type(module), "current_epoch", 0)
+        losses[gamma] = float(module.training_step(batch, 0))
     p = logits.softmax(dim=1)[torch.arange(3), targets]
     assert losses["0"] == pytest.approx(float(-p.log().mean()), rel=1e-5)
     assert losses["2"] == pytest.approx(float((-((1 - p) ** 2) * p.log()).mean()), rel=1e-5)
@@ -281,7 +320,7 @@ def test_training_statistics_are_learned_before_the_first_step(job: Callable[...
         'name = "log-mel"\nbands = 16',
         'name = "stack"\nnormalise = "training"\nparts = [{ name = "rms" }, { name = "mfcc" }]',
     ).replace("formant = 0.05", "formant = 0.0")
-    trained = train(dataclasses.replace(made, recipe=Recipe.parse(text)), CPU, hush)
+    trained = fit(dataclasses.replace(made, recipe=Recipe.parse(text)), CPU, hush)
     frontend = trained.classifier.frontend
     clips = WholeClips(made.training, made.recipe.window)
     frames = [
@@ -294,7 +333,7 @@ def test_training_statistics_are_learned_before_the_first_step(job: Callable[...
 def test_members_answer_with_their_mean_probability() -> None:
     classifier = Classifier.build(recipe(members="3")).eval()
     waveform = torch.randn(2, 16_000)
-    logits = classifier.each(classifier.frontend(waveform))
+    logits = classifier.member_logits(classifier.frontend(waveform))
     assert not torch.allclose(logits[0], logits[1])
     mean = logits.softmax(dim=-1).mean(dim=0)
     torch.testing.assert_close(classifier(waveform).softmax(dim=1), mean, rtol=0, atol=1e-6)
@@ -312,14 +351,4 @@ def test_formants_need_a_frequency_axis(
 
     monkeypatch.setattr(Classifier, "build", without)
     with pytest.raises(RecipeError, match=r"augment\.formant"):
-        Learner(made)
-
-
-def test_a_device_that_is_not_here_is_named() -> None:
-    assert find_device("cpu") == CPU
-    with pytest.raises(SottovoceError, match="auto, cpu or cuda"):
-        find_device("tpu")
-    if not torch.cuda.is_available():
-        assert find_device("auto") == CPU
-        with pytest.raises(SottovoceError, match="CUDA"):
-            find_device("cuda")
+        ClassifierModule(made)

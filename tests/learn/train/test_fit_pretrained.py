@@ -13,8 +13,8 @@ from sottovoce.learn.data.batches import Examples, WholeClips
 from sottovoce.learn.data.clip_store import ClipStore
 from sottovoce.learn.data.feature_store import FeatureStore
 from sottovoce.learn.recipe.recipe import Recipe
-from sottovoce.learn.train.classifier import Classifier, judge, make_frontend
-from sottovoce.learn.train.fit import Trained, train
+from sottovoce.learn.train.classifier import Classifier, make_frontend, predict_clips
+from sottovoce.learn.train.fit import FitResult, fit
 from sottovoce.learn.train.lightning_module import Job
 
 
@@ -58,9 +58,9 @@ def job(recipe: Recipe, folder: Path, store: ClipStore) -> Job:
     return Job(recipe, "seed 0, fold 1", (0, 1), folder, *parts)
 
 
-def right(trained: Trained, job: Job) -> float:
+def right(trained: FitResult, job: Job) -> float:
     rows = examples(job.training.store, 40, 48)
-    found = judge(trained.classifier, WholeClips(rows, job.recipe.window), CPU)
+    found = predict_clips(trained.classifier, WholeClips(rows, job.recipe.window), CPU)
     return float(np.mean(found.argmax(axis=1) == np.array(rows.targets)))
 
 
@@ -70,7 +70,7 @@ def test_a_head_on_a_frozen_encoder_learns_from_kept_features(
     store: ClipStore,
 ) -> None:
     made = job(recipe(encoder, 0, crop=0.0), tmp_path, store)
-    trained = train(made, CPU, hush)
+    trained = fit(made, CPU, hush)
     assert right(trained, made) == 1.0
     assert trained.classifier.members[0].trained
     names = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
@@ -89,7 +89,7 @@ def test_layers_that_are_to_be_trained_are_trained(
     before = Classifier.build(made.recipe).frontend
     frozen = before.frozen.state_dict() if before.frozen else {}
     began = {name: each.clone() for name, each in frozen.items()}
-    trained = train(made, CPU, hush)
+    trained = fit(made, CPU, hush)
     assert right(trained, made) >= 0.75
     after = trained.classifier.frontend
     for name, each in before.state_dict().items():

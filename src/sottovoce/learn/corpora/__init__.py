@@ -1,8 +1,9 @@
 """Corpora: one file each, all giving the same table of clips.
 
 A corpus is one module of this package, found by its name. It defines `NAME`, `LICENCE`, `SOURCE`
-(where it is got) and `read(folder) -> Listing`, which goes by names and tables alone; decoding is
-done here, for all.
+(where to get it), `EMOTION_CODES` (its own names of emotions) and `read(folder) -> Listing`, which
+goes by names and tables alone; decoding is done here, for all. Modules with an underscore are what
+the corpora share.
 """
 
 from __future__ import annotations
@@ -11,27 +12,30 @@ import importlib
 import os
 import pkgutil
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 
+from sottovoce.emotions import EMOTIONS
 from sottovoce.errors import CorpusError
-from sottovoce.learn.corpora._sources import Archive, ByHand
+from sottovoce.learn.corpora._content import Content, measure_files
 from sottovoce.text import display_path
 
-SILENT = 1e-4
-"""Offset-free RMS (full scale is 1) below which a clip holds nothing: -80 dBFS."""
-CLIPPED = 1e-4
-"""Share of a clip's samples, flat at full scale, from which it is worth saying; see also below."""
+SILENCE_RMS = 1e-4
+"""Offset-free RMS (full scale is 1) below which a clip counts as silent: -80 dBFS."""
+CLIPPED_FRACTION = 1e-4
+"""Fraction of a clip's samples, flat at full scale, from which clipping is reported, if ..."""
 CLIPPED_SAMPLES = 10
-"""So many of them at least: in a short clip a single peak is a large share."""
+"""... there are at least so many of them: in a short clip a single peak is a large fraction."""
+TABLE = "table"
+"""The corpus that is a user's own table; of several tables, "table/" and the name of the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One utterance, and what its corpus says of it."""
+    """One utterance, and what its corpus says about it."""
 
     path: Path
     corpus: str
@@ -50,10 +54,12 @@ class Clip:
     """Of the decoded audio, one channel at its own rate: equal content, equal digest."""
     split: str = ""
     """What the owner of a table says it is for, such as "train"."""
+    name: str = ""
+    """Unique, the same on every machine: its corpus and its path there, "savee/DC/a01.wav"."""
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class CorpusProblem:
     """Something about a corpus folder that its user should know."""
 
     path: Path | None
@@ -65,10 +71,10 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What the names in a corpus folder say; the clips have no duration and no digest yet."""
+    """The clips of a corpus folder by file names alone: without name, duration and digest."""
 
     clips: tuple[Clip, ...]
-    problems: tuple[Problem, ...]
+    problems: tuple[CorpusProblem, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +84,40 @@ class CorpusScan:
     corpus: str
     folder: Path
     clips: tuple[Clip, ...]
-    problems: tuple[Problem, ...]
+    problems: tuple[CorpusProblem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """One zip file in the archive that the owners of a corpus chose."""
+
+    url: str
+    page: str
+    """Where people read about the corpus and its licence."""
+    size: int | None = None
+    """Bytes; None where the archive is packed on request."""
+    checksum: str = ""
+    """"md5:..." or "sha256:...", where the owners' archive publishes one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ManualDownload:
+    """A corpus that no program should fetch."""
+
+    page: str
+    instructions: str
+    """How to get it, as one line; DIR in it is the user's folder."""
+
+
+def is_known_speaker(speaker: str) -> bool:
+    """Whether a speaker's name says who it is; "table/unknown" does not."""
+    return not speaker.endswith("/unknown")
 
 
 @cache
 def known() -> tuple[str, ...]:
     """Names of the corpora that Sottovoce can read, in order of name."""
-    modules = [each.name for each in pkgutil.iter_modules(__path__) if each.name[0] != "_"]
+    modules = [module.name for module in pkgutil.iter_modules(__path__) if module.name[0] != "_"]
     return tuple(sorted(name.replace("_", "-") for name in modules))
 
 
@@ -94,9 +127,9 @@ def licence(corpus: str) -> str:
     return text
 
 
-def source(corpus: str) -> Archive | ByHand:
-    """Where a corpus is got."""
-    where: Archive | ByHand = _module(corpus).SOURCE
+def source(corpus: str) -> Archive | ManualDownload:
+    """Where to get a corpus."""
+    where: Archive | ManualDownload = _module(corpus).SOURCE
     return where
 
 
@@ -105,14 +138,54 @@ def summary(corpus: str) -> str:
     return (_module(corpus).__doc__ or "").partition("\n")[0]
 
 
+@cache
+def label_sets() -> Mapping[str, tuple[str, ...]]:
+    """Named, ordered sets of emotions, among them those of each corpus under its name.
+
+    The order is that of a model's outputs.
+    """
+    own = {corpus: set(_module(corpus).EMOTION_CODES.values()) for corpus in known()}
+    ordered = {
+        corpus: tuple(emotion for emotion in EMOTIONS if emotion in emotions)
+        for corpus, emotions in own.items()
+        if emotions
+    }
+    return MappingProxyType(
+        {
+            "ravdess8": ordered["ravdess"],
+            "common6": ("neutral", "happy", "sad", "angry", "fearful", "disgust"),
+            "common4": ("neutral", "happy", "sad", "angry"),
+            **ordered,
+        }
+    )
+
+
+def is_table(corpus: str) -> bool:
+    """Whether a corpus is a table of the user's own, the only one or one of several."""
+    return corpus.partition("/")[0] == TABLE
+
+
 def listing(corpus: str, folder: Path, **options: object) -> Listing:
-    """Read the names in a corpus folder; `options` are what its `read` takes beside the folder.
+    """Read the names in a corpus folder.
+
+    Args:
+        corpus: a name in `known()`, or "table/" and a name, for one of several tables: its speakers
+            are told apart from those of the others.
+        folder: where the corpus lies; of a table, its file.
+        options: what the corpus's `read` takes beside its folder.
 
     Raises:
         CorpusError: the corpus is not known, the folder is not there, or no audio is in it.
     """
-    found: Listing = _module(corpus).read(folder, **options)
-    return found
+    module = _module(corpus)
+    found: Listing = module.read(folder, **options)
+    if corpus == module.NAME:
+        return found
+    clips = (
+        replace(clip, corpus=corpus, speaker=corpus + clip.speaker.removeprefix(module.NAME))
+        for clip in found.clips
+    )
+    return replace(found, clips=tuple(clips))
 
 
 def scan(
@@ -127,7 +200,7 @@ def scan(
     Every clip is decoded once, in threads; what was found is kept in the user's cache folder.
 
     Args:
-        corpus: a name in `known()`.
+        corpus: as `listing` takes it.
         folder: where the corpus lies.
         progress: called with how many clips are decoded, and of how many.
         options: what the corpus's `read` takes beside its folder.
@@ -136,54 +209,55 @@ def scan(
         CorpusError: the corpus is not known, the folder is not there, or no clip of the corpus is
             in it.
     """
-    from sottovoce.learn.corpora._content import Content, describe
-
     folder = Path(folder)
-    named = listing(corpus, folder, **options)
-    problems = list(named.problems)
+    listed = listing(corpus, folder, **options)
+    problems = list(listed.problems)
     clips: list[Clip] = []
-    contents = describe([clip.path for clip in named.clips], folder, progress)
-    for clip, content in zip(named.clips, contents, strict=True):
+    contents = measure_files([clip.path for clip in listed.clips], folder, progress)
+    home = folder
+    if folder.is_file():  # a table, whose clips may lie anywhere
+        home = Path(os.path.commonpath([clip.path.parent for clip in listed.clips]))
+    for clip, content in zip(listed.clips, contents, strict=True):
         if not isinstance(content, Content):
-            problems.append(Problem(clip.path, "unreadable", f"left out: {content}"))
+            problems.append(CorpusProblem(clip.path, "unreadable", f"left out: {content}"))
             continue
-        if content.rms < SILENT:
+        if content.rms < SILENCE_RMS:
             what = "holds no samples" if content.duration == 0 else "below -80 dBFS throughout"
-            problems.append(Problem(clip.path, "silent", f"left out: {what}"))
+            problems.append(CorpusProblem(clip.path, "silent", f"left out: {what}"))
             continue
-        if content.clipped >= CLIPPED and content.clipped_samples >= CLIPPED_SAMPLES:
-            share = f"{content.clipped:.2%} of its samples are flat at full scale"
-            problems.append(Problem(clip.path, "clipped", share))
+        if content.clipped >= CLIPPED_FRACTION and content.clipped_samples >= CLIPPED_SAMPLES:
+            text = f"{content.clipped:.2%} of its samples are flat at full scale"
+            problems.append(CorpusProblem(clip.path, "clipped", text))
         if content.channels > 1:
             text = f"{content.channels} channels; they are mixed down"
-            problems.append(Problem(clip.path, "stereo", text))
-        clips.append(replace(clip, duration=content.duration, digest=content.digest))
+            problems.append(CorpusProblem(clip.path, "stereo", text))
+        name = f"{corpus}/{clip.path.relative_to(home).as_posix()}"
+        clips.append(replace(clip, name=name, duration=content.duration, digest=content.digest))
     if not clips:
         first = problems[0]
-        name = f"{display_path(first.path.name)}: " if first.path else ""
+        example = f"{display_path(first.path.name)}: " if first.path else ""
         where = f"{display_path(folder)}: no clip of {corpus} in it can be used"
-        raise CorpusError(f"{where}; {name}{first.message}")
-    if folder.is_file():  # a table, whose clips may lie anywhere
-        folder = Path(os.path.commonpath([clip.path.parent for clip in clips]))
-    return CorpusScan(corpus, folder, tuple(clips), (*problems, *_duplicates(clips)))
+        raise CorpusError(f"{where}; {example}{first.message}")
+    return CorpusScan(corpus, home, tuple(clips), (*problems, *_duplicates(clips)))
 
 
 def _module(corpus: str) -> ModuleType:
-    if corpus not in known():
+    name = TABLE if is_table(corpus) else corpus
+    if name not in known():
         raise CorpusError(f"no corpus is called {corpus!r}; known: {', '.join(known())}")
-    return importlib.import_module(f"{__name__}.{corpus.replace('-', '_')}")
+    return importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
 
 
-def _duplicates(clips: list[Clip]) -> list[Problem]:
+def _duplicates(clips: Iterable[Clip]) -> list[CorpusProblem]:
     """Each clip whose audio is that of an earlier one."""
-    same: dict[str, list[Clip]] = defaultdict(list)
+    same_audio: dict[str, list[Clip]] = defaultdict(list)
     for clip in clips:
-        same[clip.digest].append(clip)
+        same_audio[clip.digest].append(clip)
     problems = []
-    for first, *copies in same.values():
+    for first, *copies in same_audio.values():
         for copy in copies:
             text = f"the same audio as {display_path(first.path.name)}"
             if (copy.speaker, copy.emotion) != (first.speaker, first.emotion):
                 text += f", but {copy.speaker} {copy.emotion}, not {first.speaker} {first.emotion}"
-            problems.append(Problem(copy.path, "duplicate", text))
+            problems.append(CorpusProblem(copy.path, "duplicate", text))
     return problems

@@ -1,10 +1,10 @@
-"""What is in each clip of a corpus, found by decoding it once and remembered in a cache."""
+"""What the audio of each clip of a corpus is like, measured once and kept in a cache."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from pydantic import BaseModel, ValidationError
 
 from sottovoce.audio import Audio
 from sottovoce.errors import AudioError
-from sottovoce.system import available_cpus, cache_folder
+from sottovoce.system import available_cpus, cache_folder, write_atomically
 
 FULL_SCALE = 0.999
 CLIPPED_RUN = 3
-"""So many samples in a row at full scale are clipping: a loud peak touches it for one or two."""
+"""Samples in a row at full scale that count as clipping: a loud peak touches it for one or two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Content:
     """Of all samples less their mean; full scale is 1."""
     peak: float
     clipped: float
-    """Share of the samples that lie in runs of `CLIPPED_RUN` or more at full scale."""
+    """Fraction of the samples that lie in runs of `CLIPPED_RUN` or more at full scale."""
     digest: str
     """SHA-256 of the rate and of the samples, mixed down, at that rate."""
 
@@ -65,22 +65,25 @@ class Content:
 
 
 def _clipped(samples: np.ndarray) -> float:
-    """samples: (channels, samples) -> share of them that is clipped."""
-    top = np.abs(samples) >= FULL_SCALE
-    if not top.any():
+    """The fraction of samples that is clipped. samples: (channels, samples), -1 to 1."""
+    at_full_scale = np.abs(samples) >= FULL_SCALE
+    if not at_full_scale.any():
         return 0.0
-    fence = np.zeros((len(top), 1), dtype=np.int8)
-    steps = np.diff(np.hstack([fence, top.astype(np.int8), fence]).ravel())
+    edge = np.zeros((len(samples), 1), dtype=np.int8)
+    steps = np.diff(np.hstack([edge, at_full_scale.astype(np.int8), edge]).ravel())
     runs = np.flatnonzero(steps == -1) - np.flatnonzero(steps == 1)
     return float(runs[runs >= CLIPPED_RUN].sum() / samples.size)
 
 
-def describe(
+def measure_files(
     paths: Sequence[Path], folder: Path, progress: Callable[[int, int], None] | None = None
 ) -> list[Content | AudioError]:
     """The content of each file, or why it cannot be read, in the order of `paths`.
 
-    `folder` names the cache; `progress` is called with how many are done, and of how many.
+    Args:
+        paths: of the audio files.
+        folder: of the corpus, which names the cache.
+        progress: called with how many files are done, and of how many.
     """
     store = cache_folder() / "contents" / f"{_hash(os.fsencode(folder.resolve()))[:32]}.json"
     remembered = _load(store)
@@ -147,15 +150,6 @@ def _load(store: Path) -> dict[str, Content]:
 
 
 def _save(store: Path, contents: dict[str, Content]) -> None:
-    """Write the whole file or nothing; a cache that cannot be written costs time only."""
-    try:
-        store.parent.mkdir(parents=True, exist_ok=True)
-        handle, draft = tempfile.mkstemp(dir=store.parent, suffix=".part")
-    except OSError:
-        return
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(_Store(format=1, contents=contents).model_dump_json())
-        Path(draft).replace(store)
-    except OSError:
-        Path(draft).unlink(missing_ok=True)
+    """A cache that cannot be written costs time only."""
+    with contextlib.suppress(OSError):
+        write_atomically(store, _Store(format=1, contents=contents).model_dump_json())

@@ -10,24 +10,34 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from sottovoce.emotions import CORPUS_EMOTIONS
 from sottovoce.errors import CorpusError
-from sottovoce.learn.corpora import Clip, Listing, Problem
-from sottovoce.learn.corpora._files import files
-from sottovoce.learn.corpora._names import OddName, list_clips, missing
-from sottovoce.learn.corpora._sources import ByHand
+from sottovoce.learn.corpora import Clip, CorpusProblem, Listing, ManualDownload
+from sottovoce.learn.corpora._folder import (
+    OddName,
+    find_file,
+    list_clips,
+    missing_count,
+    missing_speakers,
+)
 from sottovoce.text import display_path
 
 NAME = "cremad"
 LICENCE = "ODbL-1.0 AND DbCL-1.0"
-SOURCE = ByHand(
+SOURCE = ManualDownload(
     "https://github.com/CheyneyComputerScience/CREMA-D",
     "its clips are in Git LFS, in the mirror that its owners name: "
     "GIT_LFS_SKIP_SMUDGE=1 git clone https://gitlab.com/cs-cooper-lab/crema-d-mirror.git DIR && "
     "git -C DIR lfs pull --include 'AudioWAV/*'",
 )
 
-EMOTIONS = CORPUS_EMOTIONS[NAME]
+EMOTION_CODES = {
+    "NEU": "neutral",
+    "HAP": "happy",
+    "SAD": "sad",
+    "ANG": "angry",
+    "FEA": "fearful",
+    "DIS": "disgust",
+}
 LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": "", "X": ""}
 """One clip of the original is named X for XX."""
 SENTENCES = {
@@ -65,7 +75,7 @@ def read(folder: Path) -> Listing:
         for part, value, allowed in zip(
             ("actor", "sentence", "emotion", "level"),
             parts,
-            (ACTORS, SENTENCES, EMOTIONS, LEVELS),
+            (ACTORS, SENTENCES, EMOTION_CODES, LEVELS),
             strict=True,
         ):
             if value not in allowed:
@@ -78,29 +88,24 @@ def read(folder: Path) -> Listing:
             corpus=NAME,
             speaker=f"{NAME}/{actor}",
             sex=sexes.get(actor, ""),
-            emotion=EMOTIONS[emotion],
+            emotion=EMOTION_CODES[emotion],
             intensity=LEVELS[level],
             text=SENTENCES[sentence],
             language="en",
         )
 
     clips, problems = list_clips(folder, parse)
-    spoke = [clip.speaker.removeprefix(f"{NAME}/") for clip in clips.values()]
-    problems += unknown + missing({actor: [actor] for actor in ACTORS}, spoke)
-    if len(clips) < CLIPS:
-        text = f"{CLIPS - len(clips)} clips missing: {len(clips)} of {CLIPS}"
-        problems.append(Problem(None, "missing", text))
+    problems += unknown + missing_speakers(ACTORS, clips.values(), "actors")
+    problems += missing_count(clips, CLIPS)
     return Listing(tuple(clips.values()), tuple(problems))
 
 
-def _sexes(folder: Path) -> tuple[dict[str, str], list[Problem]]:
+def _sexes(folder: Path) -> tuple[dict[str, str], list[CorpusProblem]]:
     """The sex of each actor, where the table is in the folder or beside it."""
-    found = [path for path in files(folder) if path.name.lower() == DEMOGRAPHICS.lower()]
-    beside = folder.resolve().parent / DEMOGRAPHICS  # the folder given is AudioWAV itself
-    table = next(iter([*found, *([beside] if beside.is_file() else [])]), None)
+    table = find_file(folder, DEMOGRAPHICS)  # beside it where the folder given is AudioWAV
     if table is None:
         text = f"no {DEMOGRAPHICS}, so the sex of the actors is not known; it is on CREMA-D's page"
-        return {}, [Problem(None, "missing", text)]
+        return {}, [CorpusProblem(None, "missing", text)]
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))

@@ -11,10 +11,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from sottovoce.emotions import CORPUS_EMOTIONS
-from sottovoce.learn.corpora import Clip, Listing, Problem
-from sottovoce.learn.corpora._names import OddName, list_clips, missing
-from sottovoce.learn.corpora._sources import Archive
+from sottovoce.learn.corpora import Archive, Clip, Listing
+from sottovoce.learn.corpora._folder import OddName, list_clips, missing_count, missing_speakers
 
 NAME = "emodb"
 LICENCE = "CC-BY-4.0"
@@ -24,10 +22,18 @@ SOURCE = Archive(
     f"{PAGE}/files/emodb.zip?download=1",
     PAGE,
     size=39_981_818,
-    digest="md5:9d21362dbc5676ef3ab4745d83ced0db",
+    checksum="md5:9d21362dbc5676ef3ab4745d83ced0db",
 )
 
-EMOTIONS = CORPUS_EMOTIONS[NAME]
+EMOTION_CODES = {
+    "N": "neutral",  # neutral
+    "F": "happy",  # Freude
+    "T": "sad",  # Trauer
+    "W": "angry",  # Wut, hot anger
+    "A": "fearful",  # Angst
+    "E": "disgust",  # Ekel
+    "L": "bored",  # Langeweile
+}
 SPEAKERS = {
     "03": "male",
     "08": "female",
@@ -62,11 +68,7 @@ def read(folder: Path) -> Listing:
         CorpusError: the folder is not there, or there is no audio in it.
     """
     clips, problems = list_clips(folder, _parse)
-    spoke = [clip.speaker.removeprefix(f"{NAME}/") for clip in clips.values()]
-    problems += missing({speaker: [speaker] for speaker in SPEAKERS}, spoke, "speakers")
-    if len(clips) < CLIPS:
-        text = f"{CLIPS - len(clips)} clips missing: {len(clips)} of {CLIPS}"
-        problems.append(Problem(None, "missing", text))
+    problems += missing_speakers(SPEAKERS, clips.values()) + missing_count(clips, CLIPS)
     return Listing(tuple(clips.values()), tuple(problems))
 
 
@@ -80,7 +82,7 @@ def _parse(path: Path) -> tuple[str, Clip]:
     for part, value, allowed in (
         ("speaker", speaker, SPEAKERS),
         ("text", text, TEXTS),
-        ("emotion", emotion, EMOTIONS),
+        ("emotion", emotion, EMOTION_CODES),
     ):
         if value not in allowed:
             raise OddName(f"{part} {value} does not exist; known: {', '.join(allowed)}")
@@ -89,7 +91,7 @@ def _parse(path: Path) -> tuple[str, Clip]:
         corpus=NAME,
         speaker=f"{NAME}/{speaker}",
         sex=SPEAKERS[speaker],
-        emotion=EMOTIONS[emotion],
+        emotion=EMOTION_CODES[emotion],
         text=TEXTS[text],
         language="de",
     )

@@ -13,17 +13,20 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from sottovoce.emotions import CORPUS_EMOTIONS
-from sottovoce.learn.corpora import Clip, Listing
-from sottovoce.learn.corpora._names import OddName, list_clips
-from sottovoce.learn.corpora._sources import ByHand
+from sottovoce.learn.corpora import Clip, Listing, ManualDownload
+from sottovoce.learn.corpora._folder import OddName, list_clips
 
 NAME = "emospeech"
 LICENCE = "CC-BY-NC-SA-4.0"
 PAGE = "https://github.com/RakshakTeam/emospeech-dataset-v1"
-SOURCE = ByHand(PAGE, f"its clips are in its owners' repository: git clone {PAGE} DIR")
+SOURCE = ManualDownload(PAGE, f"its clips are in its owners' repository: git clone {PAGE} DIR")
 
-EMOTIONS = CORPUS_EMOTIONS[NAME]
+EMOTION_CODES = {
+    "calm": "calm",
+    "happy": "happy",
+    "angry": "angry",
+    "fearful": "fearful",
+}
 UNKNOWN = "d14a028c2a3a2bc9476102bb288234c415a2b01f828ea62ac5b3e42f"
 """What the owners write for a user who is not known."""
 LANGUAGES = {"bacho": "hi"}
@@ -45,8 +48,8 @@ def _parse(path: Path) -> tuple[str, Clip]:
     if len(parts) != 5:
         raise OddName("not keyword-environment-emotion-time-user, like go-safe-calm-1562-0a1b2c")
     keyword, _, emotion, _, user = parts
-    if emotion not in EMOTIONS:
-        raise OddName(f"emotion {emotion} does not exist; known: {', '.join(EMOTIONS)}")
+    if emotion not in EMOTION_CODES:
+        raise OddName(f"emotion {emotion} does not exist; known: {', '.join(EMOTION_CODES)}")
     if user == UNKNOWN or not re.fullmatch(r"[0-9a-f]{8,}", user):
         raise OddName("names no user, so it is not known who speaks")
     known = keyword != "unknown"
@@ -55,7 +58,7 @@ def _parse(path: Path) -> tuple[str, Clip]:
         corpus=NAME,
         speaker=f"{NAME}/{user[:12]}",  # of 56 digits; so many tell millions of people apart
         sex="",
-        emotion=EMOTIONS[emotion],
+        emotion=EMOTION_CODES[emotion],
         text=keyword if known else "",
         language=LANGUAGES.get(keyword, "en") if known else "",
     )

@@ -11,12 +11,15 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from sottovoce.emotions import CORPUS_EMOTIONS
 from sottovoce.errors import CorpusError
-from sottovoce.learn.corpora import Clip, Listing, Problem
-from sottovoce.learn.corpora._files import files
-from sottovoce.learn.corpora._names import OddName, list_clips, missing
-from sottovoce.learn.corpora._sources import Archive
+from sottovoce.learn.corpora import Archive, Clip, CorpusProblem, Listing
+from sottovoce.learn.corpora._folder import (
+    OddName,
+    find_file,
+    list_clips,
+    missing_clips,
+    missing_count,
+)
 from sottovoce.text import display_path
 
 NAME = "nemo"
@@ -27,7 +30,14 @@ SOURCE = Archive(  # the commit says what is in it; GitHub may pack it otherwise
     PAGE,
 )
 
-EMOTIONS = CORPUS_EMOTIONS[NAME]
+EMOTION_CODES = {
+    "neutral": "neutral",
+    "happiness": "happy",
+    "sadness": "sad",
+    "anger": "angry",
+    "fear": "fearful",
+    "surprised": "surprised",
+}
 CLIPS = 4481
 TABLE = "data.tsv"
 COLUMNS = ("file_id", "raw_text", "speaker_id", "gender")
@@ -45,39 +55,35 @@ def read(folder: Path) -> Listing:
         parts = path.stem.split("_")
         if len(parts) != 3 or not parts[0] or not parts[2].isdigit():
             raise OddName("not speaker_emotion_sentence, like WR0_surprised_64")
-        if parts[1] not in EMOTIONS:
-            raise OddName(f"emotion {parts[1]} does not exist; known: {', '.join(EMOTIONS)}")
+        if parts[1] not in EMOTION_CODES:
+            raise OddName(f"emotion {parts[1]} does not exist; known: {', '.join(EMOTION_CODES)}")
         row = table.get(path.stem, {})
         return path.stem, Clip(
             path=path,
             corpus=NAME,
             speaker=f"{NAME}/{parts[0]}",
             sex=row.get("gender", ""),
-            emotion=EMOTIONS[parts[1]],
+            emotion=EMOTION_CODES[parts[1]],
             text=row.get("raw_text", ""),
             language="pl",
         )
 
     clips, problems = list_clips(folder, parse)
     if table:
-        whole: dict[str, list[str]] = defaultdict(list)
+        complete: dict[str, list[str]] = defaultdict(list)
         for stem, row in table.items():
-            whole[row["speaker_id"]].append(stem)
-        problems += missing(whole, clips, "speakers")
+            complete[row["speaker_id"]].append(stem)
+        problems += missing_clips(complete, clips, "speakers")
     else:
         text = f"no {TABLE}, so the sex of the speakers and the texts are not known"
-        problems.append(Problem(None, "missing", text))
-        if len(clips) < CLIPS:
-            text = f"{CLIPS - len(clips)} clips missing: {len(clips)} of {CLIPS}"
-            problems.append(Problem(None, "missing", text))
+        problems.append(CorpusProblem(None, "missing", text))
+        problems += missing_count(clips, CLIPS)
     return Listing(tuple(clips.values()), tuple(problems))
 
 
 def _table(folder: Path) -> Mapping[str, Mapping[str, str]]:
     """Stem of the file -> its row, without the blanks around some fields."""
-    beside = folder.resolve().parent / TABLE  # the folder given is samples itself
-    found = [path for path in files(folder) if path.name.lower() == TABLE]
-    path = next(iter([*found, *([beside] if beside.is_file() else [])]), None)
+    path = find_file(folder, TABLE)  # beside it where the folder given is samples
     if path is None:
         return {}
     try:

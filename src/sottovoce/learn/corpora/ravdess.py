@@ -9,15 +9,12 @@ actors' songs are the corpus ravdess-song.
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
 
-from sottovoce.emotions import CORPUS_EMOTIONS
-from sottovoce.learn.corpora import Clip, Listing, Problem
-from sottovoce.learn.corpora._files import AUDIO, files
-from sottovoce.learn.corpora._names import missing
-from sottovoce.learn.corpora._sources import Archive
+from sottovoce.learn.corpora import Archive, Clip, Listing
+from sottovoce.learn.corpora._folder import OddName, OtherMaterial, list_clips, missing_clips
 
 NAME = "ravdess"
 LICENCE = "CC-BY-NC-SA-4.0"
@@ -26,12 +23,21 @@ SOURCE = Archive(
     f"{PAGE}/files/Audio_Speech_Actors_01-24.zip?download=1",
     PAGE,
     size=208_468_073,
-    digest="md5:bc696df654c87fed845eb13823edef8a",
+    checksum="md5:bc696df654c87fed845eb13823edef8a",
 )
 
 MODALITIES = {"01": "audio-video", "02": "video only", "03": "audio only"}
 CHANNELS = {"01": "speech", "02": "song"}
-EMOTIONS = CORPUS_EMOTIONS[NAME]
+EMOTION_CODES = {
+    "01": "neutral",
+    "02": "calm",
+    "03": "happy",
+    "04": "sad",
+    "05": "angry",
+    "06": "fearful",
+    "07": "disgust",
+    "08": "surprised",
+}
 INTENSITIES = {"01": "normal", "02": "strong"}
 STATEMENTS = {"01": "Kids are talking by the door", "02": "Dogs are sitting by the door"}
 REPETITIONS = {"01": "first", "02": "second"}
@@ -39,7 +45,7 @@ ACTORS = {f"{number:02}": "male" if number % 2 else "female" for number in range
 PARTS = {
     "modality": MODALITIES,
     "channel": CHANNELS,
-    "emotion": EMOTIONS,
+    "emotion": EMOTION_CODES,
     "intensity": INTENSITIES,
     "statement": STATEMENTS,
     "repetition": REPETITIONS,
@@ -53,71 +59,64 @@ def read(folder: Path) -> Listing:
     Raises:
         CorpusError: the folder is not there, or there is no audio in it.
     """
-    clips, problems = read_channel(folder, NAME, "01")
-    return Listing(tuple(clips.values()), (*problems, *missing(_whole(), clips)))
+    return read_channel(folder, NAME, "01", EMOTION_CODES, tuple(ACTORS))
 
 
-def read_channel(folder: Path, corpus: str, channel: str) -> tuple[dict[str, Clip], list[Problem]]:
-    """List the clips of speech (channel 01) or song (02) by their names, and what is left out.
+def read_channel(
+    folder: Path, corpus: str, channel: str, emotions: Iterable[str], actors: Iterable[str]
+) -> Listing:
+    """List the clips of one channel.
+
+    Args:
+        folder: where RAVDESS lies.
+        corpus: name of the corpus that the clips belong to.
+        channel: "01" is speech and "02" song; what else is there is left out.
+        emotions: codes of those that a whole copy has in this channel.
+        actors: those that a whole copy has in this channel.
 
     Raises:
         CorpusError: the folder is not there, or there is no audio in it.
     """
-    clips: dict[str, Clip] = {}
-    problems: list[Problem] = []
-    left_out: Counter[str] = Counter()
-    repeated: list[Path] = []
-    for path in files(folder):
-        wrong = _what_is_wrong(path)
-        if wrong:
-            problems.append(Problem(path, "odd name", f"left out: {wrong}"))
-            continue
-        modality, heard, emotion, intensity, statement, _, actor = path.stem.split("-")
-        if (modality, heard) != ("03", channel):
-            left_out[f"{MODALITIES[modality]} {CHANNELS[heard]}"] += 1
-        elif path.stem in clips:
-            repeated.append(path)
-        else:
-            clips[path.stem] = Clip(
-                path=path,
-                corpus=corpus,
-                speaker=f"{NAME}/{actor}",
-                sex=ACTORS[actor],
-                emotion=EMOTIONS[emotion],
-                intensity=INTENSITIES[intensity],
-                text=STATEMENTS[statement],
-                language="en",
+
+    def parse(path: Path) -> tuple[str, Clip]:
+        _check_name(path.stem)
+        modality, its_channel, emotion, intensity, statement, _, actor = path.stem.split("-")
+        if (modality, its_channel) != ("03", channel):
+            raise OtherMaterial(
+                f"{MODALITIES[modality]} {CHANNELS[its_channel]} left out: "
+                f"only {CHANNELS[channel]}, audio only, is read"
             )
-    for what, count in left_out.items():
-        text = f"{count} clips of {what} left out: only {CHANNELS[channel]}, audio only, is read"
-        problems.append(Problem(None, "left out", text))
-    if repeated:
-        text = f"{len(repeated)} clips are here again, by the same name; the first of each is used"
-        problems.append(Problem(repeated[0], "repeated", text))
-    return clips, problems
+        return path.stem, Clip(
+            path=path,
+            corpus=corpus,
+            speaker=f"{NAME}/{actor}",
+            sex=ACTORS[actor],
+            emotion=EMOTION_CODES[emotion],
+            intensity=INTENSITIES[intensity],
+            text=STATEMENTS[statement],
+            language="en",
+        )
 
-
-def _what_is_wrong(path: Path) -> str:
-    """Why a file is no clip of RAVDESS; empty when it is one."""
-    if path.suffix.lower() not in AUDIO:
-        return "not an audio file"
-    if not re.fullmatch(r"\d\d(-\d\d){6}", path.stem):
-        return "not seven two-digit numbers, like 03-01-06-01-02-01-12"
-    for value, (part, allowed) in zip(path.stem.split("-"), PARTS.items(), strict=True):
-        if value not in allowed:
-            return f"{part} {value} does not exist; it goes from 01 to {max(allowed)}"
-    if path.stem.split("-")[2:4] == ["01", "02"]:
-        return "neutral (01) has no strong intensity (02)"
-    return ""
-
-
-def _whole() -> dict[str, list[str]]:
-    """The clips of each actor in a whole copy."""
-    return {
-        f"Actor_{actor}": [
-            "-".join(("03", "01", *parts, actor))
-            for parts in product(EMOTIONS, INTENSITIES, STATEMENTS, REPETITIONS)
-            if parts[:2] != ("01", "02")
-        ]
-        for actor in ACTORS
+    clips, problems = list_clips(folder, parse, report_other_files=True)
+    spoken = [
+        parts
+        for parts in product(emotions, INTENSITIES, STATEMENTS, REPETITIONS)
+        if parts[:2] != ("01", "02")
+    ]
+    complete = {
+        f"Actor_{actor}": ["-".join(("03", channel, *parts, actor)) for parts in spoken]
+        for actor in actors
     }
+    return Listing(tuple(clips.values()), (*problems, *missing_clips(complete, clips)))
+
+
+def _check_name(stem: str) -> None:
+    """Raise `OddName` unless a file is named like a clip of RAVDESS."""
+    if not re.fullmatch(r"\d\d(-\d\d){6}", stem):
+        raise OddName("not seven two-digit numbers, like 03-01-06-01-02-01-12")
+    codes = stem.split("-")
+    for code, (part, allowed) in zip(codes, PARTS.items(), strict=True):
+        if code not in allowed:
+            raise OddName(f"{part} {code} does not exist; it goes from 01 to {max(allowed)}")
+    if codes[2:4] == ["01", "02"]:
+        raise OddName("neutral (01) has no strong intensity (02)")

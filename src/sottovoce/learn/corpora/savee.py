@@ -9,22 +9,28 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from sottovoce.emotions import CORPUS_EMOTIONS
-from sottovoce.learn.corpora import Clip, Listing
-from sottovoce.learn.corpora._names import OddName, list_clips, missing
-from sottovoce.learn.corpora._sources import ByHand
+from sottovoce.learn.corpora import Clip, Listing, ManualDownload
+from sottovoce.learn.corpora._folder import OddName, list_clips, missing_clips
 
 NAME = "savee"
 LICENCE = "for research only; ask its owners at the University of Surrey"
-SOURCE = ByHand(
+SOURCE = ManualDownload(
     "http://kahlan.eps.surrey.ac.uk/savee/",
     "its owners at the University of Surrey give it to researchers who register with them: "
     "http://kahlan.eps.surrey.ac.uk/savee/Download.html",
 )
 
-EMOTIONS = CORPUS_EMOTIONS[NAME]
+EMOTION_CODES = {
+    "n": "neutral",
+    "h": "happy",
+    "sa": "sad",
+    "a": "angry",
+    "f": "fearful",
+    "d": "disgust",
+    "su": "surprised",
+}
 SPEAKERS = ("DC", "JE", "JK", "KL")
-SENTENCES = {emotion: 30 if emotion == "n" else 15 for emotion in EMOTIONS}
+SENTENCES = {emotion: 30 if emotion == "n" else 15 for emotion in EMOTION_CODES}
 """Of each emotion, by each speaker."""
 
 
@@ -35,7 +41,7 @@ def read(folder: Path) -> Listing:
         CorpusError: the folder is not there, or there is no audio in it.
     """
     clips, problems = list_clips(folder, _parse)
-    whole = {
+    complete = {
         speaker: [
             f"{speaker}_{emotion}{sentence:02}"
             for emotion, count in SENTENCES.items()
@@ -43,7 +49,7 @@ def read(folder: Path) -> Listing:
         ]
         for speaker in SPEAKERS
     }
-    return Listing(tuple(clips.values()), (*problems, *missing(whole, clips, "speakers")))
+    return Listing(tuple(clips.values()), (*problems, *missing_clips(complete, clips, "speakers")))
 
 
 def _parse(path: Path) -> tuple[str, Clip]:
@@ -61,6 +67,6 @@ def _parse(path: Path) -> tuple[str, Clip]:
         corpus=NAME,
         speaker=f"{NAME}/{speaker}",
         sex="male",
-        emotion=EMOTIONS[name[2]],
+        emotion=EMOTION_CODES[name[2]],
         language="en",
     )

@@ -11,45 +11,27 @@ import importlib
 import os
 from pathlib import Path
 
-from pydantic import Field
-
 from sottovoce.emotions import EMOTIONS, OTHER_NAMES
 from sottovoce.errors import CorpusError, MissingExtraError
-from sottovoce.learn.corpora import Clip, Listing, Problem
-from sottovoce.learn.corpora._sources import ByHand
-from sottovoce.options import StrictModel
+from sottovoce.learn.corpora import TABLE, Clip, CorpusProblem, Listing, ManualDownload
+from sottovoce.options import TableSpec
 from sottovoce.text import display_path
 
-NAME = "table"
+NAME = TABLE
 LICENCE = "that of the clips in the table"
-SOURCE = ByHand("", "a table is your own; there is nothing to fetch")
+SOURCE = ManualDownload("", "a table is your own; there is nothing to fetch")
+EMOTION_CODES: dict[str, str] = {}
+"""None of its own."""
 
 UNKNOWN = f"{NAME}/unknown"
 """Speaker of every clip of which none is named: so no protocol takes them for different people."""
 SEXES = {"m": "male", "male": "male", "f": "female", "female": "female"}
 
 
-class TableSpec(StrictModel):
-    """Columns of the corpus `table` (--data table=FILE), a CSV, TSV or Parquet file."""
-
-    path: str = Field(default="file", description="Column of paths, relative to the table.")
-    label: str = Field(default="emotion", description="Column of emotions, by name or number.")
-    speaker: str = Field(default="speaker", description="Column of speakers, where there is one.")
-    sex: str = Field(
-        default="sex", description="Column of sexes (male, female), where there is one."
-    )
-    split: str = Field(
-        default="split", description="Column for protocol split, where there is one."
-    )
-    numbers: tuple[str, ...] = Field(
-        default=(), description="Where labels are numbers: the emotions that 0, 1, 2 ... stand for."
-    )
+DEFAULT_COLUMNS = TableSpec()
 
 
-DEFAULT = TableSpec()
-
-
-def read(file: Path, columns: TableSpec = DEFAULT) -> Listing:
+def read(file: Path, columns: TableSpec = DEFAULT_COLUMNS) -> Listing:
     """List the clips that a table names.
 
     Raises:
@@ -68,7 +50,7 @@ def read(file: Path, columns: TableSpec = DEFAULT) -> Listing:
                 f"as table.{key} in the recipe or with --{key}-column"
             )
     clips: dict[Path, Clip] = {}
-    problems: list[Problem] = []
+    problems: list[CorpusProblem] = []
     lost: list[str] = []
     for number, row in enumerate(rows, start=2):  # as editors count: the first line is the names
         path = Path(os.path.normpath(file.absolute().parent / row[columns.path]))
@@ -78,7 +60,7 @@ def read(file: Path, columns: TableSpec = DEFAULT) -> Listing:
             lost.append(f"line {number}: {display_path(row[columns.path])}")
         elif path in clips:
             text = f"named again in line {number}; the first is used"
-            problems.append(Problem(path, "repeated", text))
+            problems.append(CorpusProblem(path, "repeated", text))
         else:
             clips[path] = Clip(
                 path=path,

@@ -10,19 +10,25 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
-from sottovoce.emotions import CORPUS_EMOTIONS
-from sottovoce.learn.corpora import Clip, Listing, Problem
-from sottovoce.learn.corpora._names import OddName, list_clips, missing
-from sottovoce.learn.corpora._sources import Archive
+from sottovoce.learn.corpora import Archive, Clip, CorpusProblem, Listing
+from sottovoce.learn.corpora._folder import OddName, list_clips, missing_clips
 
 NAME = "tess"
 LICENCE = "CC-BY-NC-ND-4.0"
-SOURCE = Archive(  # packed as it is asked for, so neither its size nor a checksum is published
+SOURCE = Archive(  # packed on request, so neither its size nor a checksum is published
     "https://borealisdata.ca/api/access/dataset/:persistentId/?persistentId=doi:10.5683/SP2/E8H2MF",
     "https://doi.org/10.5683/SP2/E8H2MF",
 )
 
-EMOTIONS = CORPUS_EMOTIONS[NAME]
+EMOTION_CODES = {
+    "neutral": "neutral",
+    "happy": "happy",
+    "sad": "sad",
+    "angry": "angry",
+    "fear": "fearful",
+    "disgust": "disgust",
+    "ps": "surprised",  # "pleasant surprise"
+}
 SPEAKERS = {"OAF": "OAF", "OA": "OAF", "YAF": "YAF"}
 WORDS = 200
 
@@ -34,15 +40,15 @@ def read(folder: Path) -> Listing:
         CorpusError: the folder is not there, or there is no audio in it.
     """
     clips, problems = list_clips(folder, _parse)
-    whole: dict[str, list[str]] = defaultdict(list)
+    complete: dict[str, list[str]] = defaultdict(list)
     words = sorted({key.split("_")[1] for key in clips})
     for speaker in ("OAF", "YAF"):
-        for emotion in EMOTIONS:
-            whole[f"{speaker}_{emotion}"] = [f"{speaker}_{word}_{emotion}" for word in words]
-    problems += missing(whole, clips, "parts")
+        for emotion in EMOTION_CODES:
+            complete[f"{speaker}_{emotion}"] = [f"{speaker}_{word}_{emotion}" for word in words]
+    problems += missing_clips(complete, clips, "parts")
     if len(words) < WORDS:
         text = f"{WORDS - len(words)} words missing everywhere: {len(words)} of {WORDS}"
-        problems.append(Problem(None, "missing", text))
+        problems.append(CorpusProblem(None, "missing", text))
     return Listing(tuple(clips.values()), tuple(problems))
 
 
@@ -54,14 +60,14 @@ def _parse(path: Path) -> tuple[str, Clip]:
     word, emotion = parts[1].lower(), parts[2].lower()
     if not speaker:
         raise OddName(f"speaker {parts[0]} does not exist; known: OAF, YAF")
-    if emotion not in EMOTIONS:
-        raise OddName(f"emotion {parts[2]} does not exist; known: {', '.join(EMOTIONS)}")
+    if emotion not in EMOTION_CODES:
+        raise OddName(f"emotion {parts[2]} does not exist; known: {', '.join(EMOTION_CODES)}")
     return f"{speaker}_{word}_{emotion}", Clip(
         path=path,
         corpus=NAME,
         speaker=f"{NAME}/{speaker}",
         sex="female",
-        emotion=EMOTIONS[emotion],
+        emotion=EMOTION_CODES[emotion],
         text=f"Say the word {word}",
         language="en",
     )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sottovoce.errors import CorpusError
-from sottovoce.learn.corpora import Clip, scan
-from sottovoce.learn.corpora._files import AUDIO, files
+from sottovoce.learn.corpora import Clip, is_table, scan
+from sottovoce.learn.corpora._folder import AUDIO, files
 from sottovoce.learn.data.batches import ChangedClips, Examples, WholeClips
 from sottovoce.learn.data.clip_store import ClipStore
 from sottovoce.learn.data.feature_store import FeatureStore
@@ -56,20 +56,23 @@ class Data:
 
         Args:
             recipe: names the corpora and the emotions.
-            folders: corpus -> where it lies; `NOISE` -> a folder of noise.
+            folders: corpus -> where it lies; `NOISE` -> a folder of noise. Several tables are
+                "table/a", "table/b" ... and stand for the recipe's corpus "table".
             progress: called again and again.
 
         Raises:
             CorpusError: a folder is missing or too many, or an emotion has no clip.
         """
-        _check_folders(recipe, folders)
+        sources = _sources(recipe, folders)
         clips: list[Clip] = []
-        for name in recipe.corpora:
+        for corpus in sources:
             found = scan(
-                name,
-                folders[name],
-                **({"columns": recipe.table} if name == "table" else {}),
-                progress=lambda done, total, name=name: progress(f"reading {name}", done, total),  # type: ignore[misc]
+                corpus,
+                folders[corpus],
+                **({"columns": recipe.table} if is_table(corpus) else {}),
+                progress=lambda done, total, corpus=corpus: progress(  # type: ignore[misc]
+                    f"reading {corpus}", done, total
+                ),
             )
             clips += [clip for clip in found.clips if clip.emotion in recipe.emotions]
         missing = [each for each in recipe.emotions if each not in {c.emotion for c in clips}]
@@ -103,9 +106,8 @@ class Data:
         return Examples(self.store, tuple(rows), targets, self.features, self.copies)
 
     def name(self, row: int) -> str:
-        """Name a clip the same on every machine: speaker and file name, "ravdess/07/03-....wav"."""
-        clip = self.clips[row]
-        return f"{clip.speaker}/{clip.path.name}"
+        """Name a clip the same on every machine: its corpus and its path there."""
+        return self.clips[row].name
 
 
 def gate_digest() -> str:
@@ -114,19 +116,27 @@ def gate_digest() -> str:
     return hashlib.sha256(b"".join(Path(each).read_bytes() for each in sources)).hexdigest()
 
 
-def _check_folders(recipe: Recipe, folders: Mapping[str, Path]) -> None:
+def _sources(recipe: Recipe, folders: Mapping[str, Path]) -> list[str]:
+    """The keys of `folders` to read, in the order of the recipe's corpora.
+
+    Raises:
+        CorpusError: a folder is missing or too many.
+    """
+    corpora = {name: name.partition("/")[0] for name in folders}  # "table/a" is a table too
     wanted = [*recipe.corpora, *([NOISE] if recipe.augment.noise else [])]
-    for name in wanted:
-        if name not in folders:
+    for corpus in wanted:
+        if corpus not in corpora.values():
             raise CorpusError(
-                f"the recipe {recipe.name} needs {name}; say where it lies with --data {name}=DIR"
+                f"the recipe {recipe.name} needs {corpus}; say where it lies with "
+                f"--data {corpus}=DIR"
             )
-    for name in folders:
-        if name not in (*recipe.corpora, NOISE):
+    for corpus in corpora.values():
+        if corpus not in (*recipe.corpora, NOISE):
             raise CorpusError(
-                f"--data {name}=...: the recipe {recipe.name} does not use {name}; "
+                f"--data {corpus}=...: the recipe {recipe.name} does not use {corpus}; "
                 f"it uses {', '.join(wanted)}"
             )
+    return [name for corpus in recipe.corpora for name in folders if corpora[name] == corpus]
 
 
 def _features(

@@ -1,12 +1,14 @@
-"""Making confidence mean what it says: temperature scaling, and reliability tables."""
+"""Calibration: temperature scaling (Guo et al. 2017), and the bins of a reliability diagram."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import brentq
+from scipy.special import log_softmax
 
 from sottovoce.errors import SottovoceError
-from sottovoce.learn.evaluate.metrics import BINS, Predictions, confidence_bins
+from sottovoce.learn.evaluate.metrics import BINS, LabelledPredictions, confidence_bins
 
 TEMPERATURES = (0.05, 20.0)
 """Least and greatest temperature that a fit gives."""
@@ -16,7 +18,8 @@ def fit_temperature(logits: ArrayLike, truth: ArrayLike) -> float:
     """Find the temperature T that minimises the NLL of softmax(logits / T) (Guo et al. 2017).
 
     With b = 1 / T and p = softmax(b z), the mean NLL has the slope mean(sum_k p_k z_k - z_truth) in
-    b. The slope never falls as b grows (the NLL is convex in b), so its zero is found by halving.
+    b. The slope never falls as b grows (the NLL is convex in b), so it has one zero, which Brent's
+    method finds.
 
     Args:
         logits: (n, classes), any scale; log probabilities will do.
@@ -29,31 +32,29 @@ def fit_temperature(logits: ArrayLike, truth: ArrayLike) -> float:
         SottovoceError: no clips, shapes that disagree, values that are not finite or not a class.
     """
     z = np.asarray(logits, dtype=np.float64)
-    right = np.asarray(truth, dtype=np.int64)
-    if z.ndim != 2 or not z.size or right.shape != z.shape[:1]:
+    target = np.asarray(truth, dtype=np.int64)
+    if z.ndim != 2 or not z.size or target.shape != z.shape[:1]:
         raise SottovoceError(
-            f"a temperature cannot be fitted to logits {z.shape} and truth {right.shape}; "
+            f"a temperature cannot be fitted to logits {z.shape} and truth {target.shape}; "
             f"expected (n, classes) and (n,) with n of 1 or more"
         )
-    if not np.isfinite(z).all() or right.min() < 0 or right.max() >= z.shape[1]:
+    if not np.isfinite(z).all() or target.min() < 0 or target.max() >= z.shape[1]:
         raise SottovoceError(
             f"a temperature cannot be fitted: expected finite logits and truth within "
             f"0 to {z.shape[1] - 1}"
         )
-    true_logit = z[np.arange(len(z)), right]
+    true_logit = z[np.arange(len(z)), target]
 
     def slope(log_temperature: float) -> float:
         p = np.exp(apply_temperature(z, np.exp(log_temperature)))
         return float(np.mean((p * z).sum(axis=1) - true_logit))
 
     low, high = np.log(TEMPERATURES)
-    for _ in range(60):
-        middle = (low + high) / 2
-        if slope(middle) > 0:  # less b, so a higher temperature, is better
-            low = middle
-        else:
-            high = middle
-    return float(np.clip(np.exp((low + high) / 2), *TEMPERATURES))
+    if slope(low) <= 0:
+        return TEMPERATURES[0]
+    if slope(high) >= 0:
+        return TEMPERATURES[1]
+    return float(np.exp(brentq(slope, low, high)))
 
 
 def apply_temperature(logits: ArrayLike, temperature: float) -> NDArray[np.float64]:
@@ -61,8 +62,7 @@ def apply_temperature(logits: ArrayLike, temperature: float) -> NDArray[np.float
     if not temperature > 0:
         raise SottovoceError(f"temperature {temperature}; expected a number above 0")
     scaled = np.asarray(logits, dtype=np.float64) / temperature
-    scaled = scaled - scaled.max(axis=-1, keepdims=True)
-    result: NDArray[np.float64] = scaled - np.log(np.exp(scaled).sum(axis=-1, keepdims=True))
+    result: NDArray[np.float64] = log_softmax(scaled, axis=-1)
     return result
 
 
@@ -83,7 +83,7 @@ class Reliability:
     accuracy: NDArray[np.float64]
 
 
-def reliability(*runs: Predictions) -> Reliability:
+def reliability(*runs: LabelledPredictions) -> Reliability:
     """Compare confidence with the fraction right, over all clips of one or more runs."""
     count, confident, right = np.zeros(BINS, dtype=np.int64), np.zeros(BINS), np.zeros(BINS)
     for run in runs:

@@ -1,24 +1,24 @@
-"""Trying a model file on labelled corpora: what it answered, and what its gate turned away."""
+"""Evaluates a model file on labelled corpora: its predictions, and the clips without an answer."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from sottovoce.errors import CorpusError
-from sottovoce.learn.corpora import CorpusScan
-from sottovoce.learn.evaluate.metrics import Predictions
+from sottovoce.learn.corpora import CorpusScan, is_known_speaker
+from sottovoce.learn.evaluate.metrics import LabelledPredictions
+from sottovoce.models.card import speaker_hash
 from sottovoce.models.model import Model
-from sottovoce.results import Prediction
 
 NO_ANSWER = "no answer"
 """The name of the extra class that clips turned away by the gate are counted under."""
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
-    """What came of a model on the clips of some corpora.
+class ModelEvaluation:
+    """A model's predictions for the clips of some corpora.
 
     Attributes:
         model: its name and version.
@@ -27,98 +27,103 @@ class Trial:
         refused: status -> number of clips without probabilities, e.g. {"no_speech": 2}.
         with_gate: all clips; those refused hold the class `NO_ANSWER`, so they count as errors.
         unknown: emotion -> number of clips left out, because the model has no such label.
-        seen: those of `corpora` that the model was trained on, by its card.
+        shared_speakers: how many of the clips' speakers the model was trained on, by its card.
     """
 
     model: str
     corpora: tuple[str, ...]
-    answered: Predictions
+    answered: LabelledPredictions
     refused: Mapping[str, int]
-    with_gate: Predictions
+    with_gate: LabelledPredictions
     unknown: Mapping[str, int]
-    seen: tuple[str, ...]
+    shared_speakers: int
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a reader of the figures must know, each one sentence."""
-        said = []
-        if self.seen:
-            said.append(
-                f"This model was trained on these speakers ({', '.join(self.seen)}): "
-                f"the figures say nothing about new ones."
+        warnings = []
+        if self.shared_speakers:
+            speakers = sum(map(is_known_speaker, set(self.with_gate.speakers)))
+            shared = "all" if self.shared_speakers == speakers else self.shared_speakers
+            warnings.append(
+                f"This model was trained on {shared} of the {speakers} speakers of these clips: "
+                "the figures do not say how new speakers fare."
             )
         if self.refused:
             count = sum(self.refused.values())
-            said.append(
+            warnings.append(
                 f"{count} of {len(self.with_gate.clips)} clips got no answer "
-                f"({_listed(self.refused)}): left out of the figures, but counted as errors "
+                f"({_counts(self.refused)}): left out of the figures, but counted as errors "
                 f'"with the gate".'
             )
         if self.unknown:
-            said.append(
+            warnings.append(
                 f"{sum(self.unknown.values())} clips were left out, because the model does not "
-                f"know their emotion ({_listed(self.unknown)})."
+                f"know their emotion ({_counts(self.unknown)})."
             )
-        return tuple(said)
+        return tuple(warnings)
 
 
-def try_model(
+def evaluate_model(
     model: Model,
     scans: Sequence[CorpusScan],
-    progress: Callable[[Iterable[Prediction], int], Iterable[Prediction]] = lambda each, _: each,
-) -> Trial:
+    report: Callable[[str, float, float | None], None] = lambda what, done, total: None,
+) -> ModelEvaluation:
     """Run a model with its default gate over every clip of some scanned corpora.
 
     Args:
         model: an opened model file.
         scans: the corpora, from `sottovoce.learn.corpora.scan`.
-        progress: given the predictions as they come and their number, passes them on.
+        report: called with what is being done, how many clips are done, and of how many.
 
     Raises:
         CorpusError: no clip has an emotion that the model knows, or none got an answer.
     """
     labels = model.labels
-    clips = [(scan, clip) for scan in scans for clip in scan.clips]
-    unknown = Counter(clip.emotion for _, clip in clips if clip.emotion not in labels)
-    clips = [(scan, clip) for scan, clip in clips if clip.emotion in labels]
+    clips = [clip for scan in scans for clip in scan.clips]
+    unknown = Counter(clip.emotion for clip in clips if clip.emotion not in labels)
+    clips = [clip for clip in clips if clip.emotion in labels]
     names = tuple(scan.corpus for scan in scans)
     if not clips:
         raise CorpusError(
             f"{', '.join(names)}: no clip with an emotion that {model.card.title} knows "
             f"({', '.join(labels)})"
         )
-    predictions = list(progress(model.predict_many(clip.path for _, clip in clips), len(clips)))
-    refused = Counter(str(each.status) for each in predictions if not each.probabilities)
-    gone = [*[0.0] * len(labels), 1.0]
-    with_gate = Predictions.from_probabilities(
-        [[*p.probabilities.values(), 0.0] if p.probabilities else gone for p in predictions],
-        truth=[labels.index(clip.emotion) for _, clip in clips],
-        speakers=[clip.speaker for _, clip in clips],
-        clips=[
-            f"{scan.corpus}/{clip.path.relative_to(scan.folder).as_posix()}" for scan, clip in clips
-        ],
+    predictions = []
+    for prediction in model.predict_many(clip.path for clip in clips):
+        predictions.append(prediction)
+        report("predicting", len(predictions), len(clips))
+    refused = Counter(str(p.status) for p in predictions if not p.probabilities)
+    no_answer = [*[0.0] * len(labels), 1.0]
+    with_gate = LabelledPredictions.from_probabilities(
+        [[*p.probabilities.values(), 0.0] if p.probabilities else no_answer for p in predictions],
+        truth=[labels.index(clip.emotion) for clip in clips],
+        speakers=[clip.speaker for clip in clips],
+        clips=[clip.name for clip in clips],
         labels=(*labels, NO_ANSWER),
     )
-    judged = np.flatnonzero([bool(each.probabilities) for each in predictions])
-    if not judged.size:
+    has_answer = np.flatnonzero([bool(prediction.probabilities) for prediction in predictions])
+    if not has_answer.size:
         raise CorpusError(
-            f"{', '.join(names)}: none of {len(clips)} clips got an answer ({_listed(refused)})"
+            f"{', '.join(names)}: none of {len(clips)} clips got an answer ({_counts(refused)})"
         )
-    kept = with_gate.take(judged)
-    answered = Predictions(
+    kept = with_gate.take(has_answer)
+    answered = LabelledPredictions(
         kept.truth, kept.log_probabilities[:, :-1], kept.speakers, kept.clips, labels
     )
-    trained = {corpus.name for corpus in model.card.corpora}
-    return Trial(
+    trained_on = {speaker for corpus in model.card.corpora for speaker in corpus.speaker_hashes}
+    speakers = {clip.speaker for clip in clips if is_known_speaker(clip.speaker)}
+    return ModelEvaluation(
         model=model.card.title,
         corpora=names,
         answered=answered,
         refused=dict(refused),
         with_gate=with_gate,
         unknown=dict(unknown),
-        seen=tuple(name for name in names if name in trained),
+        shared_speakers=len(trained_on & set(map(speaker_hash, speakers))),
     )
 
 
-def _listed(counts: Mapping[str, int]) -> str:
+def _counts(counts: Mapping[str, int]) -> str:
+    """In words: "angry 2, sad 1"."""
     return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))

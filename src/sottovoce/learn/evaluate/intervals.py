@@ -1,4 +1,4 @@
-"""How far a figure may be trusted: 95 % intervals from resampling speakers."""
+"""How far a metric may be trusted: 95 % intervals from resampling speakers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sottovoce.errors import SottovoceError
-from sottovoce.learn.evaluate.metrics import Predictions, SummaryBuilder
+from sottovoce.learn.evaluate.metrics import LabelledPredictions, MetricSums
 
 LEAST_DRAWS = 100
 """Fewer draws give no 2.5th percentile worth the name."""
@@ -14,7 +14,7 @@ LEAST_DRAWS = 100
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A figure and its 95 % interval, `low` to `high`, in the figure's own unit."""
+    """A metric and its 95 % interval, `low` to `high`, in the metric's own unit."""
 
     value: float
     low: float
@@ -22,7 +22,7 @@ class Interval:
 
 
 def intervals(
-    runs: Predictions | Sequence[Predictions], draws: int = 10_000, seed: int = 0
+    runs: LabelledPredictions | Sequence[LabelledPredictions], draws: int = 10_000, seed: int = 0
 ) -> dict[str, Interval]:
     """Measure runs over the same clips, with a 95 % interval for each metric of `metrics`.
 
@@ -30,6 +30,9 @@ def intervals(
     averages the metric over the runs: the percentile bootstrap (Efron and Tibshirani 1993, chapter
     13) with the speaker as the unit, because the clips of one speaker are not independent. `value`
     is the mean over the runs of the metric on all clips, never the best run.
+
+    Where there is one speaker only, or it is not known of every clip who speaks, clips are drawn in
+    place of speakers; such intervals are too narrow, so whoever shows them calls them optimistic.
 
     A draw may lack a class: it then counts for uar and macro_f1 over the classes it has, and not at
     all for the missing class's recall. Where all but a few draws lie on one side of the value, as
@@ -41,27 +44,23 @@ def intervals(
         seed: of the draws; the same seed gives the same intervals.
 
     Raises:
-        SottovoceError: no run, runs over different clips, one speaker only, or too few draws.
+        SottovoceError: no run, runs over different clips, or too few draws.
     """
-    aligned = _align([runs] if isinstance(runs, Predictions) else list(runs))
-    labels = aligned[0].labels
-    speakers, group = np.unique(aligned[0].speakers, return_inverse=True)
-    count = len(speakers)
-    if count < 2:
-        raise SottovoceError(
-            f"one speaker only ({speakers[0]}): an interval comes from resampling speakers; "
-            f"use two or more"
-        )
+    aligned = _align([runs] if isinstance(runs, LabelledPredictions) else list(runs))
+    first = aligned[0]
+    units = first.speakers if first.num_speakers > 1 else first.clips
+    names, group = np.unique(units, return_inverse=True)
+    count = len(names)
     if draws < LEAST_DRAWS:
         raise SottovoceError(f"{draws} draws; use {LEAST_DRAWS} or more")
     drawn = np.random.default_rng(seed).multinomial(count, [1 / count] * count, size=draws)
-    weights = np.vstack([np.ones(count), drawn])  # row 0: every speaker once
+    weights = np.vstack([np.ones(count), drawn])  # row 0: every unit once
     measured = [
-        SummaryBuilder.of(run, group, count).weighted(weights).metrics(labels) for run in aligned
+        MetricSums.of(run, group, count).weighted(weights).metrics(first.labels) for run in aligned
     ]
     result = {}
     for name in measured[0]:
-        figures = np.mean([each[name] for each in measured], axis=0)
+        figures = np.mean([metrics[name] for metrics in measured], axis=0)
         value, known = figures[0], figures[~np.isnan(figures)]
         if not np.isnan(value):
             low, high = np.percentile(known[1:], (2.5, 97.5))
@@ -69,7 +68,7 @@ def intervals(
     return result
 
 
-def _align(runs: list[Predictions]) -> list[Predictions]:
+def _align(runs: list[LabelledPredictions]) -> list[LabelledPredictions]:
     """Bring every run into the order of clip names, and check that they are of the same clips."""
     if not runs:
         raise SottovoceError("no run to measure; give the predictions of one or more")

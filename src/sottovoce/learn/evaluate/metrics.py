@@ -1,4 +1,4 @@
-"""What a model said of labelled clips, and how good that was: predictions, metrics, confusion."""
+"""A model's predictions for labelled clips, and how good they are: metrics and confusion."""
 
 import csv
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sottovoce.errors import SottovoceError
+from sottovoce.learn.corpora import is_known_speaker
 
 BINS = 15
 """Equal-width bins of confidence in the expected calibration error (Guo et al. 2017)."""
@@ -21,13 +22,14 @@ _COLUMNS = ("clip", "speaker", "truth", "predicted")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Predictions:
-    """One judgement for each of n clips; checked when made.
+class LabelledPredictions:
+    """A prediction for each of n clips whose emotion is known; checked when made.
 
     Attributes:
         truth: (n,) int, index into `labels`.
         log_probabilities: (n, classes) float64, natural logarithms; each row sums to 1 after exp.
-        speakers: (n,) str, who speaks; unique across corpora, e.g. "ravdess/07".
+        speakers: (n,) str, who speaks; unique across corpora, e.g. "ravdess/07"; see
+            `corpora.is_known_speaker`.
         clips: (n,) str, a name for each clip, none twice.
         labels: the classes' names, in the order of the columns.
 
@@ -107,13 +109,19 @@ class Predictions:
 
     @property
     def predicted(self) -> NDArray[np.int64]:
-        """(n,) the most probable class; of equals the first."""
+        """(n,) the most probable class; the first of several."""
         return np.asarray(self.log_probabilities.argmax(axis=1), dtype=np.int64)
 
-    def take(self, rows: ArrayLike) -> "Predictions":
-        """Give the predictions of some rows, in the order asked for."""
+    @property
+    def num_speakers(self) -> int:
+        """Number of speakers; 0 where it is not known of every clip who speaks."""
+        speakers = np.unique(self.speakers)
+        return len(speakers) if all(map(is_known_speaker, speakers)) else 0
+
+    def take(self, rows: ArrayLike) -> "LabelledPredictions":
+        """Give the predictions of some rows, in this order."""
         rows = np.asarray(rows, dtype=np.int64)
-        return Predictions(
+        return LabelledPredictions(
             self.truth[rows],
             self.log_probabilities[rows],
             self.speakers[rows],
@@ -178,43 +186,42 @@ class Predictions:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class SummaryBuilder:
-    """Sums over clips that every metric can be worked out from; tallies of groups of clips add up.
+class MetricSums:
+    """Sums over clips from which every metric follows; those of groups of clips add up.
 
     The leading axes "..." are the groups (none, or speakers, or runs and draws).
 
     Attributes:
         confusion: (..., classes, classes) clips by truth (row) and prediction (column).
         gap: (..., BINS) sum of confidence minus sum of correct, by bin of confidence.
-        surprise: (...) sum of -log p(truth), nats.
+        nll: (...) sum of -log p(truth), nats.
     """
 
     confusion: NDArray[np.float64]
     gap: NDArray[np.float64]
-    surprise: NDArray[np.float64]
+    nll: NDArray[np.float64]
 
     @classmethod
     def of(
-        cls, predictions: Predictions, group: NDArray[np.int64] | None = None, groups: int = 1
+        cls,
+        predictions: LabelledPredictions,
+        group: NDArray[np.int64] | None = None,
+        groups: int = 1,
     ) -> Self:
         """Count each group of clips apart: `group` (n,) gives 0 to groups - 1 for each clip."""
         count, classes = predictions.log_probabilities.shape
         rows = np.zeros(count, dtype=np.int64) if group is None else group
         truth, predicted = predictions.truth, predictions.predicted
-        tally = cls(
-            np.zeros((groups, classes, classes)), np.zeros((groups, BINS)), np.zeros(groups)
-        )
-        np.add.at(tally.confusion, (rows, truth, predicted), 1)
+        sums = cls(np.zeros((groups, classes, classes)), np.zeros((groups, BINS)), np.zeros(groups))
+        np.add.at(sums.confusion, (rows, truth, predicted), 1)
         bins, confidence = confidence_bins(predictions)
-        np.add.at(tally.gap, (rows, bins), confidence - (truth == predicted))
-        np.add.at(tally.surprise, rows, -predictions.log_probabilities[np.arange(count), truth])
-        return tally
+        np.add.at(sums.gap, (rows, bins), confidence - (truth == predicted))
+        np.add.at(sums.nll, rows, -predictions.log_probabilities[np.arange(count), truth])
+        return sums
 
-    def weighted(self, weights: NDArray[np.float64]) -> "SummaryBuilder":
+    def weighted(self, weights: NDArray[np.float64]) -> "MetricSums":
         """Add groups up, each as often as its weight says: weights (draws, groups)."""
-        return SummaryBuilder(
-            *(np.tensordot(weights, getattr(self, f.name), 1) for f in fields(self))
-        )
+        return MetricSums(*(np.tensordot(weights, getattr(self, f.name), 1) for f in fields(self)))
 
     def metrics(self, labels: Sequence[str]) -> dict[str, NDArray[np.float64]]:
         """Every metric, each of shape (...); recall of a class without clips is NaN."""
@@ -233,32 +240,34 @@ class SummaryBuilder:
             "macro_f1": f1.sum(axis=-1) / classes,
             "weighted_f1": (f1 * support).sum(axis=-1) / total,
             "ece": np.abs(self.gap).sum(axis=-1) / total,
-            "nll": self.surprise / total,
+            "nll": self.nll / total,
             **{f"recall_{label}": recall[..., i] for i, label in enumerate(labels)},
         }
 
 
-def metrics(predictions: Predictions) -> dict[str, float]:
-    """Measure predictions: fractions 0 to 1, and the NLL in nats.
+def compute_metrics(predictions: LabelledPredictions) -> dict[str, float]:
+    """Compute the metrics of predictions: fractions 0 to 1, and the NLL in nats.
 
     uar: unweighted average recall, the mean of the classes' recalls. accuracy. macro_f1 and
     weighted_f1: mean of the classes' F1, plain and by number of clips. ece: expected calibration
     error in `BINS` equal-width bins of confidence, and nll: mean -log p(truth) (Guo et al. 2017,
-    "On Calibration of Modern Neural Networks"). recall_<label>: one a class.
+    "On Calibration of Modern Neural Networks"). recall_<label>: for each class.
 
     A class that does not occur in the truth has no recall: it is left out of uar and macro_f1, and
-    its recall_<label> is not in the answer.
+    its recall_<label> is not among the metrics.
     """
-    measured = SummaryBuilder.of(predictions).metrics(predictions.labels)
+    measured = MetricSums.of(predictions).metrics(predictions.labels)
     return {name: float(value[0]) for name, value in measured.items() if not np.isnan(value[0])}
 
 
-def confusion(predictions: Predictions) -> NDArray[np.int64]:
+def confusion(predictions: LabelledPredictions) -> NDArray[np.int64]:
     """Count clips by truth (row) and prediction (column): (classes, classes)."""
-    return np.asarray(SummaryBuilder.of(predictions).confusion[0], dtype=np.int64)
+    return np.asarray(MetricSums.of(predictions).confusion[0], dtype=np.int64)
 
 
-def confidence_bins(predictions: Predictions) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def confidence_bins(
+    predictions: LabelledPredictions,
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Give each clip's bin and its confidence; bin m of `BINS` holds (m / BINS, (m + 1) / BINS]."""
     confidence = predictions.probabilities.max(axis=1)
     bins = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)

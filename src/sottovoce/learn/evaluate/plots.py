@@ -1,4 +1,4 @@
-"""Pictures of a run: confusion, learning curves, reliability, recall per class (PNG)."""
+"""Plots of a run: confusion, learning curves, reliability, recall per class (PNG)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from sottovoce.learn.evaluate.calibration import reliability
 from sottovoce.learn.evaluate.intervals import Interval
-from sottovoce.learn.evaluate.metrics import Predictions, confusion
+from sottovoce.learn.evaluate.metrics import LabelledPredictions, confusion
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#767676"
 """Okabe and Ito's blue and vermilion, told apart with any colour vision, and a neutral grey."""
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
-    """One training, a value an epoch: the losses in nats, the UAR 0 to 1."""
+class LearningCurve:
+    """The figures of one training, a value an epoch: losses in nats, UAR 0 to 1."""
 
     seed: int
     fold: str
@@ -30,16 +30,16 @@ class Curve:
     validation_uar: tuple[float, ...]
 
 
-def draw_confusion(path: Path, title: str, runs: Sequence[Predictions]) -> None:
+def draw_confusion(path: Path, title: str, runs: Sequence[LabelledPredictions]) -> None:
     """Draw recall, row by row, with the number of clips (mean over runs) below it."""
     labels = runs[0].labels
     counts = np.mean([confusion(run) for run in runs], axis=0)
     support = counts.sum(axis=1, keepdims=True)
-    share = counts / np.maximum(support, 1)
+    recall = counts / np.maximum(support, 1)
     side = 1.8 + 0.66 * len(labels)
     figure, (axes,) = new_figure(title, side + 0.4, side)
-    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    for (row, column), value in np.ndenumerate(share):
+    axes.imshow(recall, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), value in np.ndenumerate(recall):
         if value >= 0.005:
             ink = "white" if value > 0.55 else "#222222"
             axes.text(
@@ -72,7 +72,7 @@ def draw_confusion(path: Path, title: str, runs: Sequence[Predictions]) -> None:
     save_figure(figure, path)
 
 
-def draw_curves(path: Path, title: str, curves: Sequence[Curve]) -> None:
+def draw_curves(path: Path, title: str, curves: Sequence[LearningCurve]) -> None:
     """Draw a thin line a training, and the mean over those that reached each epoch's number."""
     figure, (loss, uar) = new_figure(title, 9, 3.8, columns=2)
     panels = (
@@ -98,8 +98,10 @@ def draw_curves(path: Path, title: str, curves: Sequence[Curve]) -> None:
     save_figure(figure, path)
 
 
-def draw_reliability(path: Path, title: str, runs: Sequence[Predictions], ece: Interval) -> None:
-    """Draw how often the model is right against how sure it is, and how often it is so sure."""
+def draw_reliability(
+    path: Path, title: str, runs: Sequence[LabelledPredictions], ece: Interval
+) -> None:
+    """Draw the reliability diagram: accuracy against confidence, and how many clips have it."""
     table = reliability(*runs)
     width = 1 / len(table.count)
     filled = table.count > 0
@@ -130,17 +132,24 @@ def draw_reliability(path: Path, title: str, runs: Sequence[Predictions], ece: I
     )
     counts.set_ylabel("share")
     counts.set_xlabel("the model's confidence")
-    for each in (axes, counts):
-        each.set_xlim(0, 1)
-        each.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        each.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    for panel in (axes, counts):
+        panel.set_xlim(0, 1)
+        panel.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        panel.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     save_figure(figure, path)
 
 
 def draw_recall(
-    path: Path, title: str, labels: Sequence[str], measured: Mapping[str, Interval]
+    path: Path,
+    title: str,
+    labels: Sequence[str],
+    measured: Mapping[str, Interval],
+    unit: str = "speakers",
 ) -> None:
-    """Draw each class's recall with its 95 % interval, beside their mean (UAR) and chance."""
+    """Draw each class's recall with its 95 % interval, beside their mean (UAR) and chance.
+
+    `unit`: "speakers" or "clips", which were drawn for the intervals.
+    """
     known = [label for label in labels if f"recall_{label}" in measured]
     figure, (axes,) = new_figure(title, 7, 1.7 + 0.42 * len(known))
     uar, chance = measured["uar"], 1 / len(labels)
@@ -156,7 +165,7 @@ def draw_recall(
     axes.set_yticks(range(len(known)), known)
     axes.set_ylim(len(known) - 0.4, -0.7)
     axes.set_xlim(0, 1)
-    axes.set_xlabel("recall, with the 95 % interval over speakers")
+    axes.set_xlabel(f"recall, with the 95 % interval over {unit}")
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

@@ -2,27 +2,31 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from sottovoce.errors import SottovoceError
 from sottovoce.learn.evaluate.calibration import reliability
-from sottovoce.learn.evaluate.criteria import NOTHING_ASKED, check
+from sottovoce.learn.evaluate.criteria import NO_CRITERIA, check_criteria
 from sottovoce.learn.evaluate.intervals import Interval, intervals
-from sottovoce.learn.evaluate.metrics import Predictions, confusion, metrics
+from sottovoce.learn.evaluate.metrics import LabelledPredictions, compute_metrics, confusion
 from sottovoce.learn.evaluate.plots import (
-    Curve,
+    LearningCurve,
     draw_confusion,
     draw_curves,
     draw_recall,
     draw_reliability,
 )
 from sottovoce.learn.recipe.specs import CriteriaSpec
+from sottovoce.system import write_atomically
 
 OPTIMISTIC = "optimistic: speakers overlap"
 """What every report and picture of a split says in which a speaker is in training and in test."""
+
+OPTIMISTIC_INTERVALS = "optimistic: intervals over clips, not over speakers"
+"""The same where there is one speaker only, or it is not known who speaks."""
 
 TITLES = {
     "uar": "UAR",
@@ -32,41 +36,41 @@ TITLES = {
     "ece": "ECE",
     "nll": "NLL (nats)",
 }
-"""metric -> its name in a table; recall_<label> is apart."""
+"""metric -> its name in a table; see also `metric_title`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Effort:
-    """What a training took.
+class TrainingCost:
+    """What a training cost.
 
     Attributes:
         epochs: that were trained, whichever of them was kept.
         seconds: of all of them, with validation, on the machine that trained.
-        parameters: numbers that were learned.
+        num_parameters: trained weights.
     """
 
     epochs: int
     seconds: float
-    parameters: int
+    num_parameters: int
 
 
 @dataclass(frozen=True, slots=True)
 class SeedRun:
-    """What one seed of a recipe gave.
+    """The predictions of one seed of a run, and how they came about.
 
     Attributes:
         seed: of the initial weights, the batches and the augmentation.
         predictions: of every test clip, each by the model that did not train on it.
         folds: fold's name -> rows of `predictions` that it tested; together every row once.
         curves: one a fold; none for a run without training.
-        efforts: fold's name -> what its training took.
+        costs: fold's name -> what its training cost.
     """
 
     seed: int
-    predictions: Predictions
+    predictions: LabelledPredictions
     folds: Mapping[str, Sequence[int]]
-    curves: tuple[Curve, ...] = ()
-    efforts: Mapping[str, "Effort"] = field(default_factory=dict)
+    curves: tuple[LearningCurve, ...] = ()
+    costs: Mapping[str, TrainingCost] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         rows = sorted(row for fold in self.folds.values() for row in fold)
@@ -79,15 +83,15 @@ class SeedRun:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A recipe's run over one or more seeds, as it is reported.
+    """A recipe's run over one or more seeds, or a model's evaluation, as it is reported.
 
     Attributes:
         name: the recipe's.
-        protocol: who tested whom, e.g. "emobox6".
+        protocol: how it was split, e.g. "emobox6".
         optimistic: whether a speaker was in training and in test.
         seeds: one entry a seed, over the same clips.
         note: one more sentence for the summary, e.g. which folds are missing.
-        criteria: what the mean figures are held against.
+        criteria: what the mean metrics are compared with.
     """
 
     name: str
@@ -95,7 +99,23 @@ class Run:
     optimistic: bool
     seeds: tuple[SeedRun, ...]
     note: str = ""
-    criteria: CriteriaSpec = NOTHING_ASKED
+    criteria: CriteriaSpec = NO_CRITERIA
+
+    @property
+    def predictions(self) -> list[LabelledPredictions]:
+        """Of each seed."""
+        return [seed.predictions for seed in self.seeds]
+
+    @property
+    def over_speakers(self) -> bool:
+        """Whether its intervals come from resampling speakers, rather than clips."""
+        return self.predictions[0].num_speakers > 1
+
+    @property
+    def caveats(self) -> list[str]:
+        """Why its figures are optimistic, if they are."""
+        overlap = [OPTIMISTIC] if self.optimistic else []
+        return overlap if self.over_speakers else [*overlap, OPTIMISTIC_INTERVALS]
 
 
 def write_report(folder: Path, run: Run, draws: int = 10_000) -> dict[str, Interval]:
@@ -105,33 +125,33 @@ def write_report(folder: Path, run: Run, draws: int = 10_000) -> dict[str, Inter
     recall.png and, where there are curves, curves.png. The same run gives the same bytes.
 
     Raises:
-        SottovoceError: see `intervals`; the seeds are of different clips, or of one speaker only.
+        SottovoceError: the seeds are of different clips; see `intervals`.
     """
-    runs = [each.predictions for each in run.seeds]
+    runs = run.predictions
     measured = intervals(runs, draws=draws)
-    for each in run.seeds:
-        path = folder / f"seed{each.seed}" / "predictions.csv"
+    for seed in run.seeds:
+        path = folder / f"seed{seed.seed}" / "predictions.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
-        each.predictions.to_csv(path)
+        seed.predictions.to_csv(path)
     record = to_record(run, measured, draws)
-    (folder / "metrics.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    heading = f"{run.name}, {run.protocol}: UAR {describe('uar', measured['uar'])}"
-    if run.optimistic:
-        heading += f"\n{OPTIMISTIC}"
-    curves = [curve for each in run.seeds for curve in each.curves]
+    write_atomically(folder / "metrics.json", json.dumps(record, indent=2) + "\n")
+    title = f"{run.name}, {run.protocol}: UAR {format_interval('uar', measured['uar'])}"
+    heading = "\n".join([title, *run.caveats])
+    curves = [curve for seed in run.seeds for curve in seed.curves]
     draw_confusion(folder / "confusion.png", heading, runs)
     draw_reliability(folder / "reliability.png", heading, runs, measured["ece"])
-    draw_recall(folder / "recall.png", heading, runs[0].labels, measured)
+    draw_recall(folder / "recall.png", heading, runs[0].labels, measured, _unit(run))
     if curves:
         draw_curves(folder / "curves.png", heading, curves)
-    (folder / "summary.md").write_text(_summary(run, measured, bool(curves)), encoding="utf-8")
+    write_atomically(folder / "summary.md", _summary(run, measured, bool(curves)))
     return measured
 
 
 def to_record(run: Run, measured: Mapping[str, Interval], draws: int) -> dict[str, object]:
     """Give what metrics.json holds: fractions 0 to 1 and NLL in nats, six digits."""
-    first = run.seeds[0].predictions
-    by_seed = {each.seed: metrics(each.predictions) for each in run.seeds}
+    first = run.predictions[0]
+    by_seed = {seed.seed: compute_metrics(seed.predictions) for seed in run.seeds}
+    interval_of = f"95 % percentile interval, {draws} draws of {_unit(run)}"
     return {
         "name": run.name,
         "protocol": run.protocol,
@@ -140,8 +160,8 @@ def to_record(run: Run, measured: Mapping[str, Interval], draws: int) -> dict[st
         "seeds": list(by_seed),
         "labels": list(first.labels),
         "clips": len(first.clips),
-        "speakers": len(np.unique(first.speakers)),
-        "interval": f"95 % percentile interval, {draws} draws of speakers",
+        "speakers": first.num_speakers,
+        "interval": interval_of + ("" if run.over_speakers else " (optimistic)"),
         "metrics": {
             name: {
                 "value": round(interval.value, 6),
@@ -151,18 +171,22 @@ def to_record(run: Run, measured: Mapping[str, Interval], draws: int) -> dict[st
             }
             for name, interval in measured.items()
         },
-        **where_wrong([each.predictions for each in run.seeds]),
+        **confusion_and_reliability(run.predictions),
         "folds": [
-            {"seed": each.seed, "fold": fold, "clips": len(rows), "uar": round(uar, 6)}
-            | (asdict(each.efforts[fold]) if fold in each.efforts else {})
-            for each in run.seeds
-            for fold, rows, uar in _fold_uars(each)
+            {"seed": seed.seed, "fold": fold, "clips": len(rows), "uar": round(uar, 6)}
+            | (_cost_record(seed.costs[fold]) if fold in seed.costs else {})
+            for seed in run.seeds
+            for fold, rows, uar in _fold_uars(seed)
         ],
     }
 
 
-def where_wrong(runs: Sequence[Predictions]) -> dict[str, object]:
-    """Give what the pictures of confusion and reliability draw, for JSON.
+def _cost_record(cost: TrainingCost) -> dict[str, float]:
+    return {"epochs": cost.epochs, "seconds": cost.seconds, "parameters": cost.num_parameters}
+
+
+def confusion_and_reliability(runs: Sequence[LabelledPredictions]) -> dict[str, object]:
+    """Give the confusion matrix and the reliability diagram as JSON.
 
     The confusion is in clips, mean over runs, by truth (row) and prediction (column). The
     reliability is an entry for each of equal bins of confidence: how many clips of all runs, their
@@ -180,36 +204,51 @@ def where_wrong(runs: Sequence[Predictions]) -> dict[str, object]:
     }
 
 
-def describe(name: str, interval: Interval) -> str:
+def metric_title(name: str) -> str:
+    """The name of a metric in a table: "UAR", "recall, happy"."""
+    return TITLES.get(name, name.replace("recall_", "recall, "))
+
+
+def format_interval(name: str, interval: Interval) -> str:
     """Write a figure for people: "64.1 % (60.2 to 67.9)", or for the NLL "1.02 (0.95 to 1.10)"."""
-    low, high = (_figure(name, value).removesuffix(" %") for value in (interval.low, interval.high))
-    return f"{_figure(name, interval.value)} ({low} to {high})"
+    low, high = (_format(name, value).removesuffix(" %") for value in (interval.low, interval.high))
+    return f"{_format(name, interval.value)} ({low} to {high})"
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Write a Markdown table; every column but the first is aligned to the right."""
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _figure(name: str, value: float) -> str:
+def speaker_count(speakers: int) -> str:
+    """In words: "24 speakers"; 0 are not known."""
+    return f"{speakers} speaker{'s' * (speakers != 1)}" if speakers else "unknown speakers"
+
+
+def _unit(run: Run) -> str:
+    """What is drawn for the intervals."""
+    return "speakers" if run.over_speakers else "clips"
+
+
+def _format(name: str, value: float) -> str:
     return f"{value:.2f}" if name == "nll" else f"{100 * value:.1f} %"
 
 
-def _fold_uars(run: SeedRun) -> list[tuple[str, Sequence[int], float]]:
+def _fold_uars(seed: SeedRun) -> list[tuple[str, Sequence[int], float]]:
     return [
-        (fold, rows, metrics(run.predictions.take(rows))["uar"]) for fold, rows in run.folds.items()
+        (fold, rows, compute_metrics(seed.predictions.take(rows))["uar"])
+        for fold, rows in seed.folds.items()
     ]
 
 
 def _summary(run: Run, measured: Mapping[str, Interval], curves: bool) -> str:
-    """Write the summary: every figure with its interval, and beside it each seed's and fold's."""
-    first = run.seeds[0].predictions
-    plain = {name: interval.value for name, interval in measured.items()}
+    """Write the summary: every metric with its interval, and beside it each seed's and fold's."""
+    first = run.predictions[0]
     several = len(run.seeds) > 1
-    by_seed = [metrics(each.predictions) for each in run.seeds if several]
-    names = [f"seed {each.seed}" for each in run.seeds]
-    values = table(
+    by_seed = [compute_metrics(predictions) for predictions in run.predictions if several]
+    names = [f"seed {seed.seed}" for seed in run.seeds]
+    values = markdown_table(
         [
             "",
             f"{'mean over seeds' if several else 'value'} (95 % interval)",
@@ -217,31 +256,35 @@ def _summary(run: Run, measured: Mapping[str, Interval], curves: bool) -> str:
         ],
         [
             [
-                TITLES.get(name, name.replace("recall_", "recall, ")),
-                describe(name, interval),
-                *(_figure(name, values[name]) for values in by_seed),
+                metric_title(name),
+                format_interval(name, interval),
+                *(_format(name, metrics[name]) for metrics in by_seed),
             ]
             for name, interval in measured.items()
         ],
     )
-    folds = [{fold: uar for fold, _, uar in _fold_uars(each)} for each in run.seeds]
-    fold_names = dict.fromkeys(fold for each in folds for fold in each)
-    fold_table = table(
+    folds = [{fold: uar for fold, _, uar in _fold_uars(seed)} for seed in run.seeds]
+    fold_names = dict.fromkeys(fold for uars in folds for fold in uars)
+    fold_table = markdown_table(
         ["UAR by fold", *names],
         [
-            [fold, *(_figure("uar", each[fold]) if fold in each else "" for each in folds)]
+            [fold, *(_format("uar", uars[fold]) if fold in uars else "" for uars in folds)]
             for fold in fold_names
         ],
+    )
+    checks = check_criteria(
+        run.criteria, {name: interval.value for name, interval in measured.items()}
     )
     paragraphs = [
         f"# {run.name}",
         f"**{OPTIMISTIC.capitalize()}. These figures do not say how new speakers fare.**"
         if run.optimistic
         else "",
-        f"Protocol `{run.protocol}`, {len(first.clips)} clips of {len(np.unique(first.speakers))} "
-        f"speakers; 95 % intervals from resampling speakers.",
+        f"Protocol `{run.protocol}`, {len(first.clips)} clips of "
+        f"{speaker_count(first.num_speakers)}; 95 % intervals from resampling {_unit(run)}.",
+        "" if run.over_speakers else f"**{OPTIMISTIC_INTERVALS.capitalize()}.**",
         run.note,
-        "\n".join(f"- {each}" for each in check(run.criteria, plain)),
+        "\n".join(f"- {check}" for check in checks),
         values,
         fold_table if len(fold_names) > 1 else "",
         *(

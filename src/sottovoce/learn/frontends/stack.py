@@ -18,7 +18,7 @@ from torch import nn
 from sottovoce.learn.frontends import FrontEnd
 from sottovoce.learn.frontends.framewise import FrameFeature, Framing, Sound
 from sottovoce.learn.frontends.normalise import TrainingStatistics, standardise
-from sottovoce.learn.recipe.messages import listed, mistakes_in, shown
+from sottovoce.learn.recipe.messages import listed, problems_in, shown
 from sottovoce.learn.registry import frontends
 from sottovoce.options import StrictModel
 
@@ -142,5 +142,5 @@ def _part(table: object, number: int, framing: dict[str, object]) -> Part:
     try:
         return Part(name=name, options=model.model_validate({**framing, **options}))
     except ValidationError as error:
-        mistake = mistakes_in(error, model)[0]
+        mistake = problems_in(error, model)[0]
         raise ValueError(f"part {number} ({name}): {mistake.key}: {mistake.message}") from error

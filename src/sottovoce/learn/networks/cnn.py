@@ -3,11 +3,10 @@
 from typing import Self
 
 import torch
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, StrictFloat, StrictInt, field_validator, model_validator
 
 from sottovoce.learn.networks import Network
 from sottovoce.learn.networks.parts import Kernels, Sizes, check_pairs, convolutions, head, odd
-from sottovoce.learn.recipe.specs import Number, Whole
 from sottovoce.options import StrictModel
 
 
@@ -20,10 +19,16 @@ class CNNOptions(StrictModel):
     kernels: Kernels = Field(
         (5,), min_length=1, description="Frames each convolution spans, or all of them; odd."
     )
-    pool: Whole = Field(2, ge=1, le=8, description="Frames that become one after a convolution.")
-    conv_dropout: Number = Field(0.3, ge=0, lt=1, description="Dropout after each convolution.")
-    dense: Whole = Field(128, ge=1, le=2048, description="Width of the dense layer.")
-    dense_dropout: Number = Field(0.5, ge=0, lt=1, description="Dropout after the dense layer.")
+    pool: StrictInt = Field(
+        2, ge=1, le=8, description="Frames that become one after a convolution."
+    )
+    conv_dropout: StrictFloat = Field(
+        0.3, ge=0, lt=1, description="Dropout after each convolution."
+    )
+    dense: StrictInt = Field(128, ge=1, le=2048, description="Width of the dense layer.")
+    dense_dropout: StrictFloat = Field(
+        0.5, ge=0, lt=1, description="Dropout after the dense layer."
+    )
 
     _odd = field_validator("kernels")(odd)
 

@@ -1,12 +1,11 @@
 """Frames as a picture: convolutions over time and features, then LSTMs over time."""
 
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field, StrictFloat, StrictInt, field_validator
 from torch import nn
 
 from sottovoce.learn.networks import Network
 from sottovoce.learn.networks.parts import How, Pool, Recurrent, Sizes, Summary, as_picture, head
-from sottovoce.learn.recipe.specs import Number, Whole
 from sottovoce.options import StrictModel
 
 
@@ -16,28 +15,32 @@ class CNN2dLSTMOptions(StrictModel):
     filters: Sizes = Field(
         (16, 32, 64), min_length=1, max_length=8, description="Channels of each convolution."
     )
-    kernel: Whole = Field(
+    kernel: StrictInt = Field(
         3, ge=1, le=31, description="Features and frames that a convolution spans; odd."
     )
-    pool_features: Whole = Field(
+    pool_features: StrictInt = Field(
         2, ge=1, le=16, description="Features that become one after a convolution."
     )
-    pool_frames: Whole = Field(
+    pool_frames: StrictInt = Field(
         2, ge=1, le=16, description="Frames that become one after a convolution."
     )
-    conv_dropout: Number = Field(0.25, ge=0, lt=1, description="Dropout after each convolution.")
+    conv_dropout: StrictFloat = Field(
+        0.25, ge=0, lt=1, description="Dropout after each convolution."
+    )
     units: Sizes = Field(
         (256, 128), min_length=1, max_length=8, description="Units of each LSTM, per direction."
     )
     bidirectional: bool = Field(False, strict=True, description="Hear the clip backwards as well.")
-    lstm_dropout: Number = Field(0.3, ge=0, lt=1, description="Dropout after each LSTM.")
+    lstm_dropout: StrictFloat = Field(0.3, ge=0, lt=1, description="Dropout after each LSTM.")
     summary: How = Field(
         "last",
         description="How the sequence becomes one vector. last: each direction's state when it "
         "has heard all. mean: over time. attention: a mean with learned weights.",
     )
-    dense: Whole = Field(64, ge=1, le=2048, description="Width of the dense layer.")
-    dense_dropout: Number = Field(0.3, ge=0, lt=1, description="Dropout after the dense layer.")
+    dense: StrictInt = Field(64, ge=1, le=2048, description="Width of the dense layer.")
+    dense_dropout: StrictFloat = Field(
+        0.3, ge=0, lt=1, description="Dropout after the dense layer."
+    )
 
     @field_validator("kernel")
     @classmethod

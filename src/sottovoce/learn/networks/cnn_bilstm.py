@@ -3,7 +3,7 @@
 from typing import Self
 
 import torch
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, StrictFloat, StrictInt, field_validator, model_validator
 from torch import nn
 
 from sottovoce.learn.networks import Network
@@ -18,7 +18,6 @@ from sottovoce.learn.networks.parts import (
     head,
     odd,
 )
-from sottovoce.learn.recipe.specs import Number, Whole
 from sottovoce.options import StrictModel
 
 
@@ -31,19 +30,25 @@ class CNNBiLSTMOptions(StrictModel):
     kernels: Kernels = Field(
         (5,), min_length=1, description="Frames each convolution spans, or all of them; odd."
     )
-    pool: Whole = Field(2, ge=1, le=8, description="Frames that become one after a convolution.")
-    conv_dropout: Number = Field(0.3, ge=0, lt=1, description="Dropout after each convolution.")
+    pool: StrictInt = Field(
+        2, ge=1, le=8, description="Frames that become one after a convolution."
+    )
+    conv_dropout: StrictFloat = Field(
+        0.3, ge=0, lt=1, description="Dropout after each convolution."
+    )
     units: Sizes = Field(
         (128, 128), min_length=1, max_length=8, description="Units of each LSTM, per direction."
     )
-    lstm_dropout: Number = Field(0.3, ge=0, lt=1, description="Dropout after each LSTM.")
+    lstm_dropout: StrictFloat = Field(0.3, ge=0, lt=1, description="Dropout after each LSTM.")
     summary: How = Field(
         "last",
         description="How the sequence becomes one vector. last: each direction's state when it "
         "has heard all. mean: over time. attention: a mean with learned weights.",
     )
-    dense: Whole = Field(64, ge=1, le=2048, description="Width of the dense layer.")
-    dense_dropout: Number = Field(0.3, ge=0, lt=1, description="Dropout after the dense layer.")
+    dense: StrictInt = Field(64, ge=1, le=2048, description="Width of the dense layer.")
+    dense_dropout: StrictFloat = Field(
+        0.3, ge=0, lt=1, description="Dropout after the dense layer."
+    )
 
     _odd = field_validator("kernels")(odd)
 

@@ -4,7 +4,7 @@ from typing import Self
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, StrictFloat, StrictInt, field_validator, model_validator
 from torch import nn
 
 from sottovoce.learn.networks import Network
@@ -17,7 +17,6 @@ from sottovoce.learn.networks.parts import (
     head,
     odd,
 )
-from sottovoce.learn.recipe.specs import Number, Whole
 from sottovoce.options import StrictModel
 
 
@@ -33,17 +32,23 @@ class CNNBiLSTMAttentionOptions(StrictModel):
     kernels: Kernels = Field(
         (3,), min_length=1, description="Frames each convolution spans, or all of them; odd."
     )
-    pool: Whole = Field(2, ge=1, le=8, description="Frames that become one after a convolution.")
-    conv_dropout: Number = Field(0.2, ge=0, lt=1, description="Dropout after each convolution.")
+    pool: StrictInt = Field(
+        2, ge=1, le=8, description="Frames that become one after a convolution."
+    )
+    conv_dropout: StrictFloat = Field(
+        0.2, ge=0, lt=1, description="Dropout after each convolution."
+    )
     units: Sizes = Field(
         (128,), min_length=1, max_length=8, description="Units of each LSTM, per direction."
     )
-    lstm_dropout: Number = Field(0.3, ge=0, lt=1, description="Dropout after each LSTM.")
-    heads: Whole = Field(
+    lstm_dropout: StrictFloat = Field(0.3, ge=0, lt=1, description="Dropout after each LSTM.")
+    heads: StrictInt = Field(
         4, ge=1, le=64, description="Heads of the attention; they share twice the last `units`."
     )
-    dense: Whole = Field(128, ge=1, le=2048, description="Width of the dense layer.")
-    dense_dropout: Number = Field(0.4, ge=0, lt=1, description="Dropout after the dense layer.")
+    dense: StrictInt = Field(128, ge=1, le=2048, description="Width of the dense layer.")
+    dense_dropout: StrictFloat = Field(
+        0.4, ge=0, lt=1, description="Dropout after the dense layer."
+    )
 
     _odd = field_validator("kernels")(odd)
 

@@ -3,12 +3,11 @@
 from collections.abc import Callable
 
 import torch
-from pydantic import Field
+from pydantic import Field, StrictFloat
 from torch import nn
 
 from sottovoce.learn.networks import Network
 from sottovoce.learn.networks.parts import as_picture
-from sottovoce.learn.recipe.specs import Number
 from sottovoce.options import StrictModel
 
 # Table 1 of the paper: 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection.
@@ -29,13 +28,13 @@ STAGES = (
 class InceptionOptions(StrictModel):
     """Options of the network `inception`."""
 
-    width: Number = Field(
+    width: StrictFloat = Field(
         1.0, gt=0, le=4, description="Channels of every convolution, in those of GoogLeNet."
     )
     batch_norm: bool = Field(
         True, strict=True, description="Batch norm after each convolution, as later versions have."
     )
-    dropout: Number = Field(0.4, ge=0, lt=1, description="Dropout before the last layer.")
+    dropout: StrictFloat = Field(0.4, ge=0, lt=1, description="Dropout before the last layer.")
 
 
 class Inception(Network):

@@ -6,15 +6,13 @@ from typing import Annotated, Literal, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from pydantic import Field
+from pydantic import Field, StrictInt
 from torch import nn
 
-from sottovoce.learn.recipe.specs import Whole
-
-Sizes = tuple[Annotated[Whole, Field(ge=1, le=2048)], ...]
+Sizes = tuple[Annotated[StrictInt, Field(ge=1, le=2048)], ...]
 """Channels or units of each of several layers."""
 
-Kernels = tuple[Annotated[Whole, Field(ge=1, le=31)], ...]
+Kernels = tuple[Annotated[StrictInt, Field(ge=1, le=31)], ...]
 """What each of several convolutions spans, or all of them if it is one number."""
 
 Cell = type[nn.RNN] | type[nn.LSTM] | type[nn.GRU]

@@ -3,29 +3,30 @@
 from typing import ClassVar
 
 import torch
-from pydantic import Field
+from pydantic import Field, StrictFloat, StrictInt
 from torch import nn
 
 from sottovoce.learn.networks import Network
 from sottovoce.learn.networks.parts import Cell, How, Recurrent, Summary, head
-from sottovoce.learn.recipe.specs import Number, Whole
 from sottovoce.options import StrictModel
 
 
 class RecurrentOptions(StrictModel):
     """Options of the networks `rnn`, `lstm` and `gru`."""
 
-    units: Whole = Field(128, ge=1, le=2048, description="Units of each layer, per direction.")
-    layers: Whole = Field(2, ge=1, le=8, description="Number of recurrent layers.")
+    units: StrictInt = Field(128, ge=1, le=2048, description="Units of each layer, per direction.")
+    layers: StrictInt = Field(2, ge=1, le=8, description="Number of recurrent layers.")
     bidirectional: bool = Field(True, strict=True, description="Hear the clip backwards as well.")
-    dropout: Number = Field(0.3, ge=0, lt=1, description="Dropout after each recurrent layer.")
+    dropout: StrictFloat = Field(0.3, ge=0, lt=1, description="Dropout after each recurrent layer.")
     summary: How = Field(
         "last",
         description="How the sequence becomes one vector. last: each direction's state when it "
         "has heard all. mean: over time. attention: a mean with learned weights.",
     )
-    dense: Whole = Field(64, ge=1, le=2048, description="Width of the dense layer.")
-    dense_dropout: Number = Field(0.3, ge=0, lt=1, description="Dropout after the dense layer.")
+    dense: StrictInt = Field(64, ge=1, le=2048, description="Width of the dense layer.")
+    dense_dropout: StrictFloat = Field(
+        0.3, ge=0, lt=1, description="Dropout after the dense layer."
+    )
 
 
 class RecurrentNetwork(Network):

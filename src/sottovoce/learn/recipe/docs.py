@@ -53,9 +53,9 @@ def document() -> str:
     parts = [OPENING, _section("Top of the file", Recipe, set(tables))]
     for name, model in tables.items():
         classes: Mapping[str, Any] = {"frontend": frontends, "network": networks}.get(name, dict)()
-        for part, found in classes.items():
-            heading = f'`[{name}]` with `name = "{part}"`'
-            parts.append(_section(heading, found.Options, about=_first_line(found)))
+        for component, kind in classes.items():
+            heading = f'`[{name}]` with `name = "{component}"`'
+            parts.append(_section(heading, kind.Options, about=_first_line(kind)))
         if not classes:
             parts.append(_section(f"`[{name}]`", model, about=_first_line(model)))
     return "\n".join(parts)
@@ -79,7 +79,7 @@ def _first_line(model: type) -> str:
 
 
 def _allowed(field: FieldInfo) -> str:
-    """The type in TOML's words, with bounds."""
+    """The type in the terms of TOML, with bounds."""
     bounds = [
         f"{sign} {getattr(rule, name)}"
         for rule in field.metadata

@@ -1,4 +1,4 @@
-"""Puts into words what pydantic finds wrong in a recipe: the key, the value, what is allowed."""
+"""Turns pydantic's validation errors into messages: the key, the value, what is allowed."""
 
 import difflib
 from collections.abc import Iterable
@@ -7,20 +7,22 @@ from typing import NamedTuple, get_args
 from pydantic import BaseModel, ValidationError
 
 
-class Mistake(NamedTuple):
-    """One thing wrong in a recipe: the dotted key, and what is the matter with it."""
+class RecipeProblem(NamedTuple):
+    """A key of a recipe, dotted, and what is wrong with it."""
 
     key: str
     message: str
 
 
-def mistakes_in(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[Mistake]:
-    """Put each of pydantic's findings into words: the key, what was found, what is allowed."""
-    found = []
+def problems_in(
+    error: ValidationError, model: type[BaseModel], prefix: str = ""
+) -> list[RecipeProblem]:
+    """Turn each of pydantic's errors into a message: the key, what was found, what is allowed."""
+    problems = []
     prefixed = [prefix] if prefix else []
     details = error.errors(include_url=False)
     # A misspelt key is both unknown and missing: the first says more.
-    for detail in sorted(details, key=lambda each: each["type"] != "extra_forbidden"):
+    for detail in sorted(details, key=lambda detail: detail["type"] != "extra_forbidden"):
         where = [str(part) for part in detail["loc"]]
         key = ".".join(part if part.isprintable() else repr(part) for part in (*prefixed, *where))
         expected = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
@@ -29,17 +31,19 @@ def mistakes_in(error: ValidationError, model: type[BaseModel], prefix: str = ""
             allowed = _allowed(model, where[:-1])
             near = difflib.get_close_matches(where[-1], allowed, n=1)
             hint = f" (did you mean {near[0]}?)" if near else ""
-            found.append(Mistake(key, f"unknown key{hint}; allowed: {listed(sorted(allowed))}"))
+            problems.append(
+                RecipeProblem(key, f"unknown key{hint}; allowed: {listed(sorted(allowed))}")
+            )
         elif detail["type"] == "missing":
-            found.append(Mistake(key, "missing"))
+            problems.append(RecipeProblem(key, "missing"))
         elif not where and ": " in expected:  # a rule over several keys names its key itself
             name, _, message = expected.partition(": ")
-            found.append(Mistake(".".join((*prefixed, name)), message))
+            problems.append(RecipeProblem(".".join((*prefixed, name)), message))
         elif isinstance(detail["input"], dict):  # a rule over several keys of one table
-            found.append(Mistake(key, expected))
+            problems.append(RecipeProblem(key, expected))
         else:
-            found.append(Mistake(key, f"found {shown(detail['input'])}; {expected}"))
-    return list({mistake.key: mistake for mistake in reversed(found)}.values())[::-1]
+            problems.append(RecipeProblem(key, f"found {shown(detail['input'])}; {expected}"))
+    return list({problem.key: problem for problem in reversed(problems)}.values())[::-1]
 
 
 def _allowed(model: type[BaseModel], where: list[str]) -> list[str]:

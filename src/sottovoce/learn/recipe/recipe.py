@@ -1,8 +1,9 @@
-"""The recipe: one TOML file that says everything about an experiment, checked before it runs."""
+"""The recipe: one TOML file that defines an experiment, checked before anything runs."""
 
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,30 +14,31 @@ from pydantic import (
     Field,
     PrivateAttr,
     SerializeAsAny,
+    StrictFloat,
+    StrictInt,
     ValidationError,
     field_validator,
     model_validator,
 )
 
-from sottovoce.emotions import EMOTIONS, LABEL_SETS
+from sottovoce.emotions import EMOTIONS
 from sottovoce.errors import RecipeError
 from sottovoce.learn import corpora
-from sottovoce.learn.corpora.table import TableSpec
-from sottovoce.learn.recipe.messages import Mistake, listed, mistakes_in, shown
+from sottovoce.learn.recipe.messages import RecipeProblem, listed, problems_in, shown
 from sottovoce.learn.recipe.specs import (
     AugmentSpec,
     ClaimSpec,
     CriteriaSpec,
-    Number,
     ProtocolSpec,
     SearchSpec,
     TrainingSpec,
-    Whole,
 )
 from sottovoce.learn.registry import frontends, networks
 from sottovoce.models.card import WindowPolicy
-from sottovoce.options import StrictModel
+from sottovoce.options import StrictModel, TableSpec
 from sottovoce.text import display_path
+
+LABEL_SETS = corpora.label_sets()
 
 
 class Component(StrictModel):
@@ -62,13 +64,13 @@ class Recipe(StrictModel):
     corpora: tuple[str, ...] = Field(
         min_length=1, description="Corpora to learn from; each folder is given as --data NAME=DIR."
     )
-    sample_rate: Whole = Field(
+    sample_rate: StrictInt = Field(
         default=16_000, ge=4000, le=192_000, description="Hz; clips are resampled to this."
     )
     version: str = Field(
         default="1", min_length=1, max_length=32, description="Version of the model it gives."
     )
-    min_confidence: Number | None = Field(
+    min_confidence: StrictFloat | None = Field(
         default=None,
         ge=0,
         le=1,
@@ -78,7 +80,7 @@ class Recipe(StrictModel):
     weights: Literal["float32", "float16"] = Field(
         default="float32", description="How the model file keeps its weights; float16 halves it."
     )
-    seeds: tuple[Whole, ...] = Field(
+    seeds: tuple[StrictInt, ...] = Field(
         default=(0, 1, 2), min_length=1, description="One whole cross-validation is run for each."
     )
     licence: str = Field(
@@ -112,7 +114,7 @@ class Recipe(StrictModel):
 
     @property
     def text(self) -> str:
-        """The TOML as it was written, to be kept in the run and in the model file."""
+        """The TOML as it was written; it is kept in the run and in the model file."""
         return self._text
 
     @property
@@ -120,18 +122,24 @@ class Recipe(StrictModel):
         """The emotions to tell apart, in the order of the model's outputs."""
         return LABEL_SETS[self.labels] if isinstance(self.labels, str) else self.labels
 
-    def under(self, alternative: str) -> Self:
-        """Give the same recipe under another of its protocols.
+    def with_protocol(self, alternative: str) -> Self:
+        """Give the same recipe with another of its protocols.
 
         Raises:
             RecipeError: it has no alternative of this name.
         """
+        self._check_alternative(alternative)
+        head, table, rest = self.text.partition("\n[")
+        head = re.sub(r"(?m)^[ \t]*alternative[ \t]*=.*\n?", "", head)  # a run's recipe.toml has it
+        return self.parse(f'alternative = "{alternative}"\n{head}{table}{rest}', self.name)
+
+    def _check_alternative(self, alternative: str) -> None:
         if alternative not in self.alternatives:
+            names = ", ".join(self.alternatives) or "none"
             raise RecipeError(
                 f"recipe {self.name} has no protocol called {shown(alternative)}; its "
-                f"[alternatives] are {listed(self.alternatives) if self.alternatives else 'none'}"
+                f"[alternatives] are {names}"
             )
-        return self.parse(f'alternative = "{alternative}"\n{self.text}', self.name)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -140,15 +148,25 @@ class Recipe(StrictModel):
         Raises:
             RecipeError: it cannot be read, is not TOML, or a key or a value is wrong.
         """
+        return cls.parse(_read(path), display_path(path))
+
+    @classmethod
+    def check(cls, path: str | os.PathLike[str], alternative: str = "") -> None:
+        """Check all of a recipe file but its front end and network, without loading torch.
+
+        Args:
+            path: of the file.
+            alternative: a protocol that it must have, if any.
+
+        Raises:
+            RecipeError: it cannot be read, is not TOML, or something else in it is wrong.
+        """
         origin = display_path(path)
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except OSError as error:
-            reason = error.strerror or error
-            raise RecipeError(f"{origin}: cannot read this recipe: {reason}") from error
-        except UnicodeDecodeError as error:
-            raise RecipeError(f"{origin}: not a recipe: it is not UTF-8 text") from error
-        return cls.parse(text, origin)
+        tables = _parse_toml(_read(path), origin)
+        tables |= {key: _ANY for key in ("frontend", "network") if key in tables}
+        recipe = cls._validate(tables, origin, [])
+        if alternative:
+            recipe._check_alternative(alternative)
 
     @classmethod
     def parse(cls, text: str, origin: str = "recipe") -> Self:
@@ -157,25 +175,28 @@ class Recipe(StrictModel):
         Raises:
             RecipeError: it is not TOML, or a key or a value is wrong.
         """
-        try:
-            tables = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise RecipeError(f"{origin}: not valid TOML: {error}") from error
-        mistakes: list[Mistake] = []
+        tables = _parse_toml(text, origin)
+        problems: list[RecipeProblem] = []
         known: dict[str, Mapping[str, type[Any]]] = {"frontend": frontends(), "network": networks()}
         for key, classes in known.items():
             if key in tables:
-                tables[key], found = _component(key, tables[key], classes)
-                mistakes += found
+                tables[key], more_problems = _component(key, tables[key], classes)
+                problems += more_problems
+        recipe = cls._validate(tables, origin, problems)
+        recipe._text = text
+        return recipe
+
+    @classmethod
+    def _validate(cls, tables: dict[str, Any], origin: str, problems: list[RecipeProblem]) -> Self:
+        """Make a recipe of its tables, unless there are problems before or now."""
         recipe = None
         try:
             recipe = cls.model_validate(tables)
         except ValidationError as error:
-            mistakes += mistakes_in(error, cls)
-        if recipe is None or mistakes:
-            more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
-            raise RecipeError(f"{origin}: {mistakes[0].key}: {mistakes[0].message}{more}")
-        recipe._text = text
+            problems += problems_in(error, cls)
+        if recipe is None or problems:
+            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+            raise RecipeError(f"{origin}: {problems[0].key}: {problems[0].message}{more}")
         return recipe
 
     @field_validator("labels", mode="before")
@@ -270,23 +291,43 @@ class Recipe(StrictModel):
         return self
 
 
+def _read(path: str | os.PathLike[str]) -> str:
+    origin = display_path(path)
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        reason = error.strerror or error
+        raise RecipeError(f"{origin}: cannot read this recipe: {reason}") from error
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{origin}: not a recipe: it is not UTF-8 text") from error
+
+
+def _parse_toml(text: str, origin: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{origin}: not valid TOML: {error}") from error
+
+
 def _component(
     key: str, table: object, classes: Mapping[str, type[Any]]
-) -> tuple[object, list[Mistake]]:
+) -> tuple[object, list[RecipeProblem]]:
     """Check the table of a front end or a network against the class that it names."""
     if not isinstance(table, dict):
-        return _ANY, [Mistake(key, f"found {shown(table)}; should be a table, [{key}]")]
+        return _ANY, [RecipeProblem(key, f"found {shown(table)}; should be a table, [{key}]")]
     options = dict(table)
     name = options.pop("name", None)
     if name is None:
-        return _ANY, [Mistake(f"{key}.name", f"missing; allowed: {listed(classes)}")]
+        return _ANY, [RecipeProblem(f"{key}.name", f"missing; allowed: {listed(classes)}")]
     if not isinstance(name, str) or name not in classes:
-        return _ANY, [Mistake(f"{key}.name", f"found {shown(name)}; allowed: {listed(classes)}")]
+        return _ANY, [
+            RecipeProblem(f"{key}.name", f"found {shown(name)}; allowed: {listed(classes)}")
+        ]
     model = classes[name].Options
     try:
         return Component(name=name, options=model.model_validate(options)), []
     except ValidationError as error:
-        return _ANY, mistakes_in(error, model, key)
+        return _ANY, problems_in(error, model, key)
 
 
 # Stands for a component that was refused, so that the rest of the recipe is still checked.

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    StrictFloat,
+    StrictInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from sottovoce.emotions import EMOTIONS
-from sottovoce.learn.recipe.messages import listed, mistakes_in, shown
+from sottovoce.learn.recipe.messages import listed, problems_in, shown
 from sottovoce.options import StrictModel
 
-# TOML has types: 40 is a number, "40" and true are not.
-Whole = Annotated[int, Field(strict=True)]
-Number = Annotated[float, Field(strict=True)]
-Range = tuple[Number, Number]
+# Strict, since TOML has types: 40 is a number, "40" and true are not.
+Range = tuple[StrictFloat, StrictFloat]
 
 
 class ProtocolSpec(StrictModel):
-    """Who is trained on, who is validated on, who is tested on."""
+    """Which clips train, validate and test."""
 
     name: Literal[
         "emobox6",
@@ -33,38 +38,39 @@ class ProtocolSpec(StrictModel):
     ] = Field(
         description="emobox6: the six published folds of four RAVDESS actors. loso: each speaker "
         "is the test fold once. speakers: folds of whole speakers, balanced by sex. "
-        "holdout-speakers: one fold with a share of the speakers. random: folds of clips, "
+        "holdout-speakers: one fold with a fraction of the speakers. random: folds of clips, "
         "stratified by emotion; optimistic, since speakers are on both sides. holdout-random: one "
-        "fold with a share of the clips, stratified; optimistic too. cross-corpus: some corpora "
+        "fold with a fraction of the clips, stratified; optimistic too. cross-corpus: some corpora "
         "test, the others train. leave-one-corpus-out: each corpus is the test fold once. split: "
         "what the split column of the table says; optimistic where speakers are on both sides. "
         "none: every clip trains, none tests (a final model).",
     )
-    folds: Whole = Field(
+    folds: StrictInt = Field(
         default=5, ge=2, le=1000, description="Number of folds of speakers and random."
     )
-    test_fraction: Number = Field(
+    test_fraction: StrictFloat = Field(
         default=0.2,
         gt=0,
         le=0.5,
-        description="Share of the speakers (holdout-speakers) or clips (holdout-random) to test.",
+        description="Fraction of the speakers (holdout-speakers) or of the clips (holdout-random) "
+        "to test.",
     )
     test_corpora: tuple[str, ...] = Field(
         default=(), description="Corpora that cross-corpus tests on; it trains on the others."
     )
-    validation_speakers: Whole = Field(
+    validation_speakers: StrictInt = Field(
         4,
         ge=0,
         le=1000,
         description="Training speakers set apart in each fold to watch training and to fit the "
         "temperature; balanced by sex. Two speakers in all leave none: set 0.",
     )
-    validation_fraction: Number = Field(
+    validation_fraction: StrictFloat = Field(
         default=0.15,
         ge=0,
         lt=0.5,
-        description="The same for the protocols that split by shares, holdout-speakers, random "
-        "and holdout-random: a share of all speakers or clips, out of the training part.",
+        description="The same for the protocols that split by fractions, holdout-speakers, random "
+        "and holdout-random: a fraction of all speakers or clips, out of the training part.",
     )
 
     @property
@@ -78,22 +84,24 @@ class ProtocolSpec(StrictModel):
 class TrainingSpec(StrictModel):
     """How the network's weights are found."""
 
-    members: Whole = Field(
+    members: StrictInt = Field(
         default=1,
         ge=1,
         le=32,
         description="Networks trained side by side from different first weights, all part of the "
         "one model; the answer is the mean of their probabilities.",
     )
-    epochs: Whole = Field(
+    epochs: StrictInt = Field(
         default=40, ge=1, le=10_000, description="Passes over the training clips."
     )
-    batch: Whole = Field(default=32, ge=2, le=4096, description="Clips per step.")
+    batch: StrictInt = Field(default=32, ge=2, le=4096, description="Clips per step.")
     optimiser: Literal["adamw", "adam", "sgd"] = Field(
         default="adamw", description="How a step is made; sgd has Nesterov's momentum of 0.9."
     )
-    learning_rate: Number = Field(default=2e-3, gt=0, le=1, description="Highest learning rate.")
-    weight_decay: Number = Field(
+    learning_rate: StrictFloat = Field(
+        default=2e-3, gt=0, le=1, description="Highest learning rate."
+    )
+    weight_decay: StrictFloat = Field(
         default=0.05,
         ge=0,
         le=1,
@@ -104,32 +112,32 @@ class TrainingSpec(StrictModel):
         description="Learning rate over the steps; plateau: it falls when `monitor` gets no "
         "better (for a final model, which has no validation: when the training loss does not).",
     )
-    warmup: Number = Field(
+    warmup: StrictFloat = Field(
         default=0.15,
         ge=0,
         lt=1,
-        description="Share of the steps in which the learning rate rises; not of plateau.",
+        description="Fraction of the steps in which the learning rate rises; not of plateau.",
     )
-    plateau_factor: Number = Field(
+    plateau_factor: StrictFloat = Field(
         default=0.5, gt=0, lt=1, description="What the learning rate is multiplied by on a plateau."
     )
-    plateau_patience: Whole = Field(
+    plateau_patience: StrictInt = Field(
         default=5, ge=0, le=1000, description="Epochs without better before it is."
     )
-    crop: Number = Field(
+    crop: StrictFloat = Field(
         default=2.3,
         ge=0,
         le=60,
         description="s; length of a training example: a cut, or padded. 0: whole clips, as they "
         "are judged; their features are computed once and kept in the cache.",
     )
-    crop_random: Number = Field(
+    crop_random: StrictFloat = Field(
         default=1.0,
         ge=0,
         le=1,
         description="Probability that a cut is from anywhere, rather than from the middle.",
     )
-    patience: Whole = Field(
+    patience: StrictInt = Field(
         default=0,
         ge=0,
         le=10_000,
@@ -139,7 +147,7 @@ class TrainingSpec(StrictModel):
         default="uar",
         description="Figure on the validation clips that says which epoch is better.",
     )
-    mixup: Number = Field(
+    mixup: StrictFloat = Field(
         default=0.3,
         ge=0,
         le=10,
@@ -149,32 +157,34 @@ class TrainingSpec(StrictModel):
         default="cross-entropy",
         description="focal: what is already right counts less (Lin et al. 2017).",
     )
-    focal_gamma: Number = Field(
+    focal_gamma: StrictFloat = Field(
         default=2.0, ge=0, le=10, description="How much less; 0 is cross-entropy."
     )
-    label_smoothing: Number = Field(
-        default=0.1, ge=0, lt=1, description="Share of the target spread over all emotions."
+    label_smoothing: StrictFloat = Field(
+        default=0.1, ge=0, lt=1, description="Fraction of the target spread over all emotions."
     )
     class_weights: Literal["none", "balanced"] = Field(
         default="none",
-        description="balanced: rare emotions weigh more in the loss (1 / their share).",
+        description="balanced: rare emotions weigh more in the loss (1 / their fraction).",
     )
     sampler: Literal["all", "balanced"] = Field(
         default="all",
         description="all: each clip once an epoch. balanced: drawn with replacement, each emotion "
         "equally often.",
     )
-    boost: dict[str, Number] = Field(
+    boost: dict[str, StrictFloat] = Field(
         default={},
         description="How much more often the balanced sampler draws some emotions, "
         "e.g. { calm = 2.0 }.",
     )
-    ema: Number = Field(
+    ema: StrictFloat = Field(
         default=0.99, ge=0, lt=1, description="Decay per step of the averaged weights; 0: off."
     )
-    clip_grad: Number = Field(default=2.0, ge=0, description="Largest norm of a gradient; 0: off.")
+    clip_grad: StrictFloat = Field(
+        default=2.0, ge=0, description="Largest norm of a gradient; 0: off."
+    )
     precision: Literal["32", "bf16"] = Field(default="32", description="Arithmetic of the network.")
-    workers: Whole = Field(
+    workers: StrictInt = Field(
         default=0, ge=0, le=64, description="Processes that prepare batches; 0: none."
     )
 
@@ -193,62 +203,62 @@ class TrainingSpec(StrictModel):
 class AugmentSpec(StrictModel):
     """Random changes to training examples; 0 is off. Copies never leave the training fold."""
 
-    copies: Whole = Field(
+    copies: StrictInt = Field(
         default=0,
         ge=0,
         le=32,
         description="Where training is on whole clips (training.crop = 0): changed copies of each, "
         "whose features are kept beside its own; an example is one of them, or the clip itself.",
     )
-    cut: Number = Field(
+    cut: StrictFloat = Field(
         default=0.0,
         ge=0,
         le=60,
         description="s; the copies are cuts of this length; 0: as long as the clip.",
     )
-    cut_random: Number = Field(
+    cut_random: StrictFloat = Field(
         default=0.5,
         ge=0,
         le=1,
         description="Probability that a cut is from anywhere, rather than from the middle.",
     )
-    gain: Number = Field(
+    gain: StrictFloat = Field(
         default=0.0, ge=0, le=60, description="dB; level changes by up to this, +/-."
     )
-    noise: Number = Field(
+    noise: StrictFloat = Field(
         default=0.0, ge=0, le=1, description="Probability of background noise (--data noise=DIR)."
     )
     noise_snr: Range = Field(
         default=(3.0, 30.0), description="dB; lowest and highest ratio of speech to noise."
     )
-    equaliser: Number = Field(
+    equaliser: StrictFloat = Field(
         default=0.0,
         ge=0,
         le=24,
         description="dB; a smooth random curve over frequency, up to this, + or -.",
     )
-    speed: Number = Field(
-        default=0.0, ge=0, le=0.5, description="Time scale changes by up to this share."
+    speed: StrictFloat = Field(
+        default=0.0, ge=0, le=0.5, description="Time scale changes by up to this fraction."
     )
-    pitch: Number = Field(
+    pitch: StrictFloat = Field(
         default=0.0, ge=0, le=12, description="Semitones; the voice moves by up to this, + or -."
     )
-    pitch_probability: Number = Field(
+    pitch_probability: StrictFloat = Field(
         default=0.5, ge=0, le=1, description="Probability that it moves at all."
     )
-    formant: Number = Field(
-        default=0.0, ge=0, le=0.5, description="Frequency scale changes by up to this share."
+    formant: StrictFloat = Field(
+        default=0.0, ge=0, le=0.5, description="Frequency scale changes by up to this fraction."
     )
-    time_mask: Whole = Field(
+    time_mask: StrictInt = Field(
         default=0, ge=0, le=10, description="Number of spans of time blanked out."
     )
-    time_mask_max: Number = Field(
+    time_mask_max: StrictFloat = Field(
         default=0.3, gt=0, le=10, description="s; longest of those spans."
     )
-    frequency_mask: Whole = Field(
+    frequency_mask: StrictInt = Field(
         default=0, ge=0, le=10, description="Number of spans of bands blanked."
     )
-    frequency_mask_max: Whole = Field(
+    frequency_mask_max: StrictInt = Field(
         default=10, ge=1, le=256, description="Bands; widest of those spans."
     )
 
@@ -267,20 +277,26 @@ class AugmentSpec(StrictModel):
 
 
 class CriteriaSpec(StrictModel):
-    """What a model must reach to pass; 0 asks nothing."""
+    """What a model must reach to pass; 0: nothing."""
 
-    accuracy: Number = Field(default=0.0, ge=0, le=1, description="Least accuracy.")
-    weighted_f1: Number = Field(default=0.0, ge=0, le=1, description="Least weighted F1.")
-    uar: Number = Field(default=0.0, ge=0, le=1, description="Least unweighted average recall.")
-    recall: Number = Field(default=0.0, ge=0, le=1, description="Least recall of every emotion.")
+    accuracy: StrictFloat = Field(default=0.0, ge=0, le=1, description="Least accuracy.")
+    weighted_f1: StrictFloat = Field(default=0.0, ge=0, le=1, description="Least weighted F1.")
+    uar: StrictFloat = Field(
+        default=0.0, ge=0, le=1, description="Least unweighted average recall."
+    )
+    recall: StrictFloat = Field(
+        default=0.0, ge=0, le=1, description="Least recall of every emotion."
+    )
 
 
 class ClaimSpec(StrictModel):
-    """What the authors of a system say of it, for the page that compares."""
+    """What the authors of a system claim, for the page that compares."""
 
-    accuracy: Number | None = Field(default=None, ge=0, le=1, description="As they claim it.")
-    macro_f1: Number | None = Field(default=None, ge=0, le=1, description="As they claim it.")
-    weighted_f1: Number | None = Field(default=None, ge=0, le=1, description="As they claim it.")
+    accuracy: StrictFloat | None = Field(default=None, ge=0, le=1, description="As they claim it.")
+    macro_f1: StrictFloat | None = Field(default=None, ge=0, le=1, description="As they claim it.")
+    weighted_f1: StrictFloat | None = Field(
+        default=None, ge=0, le=1, description="As they claim it."
+    )
     note: str = Field(default="", description="What else is to be known of the claim.")
 
 
@@ -316,15 +332,15 @@ class RangeSpec(StrictModel):
 
 
 class SearchSpec(StrictModel):
-    """What `sottovoce search` tries; docs/search.md says how. It changes nothing in a training."""
+    """What `sottovoce search` tries; see docs/search.md. It changes nothing in a training."""
 
-    trials: Whole = Field(default=20, ge=1, le=10_000, description="Trainings to compare.")
+    trials: StrictInt = Field(default=20, ge=1, le=10_000, description="Trainings to compare.")
     sampler: Literal["random", "tpe"] = Field(
         default="tpe",
         description="random: each trial is drawn alike. tpe: after ten of them, nearer to what did "
         "well (Bergstra et al. 2011).",
     )
-    folds: tuple[Whole, ...] = Field(
+    folds: tuple[StrictInt, ...] = Field(
         default=(1,),
         min_length=1,
         description="Numbers of the folds that each trial trains, from 1; it is judged by the mean "
@@ -372,5 +388,5 @@ def _choices_or_range(key: str, values: object) -> tuple[Any, ...] | RangeSpec:
     try:
         return RangeSpec.model_validate(values)
     except ValidationError as error:
-        mistake = mistakes_in(error, RangeSpec)[0]
-        raise ValueError(f'"{key}": {mistake.key}: {mistake.message}') from None
+        problem = problems_in(error, RangeSpec)[0]
+        raise ValueError(f'"{key}": {problem.key}: {problem.message}') from None

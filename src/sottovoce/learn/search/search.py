@@ -1,4 +1,4 @@
-"""Searches for better settings of a recipe, judged on validation clips and never on test clips."""
+"""Searches for better settings of a recipe, by validation clips and never by test clips."""
 
 import hashlib
 import shutil
@@ -9,75 +9,59 @@ from pathlib import Path
 import numpy as np
 import optuna
 import torch
-from optuna.trial import Trial, TrialState
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from sottovoce.errors import CorpusError, SottovoceError
-from sottovoce.learn.data.batches import WholeClips
+from sottovoce.learn.data.batches import generator_for
 from sottovoce.learn.data.dataset import Data
-from sottovoce.learn.evaluate.metrics import Predictions, metrics
+from sottovoce.learn.evaluate.metrics import LabelledPredictions, compute_metrics
 from sottovoce.learn.recipe.recipe import Recipe
-from sottovoce.learn.search.report import Judged, Tried, describe_trial, write_search
-from sottovoce.learn.search.space import Space, Values
-from sottovoce.learn.search.study import Study
+from sottovoce.learn.search.report import (
+    SearchResult,
+    TrialResult,
+    describe_trial,
+    write_search,
+)
+from sottovoce.learn.search.space import SearchSpace, Values
 from sottovoce.learn.silence_logs import quiet
 from sottovoce.learn.splits.protocols import make_split
-from sottovoce.learn.train.classifier import judge
-from sottovoce.learn.train.cross_validate import Say, choose_folds, open_folder
-from sottovoce.learn.train.fit import train
-from sottovoce.learn.train.history import read_history
-from sottovoce.learn.train.lightning_module import Job
+from sottovoce.learn.train.cross_validate import choose_folds, keep_recipe
+from sottovoce.learn.train.fit import fit_fold
+from sottovoce.learn.train.history import History, LogLine, ReportProgress, no_progress
 from sottovoce.text import one_line
 
-
-def open_search(folder: Path, recipe: Recipe, *, resume: bool) -> None:
-    """Make the folder of a search with the recipe in it, or check that an old one is of it.
-
-    More trials do not make another search.
-
-    Raises:
-        SottovoceError: the folder is there and `resume` is False, or it is of another search.
-    """
-    kept = folder / "recipe.toml"
-    if resume and kept.exists():
-        first, second = (_options(each) for each in (Recipe.load(kept), recipe))
-        differs = [key for key in second if first.get(key) != second[key]]
-        if differs:
-            raise SottovoceError(
-                f"{folder}: this is another search ({differs[0]} differs); "
-                "name another folder with --out"
-            )
-    open_folder(folder, recipe, resume=resume)
-
-
-def _options(recipe: Recipe) -> Mapping[str, object]:
-    """What makes one search of the same training another."""
-    spec = {} if recipe.search is None else recipe.search.model_dump(exclude={"trials"})
-    return {f"search.{key}": value for key, value in spec.items()} | {"seeds": recipe.seeds[0]}
+MIN_TRIALS = 10
+"""With fewer finished trials the importance of a key cannot be estimated."""
 
 
 def search(
-    space: Space,
+    space: SearchSpace,
     folder: Path,
     load: Callable[[Recipe], Data],
     *,
     trials: int,
     device: torch.device,
-    say: Say,
-) -> Tried:
-    """Try settings until there are so many trials, going on with what is in the folder.
+    log: LogLine,
+    report: ReportProgress = no_progress,
+) -> TrialResult:
+    """Run trials until there are so many, going on with those that the folder holds.
 
     The first trial is the recipe as it stands, where that lies in the space. Each is trained as
-    `sottovoce train` would with the recipe's first seed, and judged by `training.monitor` on the
-    validation clips; no network ever gets a test clip. What is drawn follows from the seed and the
-    trial's number, so a search that was killed and goes on gives what it would have given.
+    `sottovoce train` would with the recipe's first seed, and its value is that of
+    `training.monitor` on the validation clips; no network ever gets a test clip. What is drawn
+    follows from the seed and the trial's number, so a search that was killed and goes on gives the
+    same result.
 
     Args:
         space: of a recipe.
-        folder: see `open_search`.
+        folder: of the search; see `check_folder`.
         load: gives the clips of a recipe.
         trials: how many there are to be in all.
         device: to train on.
-        say: told how it goes.
+        log: gets a line a trial.
+        report: gets the progress of each training.
 
     Returns:
         The best trial.
@@ -87,35 +71,45 @@ def search(
         SottovoceError: there is no such fold, the folder is of other clips, or all trials failed.
     """
     with quiet("optuna"):
-        ongoing = _Search(space, folder, load, device)
+        running = _Search(space, folder, load, device, report)
         if space.outside:
-            say(f"the recipe as it stands is not tried: its {space.outside[0]} is not in the space")
-        while len(ongoing.study.tried()) < trials:
-            ongoing.run(ongoing.study.next_trial())
-            judged = ongoing.judged()
-            write_search(folder, judged)
-            say(describe_trial(judged, trials))
-        judged = ongoing.judged()
-        best = judged.best
+            log(f"the recipe as it stands is not tried: its {space.outside[0]} is not in the space")
+        while len(running.results()) < trials:
+            running.run_trial(running.next_trial())
+            result = running.result()
+            write_search(folder, result)
+            log(describe_trial(result, trials))
+        result = running.result()
+        best = result.best
         if best is None:
+            last = result.trials[-1]
             raise SottovoceError(
-                f"{folder}: none of {len(judged.trials)} trials could be trained and judged to the "
-                f"end; the last one: {judged.trials[-1].reason or judged.trials[-1].state}"
+                f"{folder}: none of {len(result.trials)} trials could be trained and judged to the "
+                f"end; the last one: {last.reason or last.state}"
             )
-        write_search(folder, judged, ongoing.study.importances())
-        for line in judged.summary(best, folder):
-            say(line)
+        write_search(folder, result, running.importances())
+        for line in result.summary(best, folder):
+            log(line)
         return best
 
 
 class _Search:
-    """A search while it runs: its clips, its folds and its trials."""
+    """A search while it runs: its clips, its folds, and its trials, which Optuna's journal keeps.
+
+    At most one trial is under way.
+    """
 
     def __init__(
-        self, space: Space, folder: Path, load: Callable[[Recipe], Data], device: torch.device
+        self,
+        space: SearchSpace,
+        folder: Path,
+        load: Callable[[Recipe], Data],
+        device: torch.device,
+        report: ReportProgress,
     ) -> None:
-        """See `search`."""
-        self.space, self.folder, self.load, self.device = space, folder, load, device
+        """Go on with the folder's journal, or begin it with the recipe's own values."""
+        self.space, self.folder, self.load = space, folder, load
+        self.device, self.report = device, report
         recipe = space.base
         self.seed, self.monitor = recipe.seeds[0], recipe.training.monitor
         self.data = load(recipe)
@@ -124,77 +118,152 @@ class _Search:
         for number, fold in self.folds.items():
             if not fold.validation:
                 raise CorpusError(f"fold {number} has no validation clips to judge trials by")
+        keep_recipe(folder, recipe)
+        journal = folder / "search.journal"
+        if journal.exists():  # a line cut off, by a full disk, would spoil those after it
+            lines = journal.read_bytes()
+            if not lines.endswith(b"\n"):
+                journal.write_bytes(lines[: lines.rfind(b"\n") + 1])
+        self.study = optuna.create_study(
+            storage=JournalStorage(JournalFileBackend(str(journal))),
+            study_name="search",
+            direction="minimize" if self.monitor == "nll" else "maximize",
+            load_if_exists=True,
+            pruner=optuna.pruners.MedianPruner(n_warmup_steps=recipe.training.epochs // 5),
+        )
         names = "\n".join(map(self.data.name, range(len(self.data.clips))))
-        self.study = Study(folder, space, hashlib.sha256(names.encode()).hexdigest())
+        clips = hashlib.sha256(names.encode()).hexdigest()
+        if self.study.user_attrs.get("clips", clips) != clips:
+            raise SottovoceError(
+                f"{folder}: this search is of other clips than those given now; give the corpora "
+                "of that search, or name another folder with --out"
+            )
+        if not self.study.get_trials(deepcopy=False):
+            self.study.set_user_attr("clips", clips)
+            if not space.outside:
+                self.study.enqueue_trial(space.own)
 
-    def judged(self) -> Judged:
-        """Give what there is to report."""
-        seen = {row for fold in self.folds.values() for row in (*fold.train, *fold.validation)}
-        folds = enumerate(self.split.folds, start=1)
-        return Judged(
-            self.space,
-            self.study.tried(),
-            unseen=tuple(number for number, fold in folds if not seen & set(fold.test)),
-            of=len(self.split.folds),
+    def results(self) -> tuple[TrialResult, ...]:
+        """The trials that are over."""
+        return tuple(
+            self._result(t) for t in self.study.get_trials(deepcopy=False) if t.state.is_finished()
         )
 
-    def run(self, trial: Trial) -> None:
-        """Train and judge one trial, and write down how it ended."""
-        if self.study.repeat(trial):
+    def _result(self, trial: FrozenTrial) -> TrialResult:
+        attributes = trial.user_attrs
+        costs = [value for key, value in attributes.items() if key.startswith("cost of fold")]
+        return TrialResult(
+            number=trial.number + 1,
+            state="repeat"
+            if "repeats" in attributes
+            else trial.state.name.lower().replace("fail", "failed"),
+            value=np.nan if trial.value is None else trial.value,
+            epochs=sum(epochs for epochs, _ in costs),
+            seconds=sum(seconds for _, seconds in costs),
+            values=self.space.values(trial.params),
+            reason=attributes.get("reason", ""),
+        )
+
+    def result(self) -> SearchResult:
+        """The search so far."""
+        seen = {row for fold in self.folds.values() for row in (*fold.train, *fold.validation)}
+        folds = enumerate(self.split.folds, start=1)
+        return SearchResult(
+            self.space,
+            self.results(),
+            unseen_folds=tuple(number for number, fold in folds if not seen & set(fold.test)),
+            num_folds=len(self.split.folds),
+        )
+
+    def next_trial(self) -> Trial:
+        """The trial that was under way when the search was killed, or a new one.
+
+        What is drawn for it follows from the seed, its number and the trials before it.
+        """
+        begun = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        trial = Trial(self.study, begun[0]._trial_id) if begun else self.study.ask()
+        seed = generator_for(self.seed, trial.number).initial_seed() % 2**32
+        if self.space.spec.sampler == "random":
+            self.study.sampler = optuna.samplers.RandomSampler(seed)
+        else:
+            self.study.sampler = optuna.samplers.TPESampler(seed=seed)
+        return trial
+
+    def run_trial(self, trial: Trial) -> None:
+        """Train a trial and keep its value, or that of an earlier trial with the same settings."""
+        values = self.space.suggest(trial)
+        earlier = [t for t in self.results() if t.finished and t.values == values]
+        if earlier:
+            trial.set_user_attr("repeats", earlier[0].number)
+            self.study.tell(trial, earlier[0].value)
             return
-        home = self.folder / "trials" / str(trial.number + 1)
         state, value = TrialState.COMPLETE, None
         try:
-            data = self._data(self.space.values(trial.params))
-            value = float(np.mean([self._figure(trial, data, each, home) for each in self.folds]))
+            data = self._data(values)
+            value = float(np.mean([self._fold_value(trial, data, fold) for fold in self.folds]))
         except optuna.TrialPruned:
             state = TrialState.PRUNED
         except (SottovoceError, RuntimeError) as error:  # torch's: a size or a memory too small
             state = TrialState.FAIL
             trial.set_user_attr("reason", one_line(error))
-        rows = [row for path in home.glob("fold*/history.csv") for row in read_history(path)]
-        trial.set_user_attr("epochs", len(rows))
-        trial.set_user_attr("seconds", sum(row["seconds"] for row in rows))
-        self.study.optuna.tell(trial, value, state)
-        for checkpoints in home.glob("fold*/checkpoints"):
+        self.study.tell(trial, value, state)
+        for checkpoints in self._trial_folder(trial).glob("fold*/checkpoints"):
             shutil.rmtree(checkpoints)
+
+    def _trial_folder(self, trial: Trial) -> Path:
+        return self.folder / "trials" / str(trial.number + 1)
 
     def _data(self, values: Values) -> Data:
         recipe = self.space.recipe(values)
-        return self.load(recipe) if self.space.prepares else replace(self.data, recipe=recipe)
+        return self.load(recipe) if self.space.changes_clips else replace(self.data, recipe=recipe)
 
-    def _figure(self, trial: Trial, data: Data, number: int, home: Path) -> float:
-        """Train a fold, and give the figure of its validation clips."""
+    def _fold_value(self, trial: Trial, data: Data, number: int) -> float:
+        """Train a fold, and give the value of `training.monitor` for its validation clips."""
         name = f"fold{number}"
         if name in trial.user_attrs:
             return float(trial.user_attrs[name])
-        fold, folder = self.folds[number], home / name
-        folder.mkdir(parents=True, exist_ok=True)
-        validation = data.examples(fold.validation)
-        title = f"trial {trial.number + 1}, fold {number}"
-        seed = (self.seed, number)
-        job = Job(
-            data.recipe, title, seed, folder, data.examples(fold.train), validation, data.noise
-        )
+        fold = self.folds[number]
+        prunes = self.space.spec.prune and number == min(self.folds)
 
-        def watch(line: str) -> None:
-            last = read_history(folder / "history.csv")[-1]
-            figure = last[f"validation_{self.monitor}"]
-            if not np.isnan(figure):
-                trial.report(figure, int(last["epoch"]))
+        def epoch_end(history: History) -> None:
+            cost = [len(history), sum(epoch["seconds"] for epoch in history)]
+            trial.set_user_attr(f"cost of {name}", cost)
+            value = history[-1][f"validation_{self.monitor}"]
+            if prunes and not np.isnan(value):
+                trial.report(value, int(history[-1]["epoch"]))
                 if trial.should_prune():
                     raise optuna.TrialPruned
 
-        prunes = self.space.spec.prune and number == min(self.folds)
-        trained = train(job, self.device, watch if prunes else lambda line: None)
-        logits = judge(trained.classifier, WholeClips(validation, data.recipe.window), self.device)
-        predictions = Predictions(
-            np.array(validation.targets),
-            logits,
+        fitted = fit_fold(
+            data,
+            replace(fold, test=()),
+            (self.seed, number),
+            self._trial_folder(trial) / name,
+            self.device,
+            title=f"trial {trial.number + 1}, fold {number}",
+            log=lambda line: None,
+            report=self.report,
+            epoch_end=epoch_end,
+        )
+        predictions = LabelledPredictions(
+            np.array(data.examples(fold.validation).targets),
+            fitted.validation_logits,
             np.array([data.clips[row].speaker for row in fold.validation]),
             np.array([data.name(row) for row in fold.validation]),
             data.recipe.emotions,
         )
-        value = metrics(predictions)[self.monitor]
+        value = compute_metrics(predictions)[self.monitor]
         trial.set_user_attr(name, value)
         return value
+
+    def importances(self) -> Mapping[str, float]:
+        """The fraction of the values' variance that each key explains (Hutter et al. 2014).
+
+        Nothing where there are too few trials to tell, or all are alike.
+        """
+        values = [trial.value for trial in self.results() if trial.finished]
+        if len(values) < MIN_TRIALS or min(values) == max(values):
+            return {}
+        evaluator = optuna.importance.FanovaImportanceEvaluator(seed=self.seed)
+        found = optuna.importance.get_param_importances(self.study, evaluator=evaluator)
+        return {key: float(fraction) for key, fraction in found.items()}

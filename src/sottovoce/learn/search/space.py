@@ -1,4 +1,4 @@
-"""The space of a search: its keys and choices, checked against the schema, and recipes in it."""
+"""The space of a search: its keys and their distributions, and the recipes in it."""
 
 import json
 import math
@@ -17,7 +17,7 @@ from sottovoce.learn.recipe.specs import RangeSpec
 from sottovoce.learn.train.cross_validate import difference
 
 SEARCHED = ("sample_rate", "window", "frontend", "network", "training", "augment")
-"""Where the keys of a space lie; the others say what is asked, and not how it is answered."""
+"""Tables and keys of a recipe that can be searched; the others define the task."""
 
 Distribution = CategoricalDistribution | FloatDistribution | IntDistribution
 
@@ -25,7 +25,7 @@ Values = Mapping[str, Any]
 """Dotted keys of a recipe and what they are set to."""
 
 
-class Space:
+class SearchSpace:
     """A recipe and the other recipes that its table [search] spans.
 
     Optuna knows a choice by its JSON, since its choices are texts and numbers alone.
@@ -35,7 +35,7 @@ class Space:
         """Check every choice and both ends of every range, each alone, in the recipe.
 
         Raises:
-            RecipeError: there is no [search], or no validation to judge by; a key cannot be
+            RecipeError: there is no [search], or no validation clips; a key cannot be
                 searched; a choice or an end of a range is not valid.
         """
         if recipe.search is None:
@@ -53,7 +53,7 @@ class Space:
         self.spec = recipe.search
         self.distributions: dict[str, Distribution] = {}
         self.own: dict[str, Any] = {}
-        """The recipe's own values as Optuna knows them, of the keys where they are in the space."""
+        """The recipe's own values as Optuna knows them, where they are in the space."""
         for key, values in self.spec.space.items():
             self._check(key)
             if isinstance(values, RangeSpec):
@@ -67,22 +67,22 @@ class Space:
         return [key for key in self.distributions if key not in self.own]
 
     @property
-    def prepares(self) -> bool:
-        """Whether trials differ in what their clips are made into before training."""
+    def changes_clips(self) -> bool:
+        """Whether trials differ in how their clips are prepared before training."""
         heads = {key.partition(".")[0] for key in self.distributions}
         return bool(heads - {"network", "training"}) or "training.crop" in self.distributions
 
     def suggest(self, trial: Trial) -> Values:
         """Give the trial's values; those that it has already are kept."""
-        return {key: _suggest(trial, key, each) for key, each in self.distributions.items()}
+        return {key: _suggest(trial, key, kind) for key, kind in self.distributions.items()}
 
     def values(self, params: Mapping[str, Any]) -> Values:
         """Give the values that Optuna's parameters stand for, in the order of the space."""
         return {
             key: json.loads(params[key])
-            if isinstance(each, CategoricalDistribution)
+            if isinstance(kind, CategoricalDistribution)
             else params[key]
-            for key, each in self.distributions.items()
+            for key, kind in self.distributions.items()
             if key in params
         }
 
@@ -143,12 +143,12 @@ class Space:
         return FloatDistribution(low, high, log=values.log, step=step)
 
 
-def _suggest(trial: Trial, key: str, each: Distribution) -> Any:
-    if isinstance(each, CategoricalDistribution):
-        return json.loads(str(trial.suggest_categorical(key, each.choices)))
-    if isinstance(each, IntDistribution):
-        return trial.suggest_int(key, each.low, each.high, step=each.step, log=each.log)
-    return float(trial.suggest_float(key, each.low, each.high, step=each.step, log=each.log))
+def _suggest(trial: Trial, key: str, kind: Distribution) -> Any:
+    if isinstance(kind, CategoricalDistribution):
+        return json.loads(str(trial.suggest_categorical(key, kind.choices)))
+    if isinstance(kind, IntDistribution):
+        return trial.suggest_int(key, kind.low, kind.high, step=kind.step, log=kind.log)
+    return float(trial.suggest_float(key, kind.low, kind.high, step=kind.step, log=kind.log))
 
 
 def _changed(text: str, values: Values, origin: str) -> dict[str, Any]:
@@ -166,10 +166,10 @@ def _changed(text: str, values: Values, origin: str) -> dict[str, Any]:
 
 
 def _get(recipe: Recipe, key: str) -> float:
-    """The number at a dotted key that is known to be one; NaN where none is set."""
-    found: Any = recipe.model_dump()
+    """The number at a dotted key; NaN where none is set."""
+    value: Any = recipe.model_dump()
     for name in ("frontend", "network"):
-        found[name] |= found[name].pop("options")
+        value[name] |= value[name].pop("options")
     for part in key.split("."):
-        found = found.get(part, {})
-    return found if isinstance(found, int | float) else float("nan")
+        value = value.get(part, {})
+    return value if isinstance(value, int | float) else float("nan")

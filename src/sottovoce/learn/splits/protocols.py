@@ -1,24 +1,33 @@
-"""Protocols: who is trained on, who is validated on and who is tested on, and no leak between."""
+"""Protocols: the ways to split clips into those that train, validate and test."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sottovoce.errors import CorpusError
-from sottovoce.learn.corpora import Clip
-from sottovoce.learn.splits.folds import Fold, Split, check_leaks, check_taught
-from sottovoce.learn.splits.stratify import deal, grouped, share, shuffled, spread
+from sottovoce.learn.corpora import Clip, is_known_speaker
+from sottovoce.learn.splits.folds import (
+    Fold,
+    Split,
+    clip_fold,
+    fraction_of,
+    grouped,
+    shuffled,
+    speaker_folds,
+    speakers_by_sex,
+    stratified_order,
+    stratified_parts,
+)
+from sottovoce.learn.splits.leaks import check_labels, check_leaks
 from sottovoce.text import display_path
 
 if TYPE_CHECKING:
     from sottovoce.learn.recipe.specs import ProtocolSpec
-
-T = TypeVar("T")
 
 EMOBOX6 = (
     (1, 11, 20, 21),
@@ -32,7 +41,7 @@ EMOBOX6 = (
 
 
 def make_split(protocol: ProtocolSpec, clips: Sequence[Clip], seed: int) -> Split:
-    """Split clips as a recipe's table `[protocol]` asks; the same seed gives the same split.
+    """Split clips as a recipe's table `[protocol]` says; the same seed gives the same split.
 
     Validation speakers come from the training speakers of their fold, balanced by sex; from fold
     to fold they change.
@@ -43,9 +52,17 @@ def make_split(protocol: ProtocolSpec, clips: Sequence[Clip], seed: int) -> Spli
     """
     if not clips:
         raise CorpusError(f"protocol {protocol.name}: there is no clip to split")
+    if protocol.name in ("loso", "speakers", "holdout-speakers"):
+        nobody = sum(not is_known_speaker(clip.speaker) for clip in clips)
+        if nobody:
+            raise CorpusError(
+                f"protocol {protocol.name} keeps speakers apart, and it is not known who speaks in "
+                f"{nobody} of {len(clips)} clips; name the column of speakers, or use random or "
+                "holdout-random"
+            )
     split = PROTOCOLS[protocol.name](protocol, clips, np.random.default_rng(seed))
     check_leaks(split, clips)
-    check_taught(split, clips)
+    check_labels(split, clips)
     return split
 
 
@@ -57,8 +74,8 @@ def _emobox6(protocol: ProtocolSpec, clips: Sequence[Clip], rng: np.random.Gener
             "use speakers or loso"
         )
     folds = [[f"ravdess/{actor:02}" for actor in actors] for actors in EMOBOX6]
-    here = {clip.speaker for clip in clips}
-    missing = sorted(set(itertools.chain(*folds)) - here)
+    found = {clip.speaker for clip in clips}
+    missing = sorted(set(itertools.chain(*folds)) - found)
     if missing:
         names = ", ".join(speaker.replace("ravdess/", "Actor_") for speaker in missing)
         raise CorpusError(
@@ -75,40 +92,38 @@ def _loso(protocol: ProtocolSpec, clips: Sequence[Clip], rng: np.random.Generato
             f"protocol loso tests on one speaker and trains on the others, but {speakers[0]} is "
             "the only one here"
         )
-    names = [speaker.replace("/", "-") for speaker in speakers]
-    return _by_speaker(protocol, clips, [[speaker] for speaker in speakers], rng, names)
+    return _by_speaker(protocol, clips, [[speaker] for speaker in speakers], rng, speakers)
 
 
 def _speakers(protocol: ProtocolSpec, clips: Sequence[Clip], rng: np.random.Generator) -> Split:
-    groups = _by_sex(clips)
+    groups = speakers_by_sex(clips)
     count = sum(map(len, groups.values()))
     if count < protocol.folds:
         raise CorpusError(
             f"protocol speakers: {protocol.folds} folds need as many speakers, and here "
             f"{'is 1' if count == 1 else f'are {count}'}; set protocol.folds lower or add speakers"
         )
-    folds = deal(groups.values(), protocol.folds, rng)
+    folds = stratified_parts(groups.values(), protocol.folds, rng)
     return _by_speaker(protocol, clips, folds, rng)
 
 
 def _holdout_speakers(
     protocol: ProtocolSpec, clips: Sequence[Clip], rng: np.random.Generator
 ) -> Split:
-    """One fold: shares of the speakers, alike in sex, are tested on and validated on."""
-    order = spread(_by_sex(clips).values(), rng)
-    tested = share(protocol.test_fraction, len(order))
-    held = share(protocol.validation_fraction, len(order))
-    if tested + held >= len(order):
+    """One fold: fractions of the speakers, alike in sex, test and validate."""
+    order = stratified_order(speakers_by_sex(clips).values(), rng)
+    test_count = fraction_of(protocol.test_fraction, len(order))
+    validation_count = fraction_of(protocol.validation_fraction, len(order))
+    if test_count + validation_count >= len(order):
         raise CorpusError(
-            f"protocol holdout-speakers: {len(order)} speakers are too few to test on {tested}, "
-            f"validate on {held} and train on others; add speakers"
+            f"protocol holdout-speakers: {len(order)} speakers are too few to test on "
+            f"{test_count}, validate on {validation_count} and train on others; add speakers"
         )
-    side = {
-        name: 0 if i < tested else 1 if i < tested + held else 2 for i, name in enumerate(order)
-    }
-    sides = grouped(range(len(clips)), lambda i: side[clips[i].speaker])
-    test, validation, train = (tuple(sides.get(number, ())) for number in range(3))
-    return Split(protocol.name, (Fold("1", train, validation, test),), optimistic=False)
+    side_of = dict.fromkeys(order, "train")
+    side_of |= dict.fromkeys(order[: test_count + validation_count], "validation")
+    side_of |= dict.fromkeys(order[:test_count], "test")
+    sides = grouped(range(len(clips)), lambda i: side_of[clips[i].speaker])
+    return Split(protocol.name, (_fold(sides),), optimistic=False)
 
 
 def _random(protocol: ProtocolSpec, clips: Sequence[Clip], rng: np.random.Generator) -> Split:
@@ -120,9 +135,9 @@ def _random(protocol: ProtocolSpec, clips: Sequence[Clip], rng: np.random.Genera
             f"protocol random: {protocol.folds} folds need as many different clips, and there are "
             f"{count}; set protocol.folds lower"
         )
-    tests = deal(units.values(), protocol.folds, rng)
+    tests = stratified_parts(units.values(), protocol.folds, rng)
     folds = [
-        _fold_of_clips(protocol, units, test, str(number), rng)
+        clip_fold(units, test, protocol.validation_fraction, str(number), rng)
         for number, test in enumerate(tests, start=1)
     ]
     return Split(protocol.name, tuple(folds), optimistic=True)
@@ -136,9 +151,9 @@ def _holdout_random(
     test = [
         unit
         for group in units.values()
-        for unit in shuffled(group, rng)[: share(protocol.test_fraction, len(group))]
+        for unit in shuffled(group, rng)[: fraction_of(protocol.test_fraction, len(group))]
     ]
-    fold = _fold_of_clips(protocol, units, test, "1", rng)
+    fold = clip_fold(units, test, protocol.validation_fraction, "1", rng)
     return Split(protocol.name, (fold,), optimistic=True)
 
 
@@ -153,27 +168,6 @@ def _units(protocol: ProtocolSpec, clips: Sequence[Clip]) -> dict[str, list[list
                 f"and tested on; leave {emotion} out of the labels, or add clips"
             )
     return units
-
-
-def _fold_of_clips(
-    protocol: ProtocolSpec,
-    units: Mapping[str, Sequence[Sequence[int]]],
-    test: Iterable[Sequence[int]],
-    name: str,
-    rng: np.random.Generator,
-) -> Fold:
-    """A fold with these test clips; its validation clips are drawn from the others."""
-    tested_on = tuple(sorted(itertools.chain(*test)))
-    tested = set(tested_on)
-    held: list[Sequence[int]] = []
-    rest: list[Sequence[int]] = []
-    for group in units.values():
-        left = shuffled([unit for unit in group if unit[0] not in tested], rng)
-        cut = min(round(protocol.validation_fraction * len(group)), max(len(left) - 1, 0))
-        held += left[:cut]
-        rest += left[cut:]
-    train, validation = (tuple(sorted(itertools.chain(*side))) for side in (rest, held))
-    return Fold(name, train, validation, tested_on)
 
 
 def _cross_corpus(protocol: ProtocolSpec, clips: Sequence[Clip], rng: np.random.Generator) -> Split:
@@ -195,14 +189,14 @@ def _by_corpus(
     rng: np.random.Generator,
 ) -> Split:
     """Folds that test on these corpora, and train on the others."""
-    here = {clip.corpus for clip in clips}
-    speakers = []
+    corpora = {clip.corpus for clip in clips}
+    test_speakers = []
     for test in tests:
-        train = here - test
-        if test - here:
-            names = ", ".join(sorted(test - here))
+        train = corpora - test
+        if test - corpora:
+            unused = ", ".join(sorted(test - corpora))
             raise CorpusError(
-                f"protocol {protocol.name}: no clip of {names} has an emotion of the labels, so "
+                f"protocol {protocol.name}: no clip of {unused} has an emotion of the labels, so "
                 "there is nothing to test on"
             )
         if not train:
@@ -210,22 +204,24 @@ def _by_corpus(
                 f"protocol {protocol.name} trains on some corpora and tests on others, but all "
                 f"clips here are of {', '.join(sorted(test))}; add a corpus"
             )
-        one, other = ([clip for clip in clips if clip.corpus in side] for side in (train, test))
-        if not {clip.emotion for clip in one} & {clip.emotion for clip in other}:
+        train_clips = [clip for clip in clips if clip.corpus in train]
+        test_clips = [clip for clip in clips if clip.corpus in test]
+        if not {clip.emotion for clip in train_clips} & {clip.emotion for clip in test_clips}:
             raise CorpusError(
-                f"protocol {protocol.name}: no emotion is common to {_emotions_of(one)} and "
-                f"{_emotions_of(other)}; choose other corpora or labels"
+                f"protocol {protocol.name}: no emotion is common to {_emotions_of(train_clips)} "
+                f"and {_emotions_of(test_clips)}; choose other corpora or labels"
             )
-        tested = {clip.speaker for clip in other}
-        both = sorted(tested & {clip.speaker for clip in one})
+        speakers = {clip.speaker for clip in test_clips}
+        both = sorted(speakers & {clip.speaker for clip in train_clips})
         if both:
             raise CorpusError(
                 f"protocol {protocol.name}: {', '.join(sorted(train))} and "
                 f"{', '.join(sorted(test))} have speakers in common ({both[0]}), so neither can "
                 "test the other; leave one out"
             )
-        speakers.append(tested)
-    return _by_speaker(protocol, clips, speakers, rng, ["-".join(sorted(test)) for test in tests])
+        test_speakers.append(speakers)
+    names = ["-".join(sorted(test)) for test in tests]
+    return _by_speaker(protocol, clips, test_speakers, rng, names)
 
 
 def _emotions_of(clips: Sequence[Clip]) -> str:
@@ -245,7 +241,7 @@ SIDES: Mapping[str, str] = MappingProxyType(
 
 
 def _split_column(protocol: ProtocolSpec, clips: Sequence[Clip], rng: np.random.Generator) -> Split:
-    """The one fold that a table says; optimistic where its speakers are on several sides."""
+    """The one fold that a table gives; optimistic where its speakers are on several sides."""
     wrong = next((clip for clip in clips if clip.split.lower() not in SIDES), None)
     if wrong is not None:
         raise CorpusError(
@@ -260,15 +256,14 @@ def _split_column(protocol: ProtocolSpec, clips: Sequence[Clip], rng: np.random.
     if "validation" not in sides and protocol.validation_speakers:
         count = protocol.validation_speakers
         if count >= len(speakers["train"]):
-            _too_many_validation_speakers(protocol, "the table", len(speakers["train"]) - 1)
-        groups = _by_sex([clips[i] for i in sides["train"]]).values()
-        held = set(spread(groups, rng)[:count])
-        drawn = grouped(sides["train"], lambda i: clips[i].speaker in held)
+            raise _too_many_validation_speakers(protocol, "the table", len(speakers["train"]) - 1)
+        groups = speakers_by_sex(clips[i] for i in sides["train"]).values()
+        chosen = set(stratified_order(groups, rng)[:count])
+        drawn = grouped(sides["train"], lambda i: clips[i].speaker in chosen)
         sides |= {"train": drawn[False], "validation": drawn[True]}
-        speakers |= {"train": speakers["train"] - held, "validation": held}
+        speakers |= {"train": speakers["train"] - chosen, "validation": chosen}
     pairs = itertools.combinations(speakers.values(), 2)
-    fold = Fold("1", *(tuple(sides.get(side, ())) for side in ("train", "validation", "test")))
-    return Split(protocol.name, (fold,), optimistic=any(one & other for one, other in pairs))
+    return Split(protocol.name, (_fold(sides),), optimistic=any(a & b for a, b in pairs))
 
 
 def _none(protocol: ProtocolSpec, clips: Sequence[Clip], rng: np.random.Generator) -> Split:
@@ -301,45 +296,24 @@ def _by_speaker(
     rng: np.random.Generator,
     names: Sequence[str] = (),
 ) -> Split:
-    """Folds with these test speakers; validation speakers are drawn from the others."""
-    queues = [shuffled(group, rng) for _, group in sorted(_by_sex(clips).items())]
-    of_speaker = grouped(range(len(clips)), lambda i: clips[i].speaker)
-    folds = []
-    for number, test in enumerate(map(set, tests)):
-        validation = _validation(protocol.validation_speakers, queues, test, number)
-        train = of_speaker.keys() - test - validation
-        if not train:
-            most = len(of_speaker.keys() - test) - 1
-            _too_many_validation_speakers(protocol, f"fold {number + 1}", most)
-        sides = (
-            tuple(sorted(itertools.chain(*(of_speaker[speaker] for speaker in side))))
-            for side in (train, validation, test)
-        )
-        folds.append(Fold(names[number] if names else str(number + 1), *sides))
+    """Folds that test on these speakers; `names` of speakers or corpora become those of folds."""
+    files = [name.replace("/", "-") for name in names]
+    folds = speaker_folds(clips, tests, protocol.validation_speakers, rng, files)
+    for number, (fold, test) in enumerate(zip(folds, tests, strict=True), start=1):
+        if not fold.train:
+            most = len({clip.speaker for clip in clips}.difference(test)) - 1
+            raise _too_many_validation_speakers(protocol, f"fold {number}", most)
     return Split(protocol.name, tuple(folds), optimistic=False)
 
 
-def _validation(count: int, queues: Sequence[Sequence[str]], test: set[str], fold: int) -> set[str]:
-    """Take speakers from the sexes in turn, from another place in each queue for every fold."""
-    turns = []
-    for queue in queues:
-        start = fold * -(-count // len(queues)) % len(queue)
-        turns.append([name for name in (*queue[start:], *queue[:start]) if name not in test])
-    first = fold % len(turns)
-    rounds = itertools.zip_longest(*turns[first:], *turns[:first])
-    order = (name for names in rounds for name in names if name is not None)
-    return set(itertools.islice(order, count))
+def _fold(sides: Mapping[str, Sequence[int]]) -> Fold:
+    """The only fold of a split, from the clips of each side."""
+    return Fold("1", *(tuple(sides.get(side, ())) for side in ("train", "validation", "test")))
 
 
-def _too_many_validation_speakers(protocol: ProtocolSpec, where: str, most: int) -> None:
-    raise CorpusError(
+def _too_many_validation_speakers(protocol: ProtocolSpec, where: str, most: int) -> CorpusError:
+    return CorpusError(
         f"protocol {protocol.name}: with {protocol.validation_speakers} validation speakers nobody "
         f"is left to train on in {where}; set protocol.validation_speakers to "
         + (f"{most} or less" if most > 0 else "0")
     )
-
-
-def _by_sex(clips: Sequence[Clip]) -> dict[tuple[str, str], list[str]]:
-    """(sex, corpus) -> speakers."""
-    speakers = {clip.speaker: (clip.sex, clip.corpus) for clip in clips}
-    return dict(sorted(grouped(sorted(speakers), speakers.__getitem__).items()))

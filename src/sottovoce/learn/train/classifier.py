@@ -1,4 +1,4 @@
-"""A front end and its networks as one module, and what it says of whole clips."""
+"""A front end and its networks as one module, and its log probabilities for whole clips."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from sottovoce.errors import SottovoceError
 from sottovoce.learn.data.batches import Whole, WholeClips
 from sottovoce.learn.frontends import FrontEnd
 from sottovoce.learn.networks import Fitted, Network
@@ -35,7 +34,7 @@ class Classifier(nn.Module):
 
     @classmethod
     def build(cls, recipe: Recipe) -> Self:
-        """Make an untrained one as a recipe says, from torch's global generator."""
+        """Make an untrained classifier as a recipe says, from torch's global generator."""
         frontend = make_frontend(recipe)
         network_class = networks()[recipe.network.name]
         options, classes = recipe.network.options, len(recipe.emotions)
@@ -45,15 +44,15 @@ class Classifier(nn.Module):
         ]
         return cls(frontend, members)
 
-    def each(self, frames: torch.Tensor) -> torch.Tensor:
+    def member_logits(self, frames: torch.Tensor) -> torch.Tensor:
         """frames: (batch, features, time) -> logits of each member: (members, batch, classes)."""
         return torch.stack([member(frames) for member in self.members])
 
     @property
-    def learned(self) -> int:
-        """How many numbers were learned: trained weights, and what `Fitted` members hold."""
+    def num_parameters(self) -> int:
+        """Number of trained weights, and of the values that `Fitted` members hold."""
         fitted = [member for member in self.members if isinstance(member, Fitted)]
-        return sum(each.numel() for each in self.parameters() if each.requires_grad) + sum(
+        return sum(weights.numel() for weights in self.parameters() if weights.requires_grad) + sum(
             buffer.numel() for member in fitted for buffer in member.buffers()
         )
 
@@ -66,7 +65,7 @@ class Classifier(nn.Module):
 
     def forward(self, sound: torch.Tensor) -> torch.Tensor:
         """sound: as for `frames` -> logits: (batch, classes)."""
-        logits = self.each(self.frames(sound))
+        logits = self.member_logits(self.frames(sound))
         if len(logits) == 1:
             return logits[0]
         return logits.softmax(dim=-1).mean(dim=0).clamp_min(1e-30).log()
@@ -78,7 +77,11 @@ class Classifier(nn.Module):
 
     @torch.inference_mode()
     def fit_members(self, versions: Sequence[WholeClips], seed: int) -> None:
-        """Fit members that learn in one go, each with a seed of its own, to clips and copies.
+        """Fit members that are not trained in steps, each with a seed of its own.
+
+        Args:
+            versions: the training clips, and changed copies of them.
+            seed: of the first member.
 
         Raises:
             SottovoceError: scikit-learn cannot be fitted to them.
@@ -104,12 +107,13 @@ def batches_of(clips: WholeClips) -> Iterator[Whole]:
     return (clips[number] for number in range(len(clips)))
 
 
-def judge(classifier: Classifier, clips: WholeClips, device: torch.device) -> NDArray[np.float64]:
+def predict_clips(
+    classifier: Classifier, clips: WholeClips, device: torch.device
+) -> NDArray[np.float64]:
     """Give log probabilities of whole clips, in the order of the examples: (clips, classes).
 
-    They are as the network has them, before any temperature: the logits of a clip in one piece, up
-    to a constant; of a clip in several, the logarithm of their mean probabilities, weighted by
-    length.
+    No temperature is applied. They are the logits of a clip in one piece, up to a constant; of a
+    clip in several, the logarithm of their mean probabilities, weighted by length.
     """
     classifier = classifier.to(device).eval()
     count = len(clips.examples.rows)
@@ -118,22 +122,7 @@ def judge(classifier: Classifier, clips: WholeClips, device: torch.device) -> ND
     with torch.inference_mode():
         for batch in batches_of(clips):
             logits = classifier(batch.sound.to(device)).double().cpu()
-            weight = batch.samples  # as the listening half has it
+            weight = batch.samples  # as in inference
             sums.index_add_(0, batch.owners, logits.softmax(dim=1), alpha=weight)
             total.index_add_(0, batch.owners, torch.ones(len(logits)), alpha=weight)
     return np.asarray((sums / total[:, None]).clamp_min(1e-30).log())
-
-
-def find_device(name: str) -> torch.device:
-    """Give the device that "auto", "cpu" or "cuda" stands for here.
-
-    Raises:
-        SottovoceError: another name, or CUDA where there is none.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise SottovoceError("device cuda: torch finds no CUDA here; use --device cpu, or auto")
-    if name not in ("cpu", "cuda"):
-        raise SottovoceError(f"device {name!r}; expected auto, cpu or cuda")
-    return torch.device(name)

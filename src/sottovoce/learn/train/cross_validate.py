@@ -1,6 +1,7 @@
 """A recipe's cross-validation: every fold with every seed, in a folder from which it can go on."""
 
-from collections.abc import Callable, Mapping, Sequence
+import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,25 +10,21 @@ import torch
 from numpy.typing import NDArray
 
 from sottovoce.errors import CorpusError, SottovoceError
-from sottovoce.learn.data.batches import WholeClips
 from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.evaluate.calibration import apply_temperature, fit_temperature
 from sottovoce.learn.evaluate.intervals import Interval
-from sottovoce.learn.evaluate.metrics import Predictions, metrics
-from sottovoce.learn.evaluate.plots import Curve
-from sottovoce.learn.evaluate.report import Effort, Run, SeedRun, write_report
+from sottovoce.learn.evaluate.metrics import LabelledPredictions, compute_metrics
+from sottovoce.learn.evaluate.plots import LearningCurve
+from sottovoce.learn.evaluate.report import Run, SeedRun, TrainingCost, write_report
 from sottovoce.learn.recipe.recipe import Recipe
-from sottovoce.learn.splits.folds import Fold, Split, check_leaks
+from sottovoce.learn.splits.folds import Fold, Split
+from sottovoce.learn.splits.leaks import check_leaks
 from sottovoce.learn.splits.protocols import make_split
-from sottovoce.learn.train.classifier import judge
-from sottovoce.learn.train.fit import train
-from sottovoce.learn.train.history import curve, read_history
-from sottovoce.learn.train.lightning_module import Job
+from sottovoce.learn.train.fit import fit_fold
+from sottovoce.learn.train.history import COLUMNS, LogLine, ReportProgress, no_progress
+from sottovoce.system import write_atomically
 
-Say = Callable[[str], None]
-"""Called with one line for people."""
-
-WORDS = {
+NOT_TRAINED = {
     "name",
     "description",
     "limits",
@@ -41,20 +38,21 @@ WORDS = {
     "search",
     "alternatives",
 }
-"""Keys of a recipe that change nothing in what is trained."""
+"""Keys of a recipe that change nothing in training."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoldResult:
-    """What a finished fold leaves behind, in logits.npz.
+    """A finished fold, as logits.npz holds it.
 
     Attributes:
         clips: (n,) names of the test clips.
         truth: (n,) index of the emotion.
         logits: (n, classes) of the test clips, before any temperature.
-        temperature: fitted on the inner validation speakers; 1 where there are none.
+        temperature: fitted on the inner validation clips; 1 where there are none.
         epoch: how many epochs the weights had seen.
-        parameters: numbers that were learned.
+        num_parameters: trained weights.
+        history: (epochs, columns) the columns of history.csv.
     """
 
     clips: NDArray[np.str_]
@@ -62,7 +60,8 @@ class FoldResult:
     logits: NDArray[np.float64]
     temperature: float
     epoch: int
-    parameters: int
+    num_parameters: int
+    history: NDArray[np.float64]
 
     @classmethod
     def read(cls, path: Path) -> "FoldResult":
@@ -74,40 +73,63 @@ class FoldResult:
                 file["logits"],
                 float(file["temperature"]),
                 int(file["epoch"]),
-                int(file["parameters"]),
+                int(file["num_parameters"]),
+                file["history"],
             )
 
+    def write(self, path: Path) -> None:
+        """Write logits.npz."""
+        file = io.BytesIO()
+        np.savez_compressed(file, **{name: getattr(self, name) for name in self.__slots__})
+        write_atomically(path, file.getvalue())
 
-def open_folder(folder: Path, recipe: Recipe, *, resume: bool) -> None:
-    """Make a run folder with the recipe in it, or check that an old one is of this recipe.
+    def column(self, name: str) -> tuple[float, ...]:
+        """One column of the history, a value an epoch."""
+        return tuple(self.history[:, COLUMNS.index(name)].tolist())
+
+
+def check_folder(folder: Path, recipe: Recipe, *, resume: bool, search: bool = False) -> None:
+    """Check that a run of this recipe, or a search, may be begun in a folder, or go on there.
 
     Raises:
-        SottovoceError: the folder is there and `resume` is False, or it is of another experiment.
+        SottovoceError: one is there and `resume` is False, or it is of another recipe.
     """
     kept = folder / "recipe.toml"
-    if kept.exists():
-        if not resume:
-            raise SottovoceError(
-                f"{folder}: there is a run here already; add --resume to go on with it, "
-                "or name another folder with --out"
-            )
-        differs = difference(Recipe.load(kept), recipe)
-        if differs:
-            raise SottovoceError(
-                f"{folder}: this run is of another recipe ({differs} differs); "
-                "name another folder with --out"
-            )
-    folder.mkdir(parents=True, exist_ok=True)
-    kept.write_text(recipe.text, encoding="utf-8")
+    if not kept.exists():
+        return
+    what = "search" if search else "run"
+    if not resume:
+        raise SottovoceError(
+            f"{folder}: there is a {what} here already; add --resume to go on with it, "
+            "or name another folder with --out"
+        )
+    differs = difference(Recipe.load(kept), recipe, search=search)
+    if differs:
+        raise SottovoceError(
+            f"{folder}: this {what} is of another recipe ({differs} differs); "
+            "name another folder with --out"
+        )
 
 
-def difference(one: Recipe, other: Recipe) -> str:
-    """Name the first key that makes two recipes different experiments; "" where none does."""
-    first, second = (recipe.model_dump(exclude=WORDS) for recipe in (one, other))
-    for key, value in first.items():
-        if value != second[key]:
-            if isinstance(value, dict) and isinstance(second[key], dict):
-                inner = [k for k in value | second[key] if value.get(k) != second[key].get(k)]
+def keep_recipe(folder: Path, recipe: Recipe) -> None:
+    """Make the folder of a run, with the recipe in it."""
+    write_atomically(folder / "recipe.toml", recipe.text)
+
+
+def difference(recipe_a: Recipe, recipe_b: Recipe, *, search: bool = False) -> str:
+    """Name the first key that makes two recipes different experiments; "" where none does.
+
+    With `search`, also one that makes them different searches; more trials do not.
+    """
+    a, b = (recipe.model_dump(exclude=NOT_TRAINED) for recipe in (recipe_a, recipe_b))
+    if search:
+        for settings, recipe in ((a, recipe_a), (b, recipe_b)):
+            settings["seeds"] = recipe.seeds[:1]
+            settings |= recipe.model_dump(include={"search"}, exclude={"search": {"trials"}})
+    for key, value in a.items():
+        if value != b[key]:
+            if isinstance(value, dict) and isinstance(b[key], dict):
+                inner = [k for k in value | b[key] if value.get(k) != b[key].get(k)]
                 return f"{key}.{inner[0]}"
             return key
     return ""
@@ -120,17 +142,19 @@ def cross_validate(
     seeds: Sequence[int],
     folds: Sequence[int] | None = None,
     device: torch.device,
-    say: Say,
+    log: LogLine,
+    report: ReportProgress = no_progress,
 ) -> Mapping[str, Interval]:
     """Train and test every fold with every seed, but for those that are finished; report.
 
     Args:
         data: the recipe and its clips.
-        folder: of the run; see `open_folder`.
+        folder: of the run; nothing is made before the split is known to be sound.
         seeds: one whole cross-validation each.
         folds: numbers of the folds, from 1; all of them if None.
         device: to train on.
-        say: told how it goes.
+        log: gets a line an epoch and a line a fold.
+        report: gets the progress of each training.
 
     Raises:
         CorpusError: the protocol tests nobody, or the split leaks.
@@ -148,31 +172,41 @@ def cross_validate(
         raise SottovoceError(
             "these folds hold other clips for each seed; run all folds, or one seed at a time"
         )
-    results = []
-    for seed, split in splits.items():
+    for split in splits.values():
         check_leaks(split, data.clips)
-        for number, fold in chosen[seed].items():
-            run_fold(
-                data, fold, number, seed, folder / f"seed{seed}" / f"fold{number}", device, say
-            )
-        results.append(_gather(data, seed, chosen[seed], folder))
+    keep_recipe(folder, recipe)
+    seed_runs = []
+    for seed, group in chosen.items():
+        results = {
+            number: run_fold(data, fold, number, seed, folder, device, log, report)
+            for number, fold in group.items()
+        }
+        seed_runs.append(_seed_run(data, seed, group, results))
     total = len(splits[seeds[0]].folds)
-    ran = len(chosen[seeds[0]])
+    count = len(chosen[seeds[0]])
     run = Run(
         name=recipe.name,
         protocol=recipe.protocol.name,
         optimistic=any(split.optimistic for split in splits.values()),
-        seeds=tuple(results),
-        note="" if ran == total else f"Only {ran} of {total} folds were run.",
+        seeds=tuple(seed_runs),
+        note="" if count == total else f"Only {count} of {total} folds were run.",
         criteria=recipe.criteria,
     )
     return write_report(folder, run)
 
 
 def run_fold(
-    data: Data, fold: Fold, number: int, seed: int, folder: Path, device: torch.device, say: Say
+    data: Data,
+    fold: Fold,
+    number: int,
+    seed: int,
+    run_folder: Path,
+    device: torch.device,
+    log: LogLine,
+    report: ReportProgress = no_progress,
 ) -> FoldResult:
-    """Train one fold and test it, unless that is done."""
+    """Train one fold and test it, unless that is done; see `cross_validate`."""
+    folder = run_folder / f"seed{seed}" / f"fold{number}"
     finished = folder / "logits.npz"
     title = f"seed {seed}, fold {number}"
     names = np.array([data.name(row) for row in fold.test])
@@ -183,85 +217,69 @@ def run_fold(
                 f"{finished}: is of other clips than those given now; "
                 "give the corpora of that run, or name another folder with --out"
             )
-        say(f"{title}: finished before")
+        log(f"{title}: finished before")
         return result
-    folder.mkdir(parents=True, exist_ok=True)
-    recipe = data.recipe
-    validation = data.examples(fold.validation) if fold.validation else None
-    job = Job(
-        recipe, title, (seed, number), folder, data.examples(fold.train), validation, data.noise
+    fitted = fit_fold(
+        data, fold, (seed, number), folder, device, title=title, log=log, report=report
     )
-    trained = train(job, device, say)
     temperature = 1.0
-    if validation is not None:
-        logits = judge(trained.classifier, WholeClips(validation, recipe.window), device)
-        temperature = fit_temperature(logits, validation.targets)
-    test = data.examples(fold.test)
-    logits = judge(trained.classifier, WholeClips(test, recipe.window), device)
+    if fold.validation:
+        truth = data.examples(fold.validation).targets
+        temperature = fit_temperature(fitted.validation_logits, truth)
     result = FoldResult(
         names,
-        np.array(test.targets),
-        logits,
+        np.array(data.examples(fold.test).targets),
+        fitted.test_logits,
         temperature,
-        trained.epoch,
-        trained.classifier.learned,
+        fitted.epoch,
+        fitted.classifier.num_parameters,
+        np.array([[epoch[name] for name in COLUMNS] for epoch in fitted.history]),
     )
-    draft = folder / "logits.part.npz"
-    np.savez_compressed(
-        draft,
-        clips=result.clips,
-        truth=result.truth,
-        logits=result.logits,
-        temperature=result.temperature,
-        epoch=result.epoch,
-        parameters=result.parameters,
-    )
-    draft.replace(finished)
-    uar = metrics(_predictions(data, list(fold.test), result))["uar"]
-    say(f"{title}: UAR {uar:.1%}, temperature {temperature:.2f}")
+    result.write(finished)
+    uar = compute_metrics(_predictions(data, fold.test, result))["uar"]
+    log(f"{title}: UAR {uar:.1%}, temperature {temperature:.2f}")
     return result
 
 
-def _predictions(data: Data, rows: Sequence[int], *results: FoldResult) -> Predictions:
+def _predictions(data: Data, rows: Sequence[int], *results: FoldResult) -> LabelledPredictions:
     """The calibrated predictions of test clips; `rows` are those of the results, in order."""
-    calibrated = [apply_temperature(each.logits, each.temperature) for each in results]
-    return Predictions(
-        np.concatenate([each.truth for each in results]),
-        np.concatenate(calibrated),
+    return LabelledPredictions(
+        np.concatenate([result.truth for result in results]),
+        np.concatenate([apply_temperature(r.logits, r.temperature) for r in results]),
         np.array([data.clips[row].speaker for row in rows]),
-        np.concatenate([each.clips for each in results]),
+        np.concatenate([result.clips for result in results]),
         data.recipe.emotions,
     )
 
 
-def _gather(data: Data, seed: int, folds: Mapping[int, Fold], folder: Path) -> SeedRun:
+def _seed_run(
+    data: Data, seed: int, folds: Mapping[int, Fold], results: Mapping[int, FoldResult]
+) -> SeedRun:
     """Put the folds of a seed together."""
-    results, curves = [], []
-    efforts: dict[str, Effort] = {}
+    curves = []
+    costs: dict[str, TrainingCost] = {}
     rows: list[int] = []
-    places: dict[str, range] = {}
-    for number, fold in folds.items():
-        home = folder / f"seed{seed}" / f"fold{number}"
-        results.append(FoldResult.read(home / "logits.npz"))
-        places[str(number)] = range(len(rows), len(rows) + len(fold.test))
-        rows += fold.test
-        history = read_history(home / "history.csv")
-        efforts[str(number)] = Effort(
-            epochs=len(history),
-            seconds=round(sum(row["seconds"] for row in history), 1),
-            parameters=results[-1].parameters,
+    rows_of_fold: dict[str, range] = {}
+    for number, result in results.items():
+        test = folds[number].test
+        rows_of_fold[str(number)] = range(len(rows), len(rows) + len(test))
+        rows += test
+        costs[str(number)] = TrainingCost(
+            epochs=len(result.history),
+            seconds=round(sum(result.column("seconds")), 1),
+            num_parameters=result.num_parameters,
         )
         curves.append(
-            Curve(
+            LearningCurve(
                 seed,
                 str(number),
-                curve(history, "train_loss"),
-                curve(history, "validation_nll"),
-                curve(history, "validation_uar"),
+                result.column("train_loss"),
+                result.column("validation_nll"),
+                result.column("validation_uar"),
             )
         )
-    predictions = _predictions(data, rows, *results)
-    return SeedRun(seed, predictions, places, tuple(curves), efforts)
+    predictions = _predictions(data, rows, *results.values())
+    return SeedRun(seed, predictions, rows_of_fold, tuple(curves), costs)
 
 
 def choose_folds(split: Split, folds: Sequence[int] | None) -> dict[int, Fold]:

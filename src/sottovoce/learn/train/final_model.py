@@ -2,7 +2,7 @@
 
 import datetime
 import json
-from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 
 from sottovoce.errors import RecipeError, SottovoceError
 from sottovoce.inference.window import pieces
-from sottovoce.learn.corpora import licence
+from sottovoce.learn.corpora import Clip, is_known_speaker, licence
 from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.evaluate.calibration import fit_temperature
+from sottovoce.learn.evaluate.report import speaker_count
 from sottovoce.learn.export.model_file import export_model
 from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.registry import frontends
-from sottovoce.learn.train.cross_validate import FoldResult, Say, difference
-from sottovoce.learn.train.fit import train
-from sottovoce.learn.train.lightning_module import Job
+from sottovoce.learn.splits.folds import Fold
+from sottovoce.learn.train.cross_validate import FoldResult, difference, keep_recipe
+from sottovoce.learn.train.fit import fit_fold
+from sottovoce.learn.train.history import LogLine, ReportProgress, no_progress
 from sottovoce.models.card import (
     Calibration,
     Card,
@@ -30,13 +32,13 @@ from sottovoce.models.card import (
     speaker_hash,
 )
 
-CHECKED = (0.5, 1.0, 2.3, 4.0, 10.0, 30.0)
+CHECKED_SECONDS = (0.5, 1.0, 2.3, 4.0, 10.0, 30.0)
 """s; lengths at which an exported graph is compared with torch."""
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """What a finished cross-validation says about a recipe.
+class CrossValidationResult:
+    """What a finished cross-validation of a recipe gives the final model and its card.
 
     Attributes:
         figures: means over its seeds, with their intervals.
@@ -51,7 +53,7 @@ class Measured:
     epochs: int
 
     @classmethod
-    def read(cls, folder: Path, recipe: Recipe) -> "Measured":
+    def read(cls, folder: Path, recipe: Recipe) -> "CrossValidationResult":
         """Read the folder of a run.
 
         Raises:
@@ -74,30 +76,31 @@ class Measured:
         if record["note"]:
             raise SottovoceError(f"{folder}: {record['note']} Run all folds first")
         results = [
-            FoldResult.read(folder / f"seed{each['seed']}" / f"fold{each['fold']}" / "logits.npz")
-            for each in record["folds"]
+            FoldResult.read(folder / f"seed{fold['seed']}" / f"fold{fold['fold']}" / "logits.npz")
+            for fold in record["folds"]
         ]
         temperature = fit_temperature(
-            np.concatenate([each.logits for each in results]),
-            np.concatenate([each.truth for each in results]),
+            np.concatenate([result.logits for result in results]),
+            np.concatenate([result.truth for result in results]),
         )
-        folds = len({each["fold"] for each in record["folds"]})
+        folds = len({fold["fold"] for fold in record["folds"]})
         count = len(record["seeds"])
         note = (
             f"{_runs(count, folds)}, {record['clips']} clips of "
-            f"{record['speakers']} speakers; {record['interval']}. The model in this file was "
-            "trained afterwards on all clips with the same recipe, and was itself tested on none."
+            f"{speaker_count(record['speakers'])}; {record['interval']}. The model in "
+            "this file was trained afterwards on all clips with the same recipe, and was itself "
+            "tested on none."
         )
         return cls(
             tuple(
                 Figure(
                     metric=name,
-                    value=each["value"],
-                    low=min(each["low"], each["value"]),
-                    high=max(each["high"], each["value"]),
+                    value=interval["value"],
+                    low=min(interval["low"], interval["value"]),
+                    high=max(interval["high"], interval["value"]),
                     unit="nats" if name == "nll" else "fraction",
                 )
-                for name, each in record["metrics"].items()
+                for name, interval in record["metrics"].items()
             ),
             ProtocolInfo(
                 name=record["protocol"],
@@ -107,7 +110,7 @@ class Measured:
                 note=note,
             ),
             temperature,
-            round(float(np.median([each.epoch for each in results]))),
+            round(float(np.median([result.epoch for result in results]))),
         )
 
 
@@ -127,18 +130,20 @@ def check_exportable(recipe: Recipe) -> None:
 def train_final(
     data: Data,
     folder: Path,
-    measured: Measured | None,
+    measured: CrossValidationResult | None,
     device: torch.device,
-    say: Say,
+    log: LogLine,
+    report: ReportProgress = no_progress,
 ) -> Path:
     """Train on every clip with the recipe's first seed, and write the model file.
 
     Args:
         data: the recipe and its clips.
         folder: of the run; the training is kept in `final`, the file is `<recipe's name>.onnx`.
-        measured: what is known of the recipe; without it the card has no figures.
+        measured: without it the card has no figures.
         device: to train on.
-        say: told how it goes.
+        log: gets a line an epoch.
+        report: gets the progress.
 
     Returns:
         The path of the model file.
@@ -148,26 +153,28 @@ def train_final(
     """
     recipe = data.recipe
     check_exportable(recipe)
-    home = folder / "final"
-    home.mkdir(parents=True, exist_ok=True)
-    everything = data.examples(range(len(data.clips)))
-    seed = recipe.seeds[0]
-    epochs = measured.epochs if measured else recipe.training.epochs
-    job = Job(recipe, "final model", (seed, 0), home, everything, None, data.noise, epochs)
-    trained = train(job, device, say)
+    keep_recipe(folder, recipe)
+    fitted = fit_fold(
+        data,
+        Fold("all", tuple(range(len(data.clips))), (), ()),
+        (recipe.seeds[0], 0),
+        folder / "final",
+        device,
+        title="final model",
+        log=log,
+        report=report,
+        max_epochs=measured.epochs if measured else None,
+    )
     path = folder / f"{recipe.name}.onnx"
     card, checks = make_card(data, measured), real_batches(data)
-    export_model(trained.classifier, card, path, checks, half=recipe.weights == "float16")
-    say(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+    export_model(fitted.classifier, card, path, checks, half=recipe.weights == "float16")
+    log(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
     return path
 
 
-def make_card(data: Data, measured: Measured | None) -> Card:
+def make_card(data: Data, measured: CrossValidationResult | None) -> Card:
     """Write the card of a final model."""
     recipe = data.recipe
-    speakers: dict[str, list[str]] = defaultdict(list)
-    for clip in data.clips:
-        speakers[clip.corpus].append(clip.speaker)
     calibration = Calibration(method="none", temperature=1.0, fitted_on="nobody")
     if measured:
         calibration = Calibration(
@@ -188,14 +195,8 @@ def make_card(data: Data, measured: Measured | None) -> Card:
         ),
         calibration=calibration,
         corpora=tuple(
-            CorpusInfo(
-                name=name,
-                clips=len(who),
-                speakers=len(set(who)),
-                speaker_hashes=tuple(sorted({speaker_hash(one) for one in who})),
-                licence=licence(name),
-            )
-            for name, who in speakers.items()
+            _corpus_info(corpus, [clip for clip in data.clips if clip.corpus == corpus])
+            for corpus in dict.fromkeys(clip.corpus for clip in data.clips)
         ),
         protocol=measured.protocol if measured else _unmeasured(),
         figures=measured.figures if measured else (),
@@ -207,8 +208,19 @@ def make_card(data: Data, measured: Measured | None) -> Card:
     )
 
 
+def _corpus_info(corpus: str, clips: Sequence[Clip]) -> CorpusInfo:
+    speakers = {clip.speaker for clip in clips if is_known_speaker(clip.speaker)}
+    return CorpusInfo(
+        name=corpus,
+        clips=len(clips),
+        speakers=len(speakers),
+        speaker_hashes=tuple(sorted(map(speaker_hash, speakers))),
+        licence=licence(corpus),
+    )
+
+
 def _runs(seeds: int, folds: int) -> str:
-    """What the figures are of: "Means over 3 seeds of 6 folds", "One seed, one split"."""
+    """In words, what the figures are of: "Means over 3 seeds of 6 folds", "One seed, one split"."""
     parts = "one split" if folds == 1 else f"{folds} folds"
     return f"One seed, {parts}" if seeds == 1 else f"Means over {seeds} seeds of {parts}"
 
@@ -218,9 +230,10 @@ def _unmeasured() -> ProtocolInfo:
 
 
 def real_batches(data: Data) -> list[NDArray[np.float32]]:
-    """Give real audio at each length of `CHECKED` that the window allows, one and three at once.
+    """Give batches of 1 and 3 pieces of real audio at each length that the window allows.
 
-    Lengths beyond that of a clip are made of several clips, one after another.
+    The lengths are `CHECKED_SECONDS`; those beyond that of a clip are made of several clips, one
+    after another.
     """
     window, rate = data.recipe.window, data.recipe.sample_rate
     rows = np.random.default_rng(0).permutation(len(data.clips))
@@ -232,7 +245,7 @@ def real_batches(data: Data) -> list[NDArray[np.float32]]:
         ]
     )
     batches = []
-    for seconds in CHECKED:
+    for seconds in CHECKED_SECONDS:
         samples = round(min(max(seconds, window.min), window.max) * rate)
         for size in (1, 3):
             starts = np.linspace(0, max(0, len(audio) - samples), size).astype(int)

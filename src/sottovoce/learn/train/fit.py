@@ -1,17 +1,19 @@
-"""Trains one network on some clips with Lightning, in a folder from which it can go on."""
+"""Fits one classifier with Lightning, in a folder from which an interrupted training goes on."""
 
 import contextlib
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, WeightAveraging
+from numpy.typing import NDArray
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
@@ -22,104 +24,199 @@ from sottovoce.learn.data.batches import (
     WholeClips,
     generator_for,
 )
+from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.networks import Fitted
 from sottovoce.learn.silence_logs import quiet
-from sottovoce.learn.train.classifier import Classifier
-from sottovoce.learn.train.history import COLUMNS, Bar, History, Row
-from sottovoce.learn.train.lightning_module import Job, Learner
+from sottovoce.learn.splits.folds import Fold
+from sottovoce.learn.train.classifier import Classifier, predict_clips
+from sottovoce.learn.train.history import (
+    COLUMNS,
+    EpochEnd,
+    History,
+    HistoryCallback,
+    LogLine,
+    ProgressCallback,
+    ReportProgress,
+    no_progress,
+)
+from sottovoce.learn.train.lightning_module import ClassifierModule, Job
 
-MEASURED = 10
-"""So many times at least is a training without early stopping measured on validation speakers."""
+VALIDATIONS = 10
+"""A training without early stopping is measured on its validation clips at least so many times."""
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
-    """A trained network with its averaged weights, and how it went, a row an epoch."""
+class FitResult:
+    """A trained classifier with its averaged weights.
+
+    Attributes:
+        history: the figures of each epoch.
+        epoch: how many epochs the weights have seen.
+    """
 
     classifier: Classifier
-    history: tuple[Row, ...]
+    history: History
     epoch: int
-    """How many epochs the weights have seen."""
 
 
-def train(job: Job, device: torch.device, say: Callable[[str], None]) -> Trained:
-    """Train, going on from the job's last checkpoint where there is one.
+@dataclass(frozen=True, slots=True)
+class FoldFit(FitResult):
+    """A classifier trained on a fold, and its predictions for the fold's other clips.
 
-    Everything random in an epoch follows from the seed and the epoch alone, so a training that was
-    killed and goes on gives what it would have given.
+    Attributes:
+        validation_logits: (clips, classes) of the validation clips.
+        test_logits: the same of the test clips.
+    """
+
+    validation_logits: NDArray[np.float64]
+    test_logits: NDArray[np.float64]
+
+
+def fit_fold(
+    data: Data,
+    fold: Fold,
+    seed: tuple[int, ...],
+    folder: Path,
+    device: torch.device,
+    *,
+    title: str,
+    log: LogLine,
+    report: ReportProgress = no_progress,
+    epoch_end: EpochEnd | None = None,
+    max_epochs: int | None = None,
+) -> FoldFit:
+    """Train on a fold's training clips, and predict its validation and test clips.
+
+    Cross-validation, search and the final model all train with this function.
+
+    Args:
+        data: the recipe and its clips.
+        fold: it may be without validation or test clips.
+        seed: its parts, e.g. (seed, fold).
+        folder: for checkpoints and history.csv; made if need be.
+        device: to train on.
+        title: names the training in messages, e.g. "seed 0, fold 1".
+        log: gets a line an epoch.
+        report: gets the progress, in steps.
+        epoch_end: gets the figures of all epochs so far, after each.
+        max_epochs: epochs to train, where not the recipe's.
 
     Raises:
         SottovoceError: the loss is not finite any more.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    recipe = data.recipe
+    train, validation, test = map(data.examples, (fold.train, fold.validation, fold.test))
+    job = Job(
+        recipe,
+        title,
+        seed,
+        folder,
+        train,
+        validation if fold.validation else None,
+        data.noise,
+        max_epochs,
+    )
+    result = fit(job, device, log, report, epoch_end)
+    logits = (
+        predict_clips(result.classifier, WholeClips(examples, recipe.window), device)
+        for examples in (validation, test)
+    )
+    return FoldFit(result.classifier, result.history, result.epoch, *logits)
+
+
+def fit(
+    job: Job,
+    device: torch.device,
+    log: LogLine,
+    report: ReportProgress = no_progress,
+    epoch_end: EpochEnd | None = None,
+) -> FitResult:
+    """Train, going on from the job's last checkpoint where there is one.
+
+    Everything random in an epoch follows from the seed and the epoch alone, so a training that was
+    killed and goes on gives the same result. Arguments and errors are those of `fit_fold`.
+    """
     spec = job.recipe.training
     torch.manual_seed(generator_for(*job.seed).initial_seed())
-    learner = Learner(job)
+    module = ClassifierModule(job)
     batches = TrainingBatches(
         job.training,
         job.recipe.window,
         spec,
         job.recipe.augment,
-        learner.seed,
+        module.seed,
         job.noise,
         [spec.boost.get(emotion, 1.0) for emotion in job.recipe.emotions] if spec.boost else (),
     )
-    learner.steps = batches.steps
+    module.steps = batches.steps
     checkpoints = job.folder / "checkpoints"
     last = checkpoints / "last.ckpt"
     steps = EpochSteps(batches.steps)
     if last.exists():  # workers fetch ahead, before Lightning says which epoch it is
         steps.set_epoch(1 + int(_load(last)["epoch"]))
     else:
-        learner.classifier.fit_frontend(WholeClips(job.training, job.recipe.window))
-    if isinstance(learner.classifier.members[0], Fitted):
-        return _fit(job, learner.classifier, say)
+        module.classifier.fit_frontend(WholeClips(job.training, job.recipe.window))
+    history = HistoryCallback(job, log, epoch_end)
+    if isinstance(module.classifier.members[0], Fitted):
+        return _fit_members(job, module.classifier, history)
     loader: DataLoader[Crops] = DataLoader(
         batches, batch_size=None, sampler=steps, num_workers=spec.workers
     )
-    watch = None
+    validation = None
     if job.validation is not None:
-        watch = DataLoader(WholeClips(job.validation, job.recipe.window), batch_size=None)
-    history = History(job, say)
-    epochs = job.epochs or spec.epochs
-    often = bool(spec.patience) or spec.schedule == "plateau"
+        validation = DataLoader(WholeClips(job.validation, job.recipe.window), batch_size=None)
+    every_epoch = bool(spec.patience) or spec.schedule == "plateau"
     with quiet("lightning.pytorch", "lightning.fabric"):
         trainer = lightning.Trainer(
             accelerator="gpu" if device.type == "cuda" else "cpu",
             devices=1,
-            max_epochs=epochs,
+            max_epochs=job.epochs,
             precision="bf16-mixed" if spec.precision == "bf16" else "32-true",
             gradient_clip_val=spec.clip_grad or None,
-            check_val_every_n_epoch=1 if often else max(1, epochs // MEASURED),
-            callbacks=[history, Bar(job.title), *_callbacks(job, checkpoints)],
+            check_val_every_n_epoch=1 if every_epoch else max(1, job.epochs // VALIDATIONS),
+            callbacks=[
+                history,
+                ProgressCallback(job.title, report),
+                *_callbacks(job, checkpoints),
+            ],
             logger=False,
             enable_model_summary=False,
             enable_progress_bar=False,
             num_sanity_val_steps=0,
         )
         with _interruptible(trainer):
-            trainer.fit(learner, loader, watch, ckpt_path=last if last.exists() else None)
+            trainer.fit(module, loader, validation, ckpt_path=last if last.exists() else None)
     chosen = "best" if spec.patience and job.validation is not None else "last"
     saved = _load(checkpoints / f"{chosen}.ckpt")
-    learner.load_state_dict(saved["state_dict"])  # the averaged weights
-    return Trained(learner.classifier, tuple(history.rows), int(saved["epoch"]) + 1)
+    module.load_state_dict(saved["state_dict"])  # the averaged weights
+    return FitResult(module.classifier, tuple(history.history), int(saved["epoch"]) + 1)
 
 
-def _fit(job: Job, classifier: Classifier, say: Callable[[str], None]) -> Trained:
-    """Fit classifiers that learn in one go, and write it down as one epoch."""
+def _fit_members(job: Job, classifier: Classifier, history: HistoryCallback) -> FitResult:
+    """Fit members that are not trained in steps; it counts as one epoch."""
     started = time.perf_counter()
-    versions = [WholeClips(each, job.recipe.window) for each in job.training.versions()]
+    versions = [WholeClips(examples, job.recipe.window) for examples in job.training.versions()]
     classifier.fit_members(versions, generator_for(*job.seed).initial_seed() % 2**31)
     seconds = time.perf_counter() - started
-    history = History(job, say)
-    history.rows.append(dict.fromkeys(COLUMNS, math.nan) | {"epoch": 1, "seconds": seconds})
-    history.write()
-    say(f"{job.title}: fitted to {len(job.training.rows)} clips in {seconds:.1f} s")
-    return Trained(classifier, tuple(history.rows), 1)
+    history.add(dict.fromkeys(COLUMNS, math.nan) | {"epoch": 1, "seconds": seconds})
+    history.log_line(f"{job.title}: fitted to {len(job.training.rows)} clips in {seconds:.1f} s")
+    if history.epoch_end is not None:
+        history.epoch_end(history.history)
+    return FitResult(classifier, tuple(history.history), 1)
 
 
 def _load(checkpoint: Path) -> dict[str, Any]:
     content: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
     return content
+
+
+class _ResumableEarlyStopping(EarlyStopping):
+    """Early stopping that stays stopped: Lightning's own trains one epoch more when resumed."""
+
+    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        if self.stopped_epoch:
+            trainer.should_stop = True
 
 
 def _callbacks(job: Job, folder: Path) -> list[Callback]:
@@ -132,7 +229,7 @@ def _callbacks(job: Job, folder: Path) -> list[Callback]:
     if job.validation is not None:
         monitor, mode = f"validation_{spec.monitor}", "min" if spec.monitor == "nll" else "max"
         if spec.patience:
-            callbacks.append(EarlyStopping(monitor, patience=spec.patience, mode=mode))
+            callbacks.append(_ResumableEarlyStopping(monitor, patience=spec.patience, mode=mode))
         callbacks.append(
             ModelCheckpoint(
                 folder,

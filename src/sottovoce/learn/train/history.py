@@ -1,38 +1,52 @@
-"""What can be seen of a training while it runs and after: a line an epoch, history.csv, a bar."""
+"""What can be seen of a training: its figures by epoch, history.csv, a line of log, progress."""
 
 import csv
+import io
 import math
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import lightning
 from lightning.pytorch.callbacks import Callback
-from rich.console import Console
-from rich.progress import Progress
 
-from sottovoce.learn.train.lightning_module import WATCHED, Job
+from sottovoce.learn.train.lightning_module import MONITORED, Job
+from sottovoce.system import write_atomically
 
-VALIDATION = tuple(f"validation_{name}" for name in WATCHED)
+VALIDATION_COLUMNS = tuple(f"validation_{name}" for name in MONITORED)
 
-COLUMNS = ("epoch", "seconds", "learning_rate", "train_loss", *VALIDATION)
+COLUMNS = ("epoch", "seconds", "learning_rate", "train_loss", *VALIDATION_COLUMNS)
 """Of history.csv; `seconds` are those of the epoch, with its validation."""
 
-Row = dict[str, float]
-"""An epoch's value for each of `COLUMNS`; NaN where it was not measured."""
+History = Sequence[Mapping[str, float]]
+"""For each epoch, the value of each of `COLUMNS`; NaN where it was not measured."""
+
+LogLine = Callable[[str], None]
+"""Called with one line for people."""
+
+ReportProgress = Callable[[str, float, float | None], None]
+"""Called with what is being done, how much of it is done, and of how much in all."""
+
+EpochEnd = Callable[[History], None]
+"""Called after each epoch with the figures of all epochs so far."""
 
 
-class History(Callback):
-    """Keeps a row of figures an epoch, in history.csv and in the checkpoint, and says them."""
+def no_progress(what: str, done: float, total: float | None) -> None:
+    """Report nothing."""
 
-    def __init__(self, job: Job, say: Callable[[str], None]) -> None:
-        """`say` is given one line an epoch."""
-        self.path = job.folder / "history.csv"
-        self.title = job.title
-        self.epochs = job.epochs or job.recipe.training.epochs
-        self.say = say
-        self.rows: list[Row] = []
+
+class HistoryCallback(Callback):
+    """Keeps each epoch's figures, in history.csv and in the checkpoint, and passes them on.
+
+    Lightning's CSVLogger does not do: it deletes its file when a training goes on, which would lose
+    the epochs before, and it always calls it metrics.csv.
+    """
+
+    def __init__(self, job: Job, log: LogLine, epoch_end: EpochEnd | None = None) -> None:
+        """`log` gets a line an epoch."""
+        self.job, self.epoch_end = job, epoch_end
+        self.log_line = log  # Lightning sets an attribute `log` of its own
+        self.history: list[dict[str, float]] = []
         self.since = time.perf_counter()
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
@@ -42,60 +56,60 @@ class History(Callback):
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule
     ) -> None:
-        """Add the epoch's row."""
-        found = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        row: Row = {
-            "epoch": trainer.current_epoch + 1,
+        """Add the epoch's figures."""
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        epoch = trainer.current_epoch + 1
+        validated = (
+            "validation_uar" in metrics and epoch % (trainer.check_val_every_n_epoch or 1) == 0
+        )
+        figures = {
+            "epoch": epoch,
             "seconds": time.perf_counter() - self.since,
             "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
-            "train_loss": found["train_loss"],
+            "train_loss": metrics["train_loss"],
         }
+        for name in VALIDATION_COLUMNS:
+            figures[name] = metrics[name] if validated else math.nan
         self.since = time.perf_counter()
-        every = trainer.check_val_every_n_epoch or 1
-        watched = "validation_uar" in found and (trainer.current_epoch + 1) % every == 0
-        for name in VALIDATION:
-            row[name] = found[name] if watched else math.nan
-        self.rows.append(row)
-        self.write()
-        line = f"{self.title}, epoch {row['epoch']}/{self.epochs}: loss {row['train_loss']:.3f}"
-        if watched:
-            line += f", validation NLL {row['validation_nll']:.3f}, UAR {row['validation_uar']:.1%}"
-        self.say(line)
+        self.add(figures)
+        line = (
+            f"{self.job.title}, epoch {epoch}/{self.job.epochs}: loss {metrics['train_loss']:.3f}"
+        )
+        if validated:
+            line += (
+                f", validation NLL {metrics['validation_nll']:.3f}, "
+                f"UAR {metrics['validation_uar']:.1%}"
+            )
+        self.log_line(line)
+        if self.epoch_end is not None:
+            self.epoch_end(self.history)
 
-    def write(self) -> None:
-        """Write history.csv, whole."""
-        draft = self.path.with_suffix(".part")
-        with draft.open("w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow(COLUMNS)
-            for row in self.rows:
-                values = [row[name] for name in COLUMNS]
-                table.writerow(["" if math.isnan(value) else f"{value:.6g}" for value in values])
-        draft.replace(self.path)
+    def add(self, figures: dict[str, float]) -> None:
+        """Keep the figures of one more epoch; history.csv is written anew."""
+        self.history.append(figures)
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(COLUMNS)
+        for epoch in self.history:
+            values = [epoch[name] for name in COLUMNS]
+            table.writerow(["" if math.isnan(value) else f"{value:.6g}" for value in values])
+        write_atomically(self.job.folder / "history.csv", text.getvalue())
 
     def state_dict(self) -> dict[str, Any]:
-        """Keep the rows in the checkpoint."""
-        return {"rows": self.rows}
+        """Keep the history in the checkpoint."""
+        return {"history": self.history}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the rows up to the checkpoint."""
-        self.rows = list(state_dict["rows"])
+        """Take the history up to the checkpoint."""
+        self.history = list(state_dict["history"])
 
 
-class Bar(Callback):
-    """Shows how far a training is, on standard error and only to people."""
+class ProgressCallback(Callback):
+    """Reports the steps of a training."""
 
-    def __init__(self, title: str) -> None:
-        """`title` stands before the bar."""
-        console = Console(stderr=True)
-        self.bar = Progress(console=console, transient=True, disable=not console.is_terminal)
-        self.task = self.bar.add_task(title)
-
-    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """Show the bar, from where the training goes on."""
-        total = int(trainer.estimated_stepping_batches)
-        self.bar.update(self.task, total=total, completed=trainer.global_step)
-        self.bar.start()
+    def __init__(self, title: str, report: ReportProgress) -> None:
+        """`title` names the training."""
+        self.title, self.report = title, report
 
     def on_train_batch_end(
         self,
@@ -105,34 +119,11 @@ class Bar(Callback):
         batch: Any,
         batch_index: int,
     ) -> None:
-        """Move on by a step."""
-        self.bar.update(self.task, completed=trainer.global_step)
+        """Report a step."""
+        self.report(self.title, trainer.global_step, trainer.estimated_stepping_batches)
 
-    def teardown(
-        self, trainer: lightning.Trainer, module: lightning.LightningModule, stage: str
-    ) -> None:
-        """Take the bar away."""
-        self.bar.stop()
+    def teardown(self, *_: Any, **__: Any) -> None:
+        """Report the end, also of a training that stops early."""
+        self.report(self.title, 1, 1)
 
-    def on_exception(
-        self,
-        trainer: lightning.Trainer,
-        module: lightning.LightningModule,
-        exception: BaseException,
-    ) -> None:
-        """Take the bar away when a training fails, too."""
-        self.bar.stop()
-
-
-def read_history(path: Path) -> tuple[Row, ...]:
-    """Read history.csv; NaN where a figure was not measured."""
-    with path.open(newline="", encoding="utf-8") as file:
-        return tuple(
-            {name: float(value or "nan") for name, value in row.items()}
-            for row in csv.DictReader(file)
-        )
-
-
-def curve(history: tuple[Row, ...], name: str) -> tuple[float, ...]:
-    """Give one column of a history."""
-    return tuple(row[name] for row in history)
+    on_exception = teardown

@@ -1,4 +1,4 @@
-"""One training and its step: the loss, the augmentation, the optimiser and its schedule."""
+"""The training step as a lightning module: loss, augmentation, optimiser and its schedule."""
 
 import math
 from dataclasses import dataclass
@@ -14,26 +14,26 @@ from sottovoce.errors import RecipeError, SottovoceError
 from sottovoce.learn.data import augmentation
 from sottovoce.learn.data.batches import Crops, Examples, Whole, generator_for
 from sottovoce.learn.data.clip_store import ClipStore
-from sottovoce.learn.evaluate.metrics import Predictions, metrics
+from sottovoce.learn.evaluate.metrics import LabelledPredictions, compute_metrics
 from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.train.classifier import Classifier
 
-WATCHED = ("nll", "uar", "accuracy", "macro_f1", "weighted_f1")
-"""What is measured on validation clips; `training.monitor` names one."""
+MONITORED = ("nll", "uar", "accuracy", "macro_f1", "weighted_f1")
+"""Metrics of the validation clips; `training.monitor` names one of them."""
 
 MOMENTUM = 0.9
-"""Nesterov's, of sgd."""
+"""Nesterov momentum of sgd."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One training: which clips, with which seed, and where it keeps what it has.
+    """One training: its clips, its seed, and the folder for its checkpoints and history.
 
     Attributes:
         title: names it in messages, e.g. "seed 0, fold 1".
         seed: parts of the seed, e.g. (seed, fold).
-        validation: clips to watch it with; None for a final model.
-        epochs: epochs to train, where not the recipe's.
+        validation: clips to measure each epoch on; None for a final model.
+        max_epochs: epochs to train, where not the recipe's.
     """
 
     recipe: Recipe
@@ -43,10 +43,15 @@ class Job:
     training: Examples
     validation: Examples | None
     noise: ClipStore | None = None
-    epochs: int | None = None
+    max_epochs: int | None = None
+
+    @property
+    def epochs(self) -> int:
+        """Epochs to train at most."""
+        return self.max_epochs or self.recipe.training.epochs
 
 
-class Learner(lightning.LightningModule):
+class ClassifierModule(lightning.LightningModule):
     """The training step (with augmentation) and the validation step (without)."""
 
     def __init__(self, job: Job) -> None:
@@ -55,7 +60,6 @@ class Learner(lightning.LightningModule):
         self.recipe = job.recipe
         self.title = job.title
         self.seed = int(generator_for(*job.seed).initial_seed() % 2**31)
-        self.epochs = job.epochs or job.recipe.training.epochs
         self.steps = 1
         self.classifier = Classifier.build(job.recipe)
         self.seconds = job.recipe.training.crop
@@ -74,7 +78,7 @@ class Learner(lightning.LightningModule):
                 f"augment.formant: the front end {job.recipe.frontend.name} has no axis of "
                 "frequency to scale; set it to 0"
             )
-        self._judged: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self._validated: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def training_step(self, batch: Crops, batch_index: int) -> torch.Tensor:
         """Give the loss of a batch of crops; what is random follows from seed and epoch alone."""
@@ -82,14 +86,14 @@ class Learner(lightning.LightningModule):
             self.random = generator_for(self.seed, self.current_epoch, 2**31)
             torch.manual_seed(self.random.initial_seed())
         spec, classes = self.recipe.training, len(self.recipe.emotions)
-        trained = any(each.requires_grad for each in self.classifier.frontend.parameters())
+        trained = any(weights.requires_grad for weights in self.classifier.frontend.parameters())
         with torch.autocast(self.device.type, enabled=False), torch.set_grad_enabled(trained):
             features = self.augmented(batch)
             targets = F.one_hot(batch.targets, classes).float()
             targets = targets * (1 - spec.label_smoothing) + spec.label_smoothing / classes
             if spec.mixup:
                 features, targets = augmentation.mix(features, targets, spec.mixup, self.random)
-        log_probabilities = F.log_softmax(self.classifier.each(features).float(), dim=-1)
+        log_probabilities = F.log_softmax(self.classifier.member_logits(features).float(), dim=-1)
         weighted = targets * self.get_buffer("class_weights")
         if spec.loss == "focal":
             weighted = weighted * (1 - log_probabilities.exp()).pow(spec.focal_gamma)
@@ -99,8 +103,8 @@ class Learner(lightning.LightningModule):
                 f"{self.title}: the loss is {loss.item()} in epoch {self.current_epoch + 1}, step "
                 f"{batch_index + 1}; lower training.learning_rate or set training.clip_grad"
             )
-        one = loss.detach() / len(self.classifier.members)
-        self.log("train_loss", one, on_step=False, on_epoch=True, batch_size=len(targets))
+        mean = loss.detach() / len(self.classifier.members)
+        self.log("train_loss", mean, on_step=False, on_epoch=True, batch_size=len(targets))
         return loss
 
     def augmented(self, batch: Crops) -> torch.Tensor:
@@ -131,28 +135,28 @@ class Learner(lightning.LightningModule):
         return features
 
     def validation_step(self, batch: Whole, batch_index: int) -> None:
-        """Judge pieces of whole clips with the averaged weights."""
-        self._judged.append((self.classifier(batch.sound).float().cpu(), batch.targets.cpu()))
+        """Predict pieces of whole clips with the averaged weights."""
+        self._validated.append((self.classifier(batch.sound).float().cpu(), batch.targets.cpu()))
 
     def on_validation_epoch_end(self) -> None:
-        """Log what `WATCHED` names, of the pieces judged."""
-        logits = torch.cat([logits for logits, _ in self._judged]).double()
-        targets = torch.cat([targets for _, targets in self._judged])
-        self._judged.clear()
+        """Log the metrics that `MONITORED` names, of the pieces predicted."""
+        logits = torch.cat([logits for logits, _ in self._validated]).double()
+        targets = torch.cat([targets for _, targets in self._validated])
+        self._validated.clear()
         count = len(targets)
-        predictions = Predictions(
+        predictions = LabelledPredictions(
             targets.numpy(),
             logits.log_softmax(dim=1).numpy(),
             np.zeros(count, dtype=np.str_),
             np.arange(count).astype(np.str_),
             self.recipe.emotions,
         )
-        found = metrics(predictions)
-        for name in WATCHED:
-            self.log(f"validation_{name}", found[name])
+        metrics = compute_metrics(predictions)
+        for name in MONITORED:
+            self.log(f"validation_{name}", metrics[name])
 
     def configure_optimizers(self) -> Any:
-        """Give the optimiser, which spares biases and norms from decay, and its schedule."""
+        """Give the optimiser, without weight decay on biases and norms, and its schedule."""
         spec = self.recipe.training
         weights = [p for p in self.parameters() if p.requires_grad]
         groups = [
@@ -168,17 +172,17 @@ class Learner(lightning.LightningModule):
             kind = torch.optim.AdamW if spec.optimiser == "adamw" else torch.optim.Adam
             optimiser = kind(groups, lr=spec.learning_rate)
         if spec.schedule == "plateau":
-            watched = f"validation_{spec.monitor}" if self.validates else "train_loss"
-            rising = self.validates and spec.monitor != "nll"
+            monitor = f"validation_{spec.monitor}" if self.validates else "train_loss"
+            higher_is_better = self.validates and spec.monitor != "nll"
             plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
                 optimiser,
-                "max" if rising else "min",
+                "max" if higher_is_better else "min",
                 spec.plateau_factor,
                 spec.plateau_patience,
             )
             return {
                 "optimizer": optimiser,
-                "lr_scheduler": {"scheduler": plateau, "interval": "epoch", "monitor": watched},
+                "lr_scheduler": {"scheduler": plateau, "interval": "epoch", "monitor": monitor},
             }
         total = spec.epochs * self.steps
         schedule: torch.optim.lr_scheduler.LRScheduler
@@ -187,9 +191,9 @@ class Learner(lightning.LightningModule):
                 optimiser, spec.learning_rate, total_steps=total, pct_start=spec.warmup
             )
         else:
-            share = _cosine if spec.schedule == "cosine" else _constant
+            factor = _cosine if spec.schedule == "cosine" else _constant
             schedule = torch.optim.lr_scheduler.LambdaLR(
-                optimiser, lambda step: share(step / total, spec.warmup, total)
+                optimiser, lambda step: factor(step / total, spec.warmup, total)
             )
         return {
             "optimizer": optimiser,
@@ -197,13 +201,13 @@ class Learner(lightning.LightningModule):
         }
 
 
-def _cosine(share: float, warmup: float, total: int) -> float:
+def _cosine(progress: float, warmup: float, total: int) -> float:
     """Rise over `warmup`, then half a cosine down to 0."""
-    if share < warmup:
-        return (share + 1 / total) / warmup
-    return 0.5 + 0.5 * math.cos(math.pi * (share - warmup) / (1 - warmup))
+    if progress < warmup:
+        return (progress + 1 / total) / warmup
+    return 0.5 + 0.5 * math.cos(math.pi * (progress - warmup) / (1 - warmup))
 
 
-def _constant(share: float, warmup: float, total: int) -> float:
+def _constant(progress: float, warmup: float, total: int) -> float:
     """Rise over `warmup`, then stay."""
-    return min(1.0, (share + 1 / total) / warmup) if warmup else 1.0
+    return min(1.0, (progress + 1 / total) / warmup) if warmup else 1.0

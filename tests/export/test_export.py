@@ -1,14 +1,21 @@
-"""Subtitles, TextGrids and labels, read back by those who define them or by their grammar."""
+"""The formats of a timeline, read back by those who define them or by their grammar."""
 
 import re
+import sys
 
 import parselmouth
 import pytest
 from hypothesis import given, settings
 from made_segments import recordings
+from tiny_model import VOICE
 
+from sottovoce import export
+from sottovoce.cli import run
 from sottovoce.errors import SottovoceError
-from sottovoce.export import formats
+from sottovoce.export import export_formats
+from sottovoce.export.audacity import audacity
+from sottovoce.export.subtitles import subrip, webvtt
+from sottovoce.export.textgrid import textgrid
 from sottovoce.inference.segments import merge_segments
 from sottovoce.results import Segment, Status
 
@@ -29,7 +36,7 @@ def named(segments):
 
 @given(segments=recordings())
 def test_webvtt_has_one_cue_a_stretch(segments):
-    head, *cues = formats.webvtt(segments).rstrip("\n").split("\n\n")
+    head, *cues = webvtt(segments).rstrip("\n").split("\n\n")
     assert head == "WEBVTT"
     for cue, one in zip(cues, named(segments), strict=True):
         timing, text = cue.split("\n")
@@ -40,7 +47,7 @@ def test_webvtt_has_one_cue_a_stretch(segments):
 
 @given(segments=recordings())
 def test_subrip_is_numbered_and_its_cues_of_a_channel_never_overlap(segments):
-    text = formats.subrip(segments)
+    text = subrip(segments)
     cues = text.rstrip("\n").split("\n\n") if text else []
     until = {}
     for number, cue in enumerate(cues, 1):
@@ -54,7 +61,7 @@ def test_subrip_is_numbered_and_its_cues_of_a_channel_never_overlap(segments):
 
 @given(segments=recordings())
 def test_audacity_labels_are_start_end_and_text_between_tabs(segments):
-    lines = formats.audacity(segments).splitlines()
+    lines = audacity(segments).splitlines()
     for line, one in zip(lines, named(segments), strict=True):
         start, end, label = line.split("\t")
         assert float(start) == pytest.approx(one.start, abs=1e-6)
@@ -67,7 +74,7 @@ def test_audacity_labels_are_start_end_and_text_between_tabs(segments):
 @given(segments=recordings().filter(bool))
 def test_praat_reads_the_textgrid(segments, tmp_path_factory):
     path = tmp_path_factory.mktemp("praat") / "made.TextGrid"
-    path.write_text(formats.textgrid(segments), encoding="utf-8")
+    path.write_text(textgrid(segments), encoding="utf-8")
     grid = parselmouth.Data.read(str(path))
     assert grid.xmin == 0
     assert grid.xmax == pytest.approx(segments[-1].end, abs=1e-6)
@@ -93,8 +100,8 @@ def test_an_hour_has_hours_in_its_times():
         confidence=0.876,
         probabilities={"sad": 0.876, "happy": 0.124},
     )
-    assert "01:01:01.500 --> 01:01:02.000\nsad 88%" in formats.webvtt([one])
-    assert "1\n01:01:01,500 --> 01:01:02,000\nsad 88%" in formats.subrip([one])
+    assert "01:01:01.500 --> 01:01:02.000\nsad 88%" in webvtt([one])
+    assert "1\n01:01:01,500 --> 01:01:02,000\nsad 88%" in subrip([one])
 
 
 def test_labels_cannot_break_a_format(tmp_path):
@@ -107,17 +114,48 @@ def test_labels_cannot_break_a_format(tmp_path):
         confidence=0.9,
         probabilities={odd: 0.9, "happy": 0.1},
     )
-    assert formats.webvtt([one]).count("-->") == 1
-    assert len(formats.audacity([one]).splitlines()) == 1
-    assert formats.audacity([one]).count("\t") == 2
+    assert webvtt([one]).count("-->") == 1
+    assert len(audacity([one]).splitlines()) == 1
+    assert audacity([one]).count("\t") == 2
     path = tmp_path / "odd.TextGrid"
-    path.write_text(formats.textgrid([one]), encoding="utf-8")
+    path.write_text(textgrid([one]), encoding="utf-8")
     grid = parselmouth.Data.read(str(path))
     assert '"sad"' in parselmouth.praat.call(grid, "Get label of interval", 1, 1)
 
 
 def test_nothing_at_all_has_no_subtitles_and_no_textgrid():
-    assert formats.webvtt([]) == "WEBVTT\n"
-    assert formats.subrip([]) == formats.audacity([]) == ""
+    assert webvtt([]) == "WEBVTT\n"
+    assert subrip([]) == audacity([]) == ""
     with pytest.raises(SottovoceError, match="the recording is empty"):
-        formats.textgrid([])
+        textgrid([])
+
+
+def test_a_format_is_one_new_file(tmp_path, monkeypatch, capsys):
+    module = """
+from contextlib import contextmanager
+from pathlib import Path
+from sottovoce.export import ExportFormat
+
+@contextmanager
+def writer(path, labels, title):
+    lines = []
+    yield lambda segment: lines.append(segment.words)
+    Path(path).write_text("\\n".join(lines))
+
+FORMAT = ExportFormat("lyrics", "A line a segment.", writer, (".txt",), "lyrics")
+"""
+    (tmp_path / "lyrics.py").write_text(module)
+    monkeypatch.setattr(export, "__path__", [*export.__path__, str(tmp_path)])
+    assert list(export_formats()) == ["audacity", "csv", "lyrics", "plot", "subtitles", "textgrid"]
+    monkeypatch.delitem(sys.modules, "sottovoce.cli.timeline", raising=False)
+    with monkeypatch.context() as patch:
+        patch.setenv("COLUMNS", "100")
+        run(["timeline", "--help"])
+    assert re.search("--lyrics +FILE +A line a segment.", capsys.readouterr().out)
+    target = tmp_path / "out.txt"
+    assert run(["timeline", str(VOICE), "--lyrics", str(target), "--json"]) == 0
+    assert len(target.read_text().splitlines()) == 4
+    assert run(["timeline", str(VOICE), "--lyrics", "out.md"]) == 2
+    assert "out.md: not lyrics; expected .txt" in capsys.readouterr().err
+    monkeypatch.delitem(sys.modules, "sottovoce.cli.timeline")
+    monkeypatch.delitem(sys.modules, "sottovoce.export.lyrics")

@@ -17,12 +17,12 @@ from sottovoce.text import display_path, one_line
 
 BLOCK_SECONDS = 0.1
 """How much comes at once."""
-WAITING = 100
+QUEUE_BLOCKS = 100
 """Blocks that may wait; what comes when they do is lost, and counted."""
 
 
 @dataclass(slots=True)
-class Live:
+class LiveAudio:
     """Sound that comes in blocks of (channels, samples)."""
 
     sample_rate: int
@@ -33,7 +33,7 @@ class Live:
 
 
 @contextmanager
-def simulated(path: str, speed: float) -> Iterator[Live]:
+def simulated(path: str, speed: float) -> Iterator[LiveAudio]:
     """A file, given at the pace of its sound, or `speed` times as fast.
 
     Raises:
@@ -41,7 +41,7 @@ def simulated(path: str, speed: float) -> Iterator[Live]:
     """
     with ExitStack() as stack:
         rate, blocks = decode(path, stack)
-        yield Live(rate, display_path(path), _paced(blocks, rate, speed))
+        yield LiveAudio(rate, display_path(path), _paced(blocks, rate, speed))
 
 
 def _paced(blocks: Iterator[Any], rate: int, speed: float) -> Iterator[Samples]:
@@ -55,8 +55,8 @@ def _paced(blocks: Iterator[Any], rate: int, speed: float) -> Iterator[Samples]:
 
 
 @contextmanager
-def microphone(device: str | None, channels: int) -> Iterator[Live]:
-    """An input of this computer, by its number or a part of its name; the usual one if None.
+def microphone(device: str | None, channels: int) -> Iterator[LiveAudio]:
+    """An input of this computer, by its number or a part of its name; the default one if None.
 
     Raises:
         MissingExtraError: sounddevice is not installed.
@@ -64,7 +64,7 @@ def microphone(device: str | None, channels: int) -> Iterator[Live]:
     """
     sd = _sounddevice()
     chosen = int(device) if device is not None and device.isdecimal() else device
-    waiting: queue.Queue[Samples] = queue.Queue(WAITING)
+    waiting: queue.Queue[Samples] = queue.Queue(QUEUE_BLOCKS)
 
     def take(samples: Any, *_: object) -> None:
         try:
@@ -84,7 +84,7 @@ def microphone(device: str | None, channels: int) -> Iterator[Live]:
                 blocksize=round(rate * BLOCK_SECONDS),
                 callback=take,
             )
-            live = Live(rate, str(info["name"]), _arriving(waiting, stream))
+            live = LiveAudio(rate, str(info["name"]), _arriving(waiting, stream))
             stack.enter_context(stream)
         except (sd.PortAudioError, ValueError) as error:
             raise SottovoceError(
@@ -105,17 +105,17 @@ def _arriving(waiting: queue.Queue[Samples], stream: Any) -> Iterator[Samples]:
 
 
 @dataclass(frozen=True, slots=True)
-class Input:
+class InputDevice:
     """A microphone, or whatever else this computer can listen to."""
 
     number: int
     name: str
     channels: int
     sample_rate: int
-    usual: bool
+    default: bool
 
 
-def inputs() -> list[Input]:
+def input_devices() -> list[InputDevice]:
     """All of them.
 
     Raises:
@@ -124,19 +124,19 @@ def inputs() -> list[Input]:
     """
     sd = _sounddevice()
     try:
-        usual = sd.query_devices(kind="input")["index"]
+        default = sd.query_devices(kind="input")["index"]
     except (sd.PortAudioError, ValueError):
-        usual = None
+        default = None
     return [
-        Input(
-            number=one["index"],
-            name=str(one["name"]),
-            channels=int(one["max_input_channels"]),
-            sample_rate=round(one["default_samplerate"]),
-            usual=one["index"] == usual,
+        InputDevice(
+            number=device["index"],
+            name=str(device["name"]),
+            channels=int(device["max_input_channels"]),
+            sample_rate=round(device["default_samplerate"]),
+            default=device["index"] == default,
         )
-        for one in sd.query_devices()
-        if one["max_input_channels"]
+        for device in sd.query_devices()
+        if device["max_input_channels"]
     ]
 
 

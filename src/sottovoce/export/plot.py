@@ -5,41 +5,26 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from array import array
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
-import numpy as np
+from sottovoce.emotions import colour
+from sottovoce.errors import MissingExtraError
+from sottovoce.export import AddSegment, ExportFormat
+from sottovoce.export._files import opened_for_writing
+from sottovoce.results import Segment, Status
+from sottovoce.text import TIME_STEPS, clock
 
-from sottovoce.cli._timeline_view import STEPS
-from sottovoce.colours import colour
-from sottovoce.errors import MissingExtraError, SottovoceError
-from sottovoce.results import Status
-from sottovoce.text import clock
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from sottovoce.results import Segment
-
-FORMATS = (".png", ".svg", ".pdf")
-PAUSE = "#e8e8e8"
+PAUSE_COLOUR = "#e8e8e8"
 MINUTE = 60
 
 
-class Plot:
-    """Collects segments, a few numbers each, and draws them.
+class TimelinePlot:
+    """Collects segments, a few numbers each, and draws them."""
 
-    Raises:
-        MissingExtraError: matplotlib is not installed.
-        SottovoceError: the file's name does not end like a picture's.
-    """
-
-    def __init__(self, path: str, labels: Sequence[str], title: str) -> None:
-        if Path(path).suffix.lower() not in FORMATS:
-            raise SottovoceError(f"{path}: not a picture; expected {', '.join(FORMATS)}")
-        if importlib.util.find_spec("matplotlib") is None:
-            raise MissingExtraError("a picture", "matplotlib", "plot")
-        self._format = Path(path).suffix.lower().removeprefix(".")
+    def __init__(self, labels: Sequence[str], title: str) -> None:
         self._labels, self._title = list(labels), title
         self._channels: dict[int | None, array[float]] = {}
 
@@ -49,10 +34,16 @@ class Plot:
         label = -1 if segment.emotion is None else self._labels.index(segment.emotion)
         row = self._channels.setdefault(segment.channel, array("f"))
         row.extend((segment.start, segment.end, label, sure))
-        row.extend(segment.probabilities.get(one, 0.0) for one in self._labels)
+        row.extend(segment.probabilities.get(name, 0.0) for name in self._labels)
 
-    def write(self, file: IO[bytes]) -> None:
-        """Draw what was collected."""
+    def write(self, file: IO[bytes], kind: str) -> None:
+        """Draw what was collected.
+
+        Args:
+            file: that takes the picture.
+            kind: "png", "svg" or "pdf".
+        """
+        import numpy as np
         from matplotlib.figure import Figure
         from matplotlib.patches import Patch
         from matplotlib.ticker import MultipleLocator
@@ -68,27 +59,29 @@ class Plot:
                 axes[2 * place].set_title(f"channel {channel}", loc="left", fontsize=9)
         axes[-1].set_xlabel("time")
         length = axes[-1].get_xlim()[1]
-        apart = next((step for step in STEPS if length <= 12 * step), length / 12)
-        axes[-1].xaxis.set_major_locator(MultipleLocator(apart))
+        spacing = next((step for step in TIME_STEPS if length <= 12 * step), length / 12)
+        axes[-1].xaxis.set_major_locator(MultipleLocator(spacing))
         axes[-1].xaxis.set_major_formatter(
             (lambda seconds, _: clock(max(0.0, seconds))) if length >= MINUTE else "{x:g} s"
         )
         figure.suptitle(self._title, fontsize=11, parse_math=False)
         stacked = reversed(self._labels)  # the legend has them as the areas stand
-        patches = [Patch(color=colour(one, self._labels), label=one) for one in stacked]
-        patches.append(Patch(facecolor=PAUSE, label="no emotion"))
+        patches = [Patch(color=colour(name, self._labels), label=name) for name in stacked]
+        patches.append(Patch(facecolor=PAUSE_COLOUR, label="no emotion"))
         patches.append(Patch(facecolor="white", edgecolor="grey", hatch="////", label="uncertain"))
         legend = figure.legend(handles=patches, loc="outside right center", frameon=False)
         for text in legend.get_texts():
             text.set_parse_math(False)
         with warnings.catch_warnings(action="ignore"):  # of letters that its font does not have
-            figure.savefig(file, format=self._format, dpi=110)
+            figure.savefig(file, format=kind, dpi=110)
 
     def _draw(self, above: Any, below: Any, table: Any) -> None:
         """One channel: bars `above`, areas `below`; rows as `add` collects them."""
+        import numpy as np
+
         starts, ends, chosen, sure = table[:, :4].T
         for label in (-1, *range(len(self._labels))):
-            shade = PAUSE if label < 0 else colour(self._labels[label], self._labels)
+            shade = PAUSE_COLOUR if label < 0 else colour(self._labels[label], self._labels)
             for certain in (True, False):
                 here = (chosen == label) & ((sure == 1) == certain)
                 hatched = label >= 0 and not certain
@@ -115,3 +108,24 @@ class Plot:
 
 def _order(item: tuple[int | None, Any]) -> int:
     return item[0] or 0
+
+
+@contextmanager
+def _picture(path: str, labels: Sequence[str], title: str) -> Iterator[AddSegment]:
+    plot = TimelinePlot(labels, title)
+    with opened_for_writing(path, "wb") as file:
+        try:
+            yield plot.add
+        finally:
+            plot.write(file, Path(path).suffix.lower().removeprefix("."))
+
+
+def _writer(path: str, labels: Sequence[str], title: str) -> AbstractContextManager[AddSegment]:
+    if importlib.util.find_spec("matplotlib") is None:
+        raise MissingExtraError("a picture", "matplotlib", "plot")
+    return _picture(path, labels, title)
+
+
+FORMAT = ExportFormat(
+    "plot", "A picture: .png, .svg or .pdf.", _writer, (".png", ".svg", ".pdf"), "a picture"
+)

@@ -1,0 +1,53 @@
+"""The checks that no split goes without: nothing trained on is tested on, nothing tested is new."""
+
+import itertools
+from collections.abc import Sequence
+
+from sottovoce.errors import CorpusError
+from sottovoce.learn.corpora import Clip
+from sottovoce.learn.splits.folds import Split
+from sottovoce.text import display_path
+
+
+def check_leaks(split: Split, clips: Sequence[Clip]) -> None:
+    """Stop when what is trained on is also validated or tested on.
+
+    Compares the clips themselves, their audio content (exact copies), and, unless the split is
+    known to be optimistic, their speakers.
+
+    Raises:
+        CorpusError: something is on two sides; the text gives an example.
+    """
+    for fold in split.folds:
+        sides = {"train": fold.train, "validation": fold.validation, "test": fold.test}
+        for (name_a, side_a), (name_b, side_b) in itertools.combinations(sides.items(), 2):
+            where = f"both in {name_a} and in {name_b}"
+            start = f"fold {fold.name} of {split.protocol}:"
+            for index in sorted(set(side_a) & set(side_b)):
+                raise CorpusError(f"{start} {display_path(clips[index].path)} is {where}")
+            audio = {clips[i].digest: clips[i].path for i in side_a if clips[i].digest}
+            speakers = {clips[i].speaker for i in side_a}
+            for clip in (clips[i] for i in side_b):
+                if clip.speaker in speakers and not split.optimistic:
+                    raise CorpusError(f"{start} speaker {clip.speaker} is {where}")
+                if clip.digest in audio:
+                    copies = f"{display_path(audio[clip.digest])} and {display_path(clip.path)}"
+                    raise CorpusError(
+                        f"{start} the same audio is ({copies}) {where}; remove one of the two"
+                    )
+
+
+def check_labels(split: Split, clips: Sequence[Clip]) -> None:
+    """Stop when an emotion is tested that no training clip has.
+
+    Raises:
+        CorpusError: there is one; the text names it.
+    """
+    for fold in split.folds:
+        trained = {clips[i].emotion for i in fold.train}
+        for emotion in (clips[i].emotion for i in fold.test):
+            if emotion not in trained:
+                raise CorpusError(
+                    f"fold {fold.name} of {split.protocol}: {emotion} is tested, but no clip of "
+                    f"it is left to train on; leave {emotion} out of the labels, or add clips"
+                )
