@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_model import VOICE
+from tiny_model import VOICE, write_tiny
+
+import sottovoce
 
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -44,6 +46,18 @@ def whisper() -> Path:
     if not folder:
         pytest.skip("Whisper's weights are needed: set SOTTOVOCE_ENCODERS to their folder")
     return Path(folder) / "whisper-base-encoder"
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a tiny model."""
+    return write_tiny(tmp_path_factory.mktemp("model") / "tiny.onnx")
+
+
+@pytest.fixture(scope="session")
+def model(tiny: Path) -> sottovoce.Model:
+    """The same, as the library has it."""
+    return sottovoce.load(tiny)
 
 
 @pytest.fixture(autouse=True, scope="session")

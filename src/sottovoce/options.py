@@ -7,6 +7,7 @@ a field added here is an option everywhere. Its `description` is one sentence fo
 
 from __future__ import annotations
 
+import reprlib
 from typing import Annotated, Any, Literal, Self, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -53,9 +54,11 @@ class Options(StrictModel):
         if name not in cls.model_fields:
             return f"{name}: no such option; expected {', '.join(cls.model_fields)}"
         field = cls.model_fields[name]
-        unit = unit_of(field)
-        found = repr(problem["input"]) if unit is None else f"{problem['input']}{unit}"
-        return f"{cls._prefix()}{name} is {found}; expected {allowed(field)}"
+        expected = allowed(field)
+        if not expected:
+            return f"{cls._prefix()}{name}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"
+        found = _shown(problem["input"], unit_of(field))
+        return f"{cls._prefix()}{name} is {found}; expected {expected}"
 
     @classmethod
     def _prefix(cls) -> str:
@@ -272,7 +275,10 @@ def unit_of(field: FieldInfo) -> str | None:
 
 
 def allowed(field: FieldInfo) -> str:
-    """What an option may be, in words: "0.1 s to 60 s", "0 or more", "mix or split"."""
+    """What an option may be, in words: "0.1 s to 60 s", "0 or more", "mix or split".
+
+    Empty where it is neither a number with bounds nor one of several words.
+    """
     choices = get_args(field.annotation)
     if choices and all(isinstance(choice, str) for choice in choices):
         return " or ".join(choices)
@@ -285,7 +291,18 @@ def allowed(field: FieldInfo) -> str:
     }
     if "le" in bounds:
         return f"{bounds['ge']:g}{unit} to {bounds['le']:g}{unit}"
-    return f"more than {bounds['gt']:g}{unit}" if "gt" in bounds else f"{bounds['ge']:g} or more"
+    if "gt" in bounds:
+        return f"more than {bounds['gt']:g}{unit}"
+    return f"{bounds['ge']:g} or more" if "ge" in bounds else ""
+
+
+def _shown(value: Any, unit: str | None) -> str:
+    """A value as a message shows it: a number with its unit, anything else cut short."""
+    try:
+        float(value)
+    except (TypeError, ValueError, OverflowError):
+        return reprlib.repr(value)
+    return f"{value}{unit}" if unit is not None else reprlib.repr(value)
 
 
 def _extra(field: FieldInfo) -> dict[str, Any]:

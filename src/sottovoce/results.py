@@ -7,10 +7,13 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_serializer
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PlainSerializer
 
 Probability = Annotated[float, Field(json_schema_extra={"minimum": 0, "maximum": 1})]
 """0 to 1; not checked, for a mean may exceed 1 by a rounding."""
+
+Seconds = Annotated[float, PlainSerializer(lambda seconds: round(seconds, 6), return_type=float)]
+"""s; written to the microsecond."""
 
 
 class Status(StrEnum):
@@ -55,15 +58,18 @@ STATUS_WORDS: Mapping[Status, StatusWords] = {
 class Result(BaseModel):
     """Base of the results: frozen, with the one JSON form of Python, CLI, service and client."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
 
-    first_keys: ClassVar[tuple[str, ...]] = ()
-    """Of the JSON; the others follow in the order of the fields."""
+    message_type: ClassVar[str] = ""
+    """What a stream calls it, if it is a message of streams."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as JSON has them."""
-        values = self.model_dump(mode="json", by_alias=True)
-        return {key: values[key] for key in self.first_keys} | values
+        """Plain values, as JSON has them, in the order of the fields."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    def to_message(self) -> dict[str, Any]:
+        """The same as a message of a stream."""
+        return {"type": self.message_type} | self.to_dict()
 
     def to_json(self) -> str:
         """`to_dict` as JSON on one line; always valid UTF-8, whatever the path."""
@@ -99,7 +105,6 @@ class _Emotion(Result):
     def columns(cls, labels: Iterable[str]) -> list[str]:
         """Headings of the table whose rows `row` gives: one for each field and each label."""
         headings = [field.serialization_alias or name for name, field in cls.model_fields.items()]
-        headings = list(dict.fromkeys([*cls.first_keys, *headings]))
         place = headings.index("probabilities")
         return [*headings[:place], *labels, *headings[place + 1 :]]
 
@@ -123,10 +128,8 @@ class _Emotion(Result):
                 return self.status.words.short
 
 
-class Prediction(_Emotion):
-    """The answer about one recording."""
-
-    first_keys = ("path",)
+class _Source(Result):
+    """Whose fields stand first in a prediction."""
 
     source: str | None = Field(
         default=None,
@@ -134,6 +137,11 @@ class Prediction(_Emotion):
         serialization_alias="path",
     )
     r"""The path, bytes that are no UTF-8 written as `\udcXX`; None where there was none."""
+
+
+class Prediction(_Emotion, _Source):
+    """The answer about one recording."""
+
     duration: float | None = None
     """s, of the whole recording; None where it could not be read."""
     model: str
@@ -148,33 +156,33 @@ class Prediction(_Emotion):
         return ranked[1] if ranked else None
 
 
-class Segment(_Emotion):
-    """The answer about one stretch of time; confidence and probabilities are after smoothing."""
+class _Span(Result):
+    """Whose fields stand first in a segment."""
 
-    first_keys = ("start", "end", "channel")
-    error_words = "the model's answer is not a number"
-
-    start: float
+    start: Seconds
     """s from the start of the recording."""
-    end: float
+    end: Seconds
     """s; where the next segment of the channel starts."""
     channel: int | None = None
     """1 for the first (left) channel, 2 for the second ...; None where they were mixed."""
+
+
+class Segment(_Emotion, _Span):
+    """The answer about one stretch of time; confidence and probabilities are after smoothing."""
+
+    message_type = "measurement"
+    error_words = "the model's answer is not a number"
 
     @property
     def duration(self) -> float:
         """Length in seconds."""
         return self.end - self.start
 
-    @field_serializer("start", "end")
-    def _microseconds(self, seconds: float) -> float:
-        return round(seconds, 6)
-
 
 class Summary(Result):
     """A recording, or one channel of it, in a few figures."""
 
-    duration: float
+    duration: Seconds
     """s that were heard, of all channels together."""
     shares: Mapping[str, Probability]
     """label -> share of the time in which an emotion was heard (status `ok`), in the order of the
@@ -186,6 +194,75 @@ class Summary(Result):
     longest: Segment | None
     """The longest stretch of one emotion; None where none was heard."""
 
-    @field_serializer("duration")
-    def _microseconds(self, seconds: float) -> float:
-        return round(seconds, 6)
+
+class TimelineResult(Result):
+    """Emotion over time in one recording, from the service."""
+
+    model: str
+    """Name and version of the model."""
+    segments: tuple[Segment, ...]
+    summary: Summary
+
+
+class StreamReady(Result):
+    """The service takes the stream."""
+
+    message_type = "ready"
+
+    id: str
+    """Of the stream; the store has it too."""
+    model: str
+    """Name and version of the model."""
+    labels: tuple[str, ...]
+
+
+class SpeechStarted(Result):
+    """Somebody began to speak."""
+
+    message_type = "speech_started"
+
+    start: Seconds
+    """s from the start of the stream."""
+    channel: int | None = None
+
+
+class SpeechEnded(Result):
+    """Nobody speaks any more."""
+
+    message_type = "speech_ended"
+
+    end: Seconds
+    """s from the start of the stream."""
+    channel: int | None = None
+
+
+class Problem(Result):
+    """Why the service refuses a request, leaves out a message of a stream, or ended it."""
+
+    message_type = "error"
+
+    code: str
+    """One word for programs."""
+    message: str
+    """One line for people: what was found, what was expected."""
+
+
+class StreamFinished(Result):
+    """The last message of a stream."""
+
+    message_type = "finished"
+
+    summary: Summary
+
+
+STREAM_MESSAGES: Mapping[str, type[Result]] = {
+    message.message_type: message
+    for message in (StreamReady, SpeechStarted, Segment, SpeechEnded, Problem, StreamFinished)
+}
+"""`type` -> the messages of the service in a stream; see docs/stream-protocol.md."""
+
+
+def read_message(values: Mapping[str, Any]) -> Result | None:
+    """What `to_message` gave; None where the type is not known here."""
+    message = STREAM_MESSAGES.get(values["type"])
+    return None if message is None else message.from_dict(values)

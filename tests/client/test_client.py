@@ -1,18 +1,16 @@
 """`sottovoce.client` says over the network what the library says at home."""
 
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
 import pytest
-from serving import running, until
+from serving import run_service, until
 from tiny_model import RATE, VOICE
 
 import sottovoce
 from sottovoce.audio import Audio
-from sottovoce.client import Client
-from sottovoce.client.stream import SpeechEnded, SpeechStarted
+from sottovoce.client import Client, SpeechEnded, SpeechStarted
 from sottovoce.errors import AudioError, SottovoceError
 from sottovoce.results import Segment, Status, Summary
 
@@ -21,14 +19,14 @@ KEY = "0123456789abcdef"
 
 @pytest.fixture(scope="module")
 def served(tiny):
-    with running(tiny, keys=(KEY,), limits={"requests": 1, "upload": 10_000_000}) as one:
-        yield one
+    with run_service(tiny, keys=(KEY,), limits={"requests": 1, "upload": 10_000_000}) as running:
+        yield running
 
 
 @pytest.fixture
 def client(served):
-    with Client(served.url, key=KEY) as one:
-        yield one
+    with Client(served.url, key=KEY) as client:
+        yield client
 
 
 def same(found, expected):
@@ -56,10 +54,10 @@ def test_many_are_answered_in_order(client, model, tmp_path):
     bad = tmp_path / "bad.wav"
     bad.write_text("no audio")
     found = client.predict_many([VOICE, bad, VOICE.read_bytes()])
-    assert [one.status for one in found] == [Status.OK, Status.ERROR, Status.OK]
-    assert [one.source for one in found] == [str(VOICE), str(bad), None]
+    assert [prediction.status for prediction in found] == [Status.OK, Status.ERROR, Status.OK]
+    assert [prediction.source for prediction in found] == [str(VOICE), str(bad), None]
     assert same(found[2], model.predict(VOICE))
-    assert [one.status for one in client.predict_many([bad])] == [Status.ERROR]
+    assert [prediction.status for prediction in client.predict_many([bad])] == [Status.ERROR]
     assert client.predict_many([]) == []
 
 
@@ -68,10 +66,13 @@ def test_a_timeline_is_the_library_s(client, model):
         expected, summary = list(timeline), timeline.summary()
     found = client.timeline(VOICE, hop=0.5, smoothing="mean")
     assert found.model == "tiny 1.0"
-    assert [(one.start, one.end, one.status) for one in found.segments] == [
-        (one.start, pytest.approx(one.end, abs=1e-6), one.status) for one in expected
+    assert [(segment.start, segment.end, segment.status) for segment in found.segments] == [
+        (segment.start, pytest.approx(segment.end, abs=1e-6), segment.status)
+        for segment in expected
     ]
-    assert all(same(one, other) for one, other in zip(found.segments, expected, strict=True))
+    assert all(
+        same(segment, other) for segment, other in zip(found.segments, expected, strict=True)
+    )
     assert found.summary.shares == pytest.approx(dict(summary.shares), abs=1e-6)
     assert found.summary.longest.emotion == summary.longest.emotion
 
@@ -82,22 +83,22 @@ def test_a_stream_is_the_library_s(client, model, size):
     stream = model.stream(RATE)
     expected = stream.feed(samples) + stream.finish()
     with client.stream(RATE) as live:
-        said = []
+        messages = []
         for start in range(0, samples.size, size):
-            said += live.feed(samples[start : start + size])
-        said += live.finish()
-    segments = [one for one in said if isinstance(one, Segment)]
-    assert all(same(one, other) for one, other in zip(segments, expected, strict=True))
-    assert isinstance(said[0], SpeechStarted)
-    assert isinstance(said[-2], SpeechEnded)
-    assert isinstance(said[-1], Summary)
+            messages += live.feed(samples[start : start + size])
+        messages += live.finish()
+    segments = [segment for segment in messages if isinstance(segment, Segment)]
+    assert all(same(segment, other) for segment, other in zip(segments, expected, strict=True))
+    assert isinstance(messages[0], SpeechStarted)
+    assert isinstance(messages[-2], SpeechEnded)
+    assert isinstance(messages[-1], Summary)
 
 
 def test_channels_may_be_followed_apart_and_long_pieces_are_cut(client):
     samples = np.zeros((2, 10 * RATE), np.float32)
     with client.stream(RATE, inputs=2, channels="split") as live:
-        said = [*live.feed(samples), *live.finish()]
-    assert {one.channel for one in said if isinstance(one, Segment)} == {1, 2}
+        messages = [*live.feed(samples), *live.finish()]
+    assert {message.channel for message in messages if isinstance(message, Segment)} == {1, 2}
 
 
 def test_a_stream_that_has_ended_says_so(client):
@@ -111,70 +112,69 @@ def test_a_stream_that_has_ended_says_so(client):
 
 def test_a_stream_tells_why_it_was_ended(tiny):
     with (
-        running(tiny, limits={"idle": 0.2}) as one,
-        Client(one.url) as client,
+        run_service(tiny, limits={"idle": 0.2}) as running,
+        Client(running.url) as client,
         client.stream(RATE) as live,
     ):
-        until(lambda: one.service.admission.streams == 0)
+        until(lambda: running.service.admission.streams == 0)
         with pytest.raises(SottovoceError, match=r"nothing was heard for 0\.2 s"):
-            feed_on(live)
-
-
-def feed_on(live):
-    for _ in range(1000):
-        live.feed(np.zeros(100, np.float32))
-        time.sleep(0.01)
+            until(lambda: live.feed(np.zeros(100, np.float32)) is None)  # never: it ends by raising
 
 
 def test_the_models_and_their_cards(client, model):
-    assert [one["name"] for one in client.models()] == ["tiny"]
+    assert [listed["name"] for listed in client.models()] == ["tiny"]
     assert client.card("tiny") == model.card
     with pytest.raises(SottovoceError, match="no such model"):
         client.card("other")
 
 
 @pytest.mark.parametrize(
-    ("ask", "kind", "said"),
+    ("call", "kind", "text"),
     [
         (lambda client: client.predict(b"no audio"), AudioError, "not a recording"),
         (lambda client: client.predict(bytes(10_000_001)), AudioError, "longer than 10000000"),
         (lambda client: client.predict("none.wav"), AudioError, "none.wav: cannot be read"),
         (lambda client: client.predict(VOICE, model="other"), SottovoceError, "no such model"),
         (lambda client: client.timeline(VOICE, hop=9.0), SottovoceError, "window is 3.0 s"),
-        (lambda client: client.timeline(VOICE, gate=sottovoce.Gate()), SottovoceError, "gate"),
+        (
+            lambda client: client.timeline(VOICE, gate=sottovoce.GateOptions()),
+            SottovoceError,
+            "gate",
+        ),
         (lambda client: client.stream(7), SottovoceError, "sample_rate"),
     ],
 )
-def test_a_refusal_is_an_error_of_one_line(client, ask, kind, said):
-    with pytest.raises(kind, match=said) as error:
-        ask(client)
+def test_a_refusal_is_an_error_of_one_line(client, call, kind, text):
+    with pytest.raises(kind, match=text) as error:
+        call(client)
     assert "\n" not in str(error.value)
 
 
 def test_a_wrong_key_and_a_service_that_is_not_there_are_told(served):
     with Client(served.url, key="wrong") as client:
         assert client.is_ready()
-        for ask in (client.models, lambda: client.stream(RATE)):
+        for call in (client.models, lambda: client.stream(RATE)):
             with pytest.raises(SottovoceError, match="no API key"):
-                ask()
+                call()
     with Client("http://127.0.0.1:1") as client:
         assert not client.is_ready()
-        for ask in (client.models, lambda: client.stream(RATE)):
+        for call in (client.models, lambda: client.stream(RATE)):
             with pytest.raises(SottovoceError, match=r"is the service running|opens no stream"):
-                ask()
+                call()
 
 
-def test_a_service_that_is_too_busy_is_asked_again(served, client):
+def test_a_service_that_is_too_busy_is_asked_again(served, client, monkeypatch):
     admission = served.service.admission
     admission.requests += 1
+    waited = []
 
-    def free():
+    def wait(seconds):
+        waited.append(seconds)
         admission.requests -= 1
 
-    timer = threading.Timer(0.3, free)
-    timer.start()
+    monkeypatch.setattr("sottovoce.client.rest.sleep", wait)
     assert client.predict(VOICE).status is Status.OK
-    timer.join()
+    assert waited == [1.0]
 
 
 def test_a_file_that_is_open_as_text_is_refused(client, tmp_path):
@@ -219,14 +219,14 @@ def test_a_server_that_is_no_sottovoce_is_told(stranger):
 
 
 @pytest.mark.parametrize(
-    ("said", "seconds"),
+    ("retry_after", "seconds"),
     [("2", 2.0), ("7200", 10.0), ("Wed, 21 Oct 2015 07:28:00 GMT", 1.0), ("-1", 1.0)],
 )
-def test_a_strange_time_to_wait_is_no_mistake(stranger, monkeypatch, said, seconds):
+def test_a_strange_time_to_wait_is_no_mistake(stranger, monkeypatch, retry_after, seconds):
     url, headers = stranger
-    headers |= {"status": "429", "Retry-After": said}
+    headers |= {"status": "429", "Retry-After": retry_after}
     waited = []
-    monkeypatch.setattr("sottovoce.client.time.sleep", waited.append)
+    monkeypatch.setattr("sottovoce.client.rest.sleep", waited.append)
     with Client(url) as client, pytest.raises(SottovoceError, match="status 429"):
         client.models()
     assert waited == [seconds] * 3

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -31,8 +32,8 @@ WAV = VOICE.read_bytes()
 
 
 @dataclass
-class Running:
-    """A service that answers."""
+class RunningService:
+    """A service on a socket of its own, in a thread."""
 
     url: str
     service: Service
@@ -44,13 +45,10 @@ class Running:
         host, _, port = self.url.removeprefix("http://").partition(":")
         return host, int(port)
 
-    def raw(self, request: bytes, *, rest: bytes = b"", pause: float = 0.0) -> bytes:
-        """What comes back for bytes sent as they are, until the server closes or says no more."""
+    def raw(self, request: bytes) -> bytes:
+        """The response to bytes sent as they are."""
         with socket.create_connection(self.address, timeout=10) as connection:
             connection.sendall(request)
-            if rest:
-                time.sleep(pause)
-                connection.sendall(rest)
             return read_answer(connection)
 
     def stop(self) -> None:
@@ -60,7 +58,7 @@ class Running:
 
 
 def read_answer(connection: socket.socket) -> bytes:
-    """One whole answer of HTTP/1.1."""
+    """One whole response of HTTP/1.1, or what came of it before the server closed."""
     answer = b""
     while b"\r\n\r\n" not in answer:
         if not (piece := connection.recv(65536)):
@@ -74,7 +72,7 @@ def read_answer(connection: socket.socket) -> bytes:
 
 
 @contextmanager
-def running(model: Path | None, **settings: object) -> Iterator[Running]:
+def run_service(model: Path | None, **settings: object) -> Iterator[RunningService]:
     """A service in a thread, with a model's file or the built-in one."""
     limits = Limits(**settings.pop("limits", {}))  # type: ignore[arg-type]
     names = (None if model is None else str(model),)
@@ -84,13 +82,12 @@ def running(model: Path | None, **settings: object) -> Iterator[Running]:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     until(lambda: server.started)
-    one = Running(
-        f"http://127.0.0.1:{listener.getsockname()[1]}", app.state.service, server, thread
-    )
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    running = RunningService(url, app.state.service, server, thread)
     try:
-        yield one
+        yield running
     finally:
-        one.stop()
+        running.stop()
 
 
 class Process:
@@ -108,9 +105,10 @@ class Process:
         line = self.process.stdout.readline()
         assert line.startswith("Sottovoce listens on "), self.process.communicate()[1]
         self.url = line.split()[-1]
-        until(self._answers)
+        until(self.answers)
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether it takes connections."""
         try:
             return get(f"{self.url}/healthz").is_success
         except httpx.HTTPError:
@@ -123,25 +121,37 @@ class Process:
         return self.process.returncode, log
 
 
-def ask(method: str, url: str, **request: object) -> httpx.Response:
+def send(method: str, url: str, **request: object) -> httpx.Response:
     """What a service answers; certificates, which take long to load, are not needed here."""
     return httpx.request(method, url, verify=False, timeout=30, **request)  # noqa: S501
 
 
 def get(url: str, **request: object) -> httpx.Response:
-    return ask("GET", url, **request)
+    return send("GET", url, **request)
 
 
 def post(url: str, **request: object) -> httpx.Response:
-    return ask("POST", url, **request)
+    return send("POST", url, **request)
 
 
-def until(claim, seconds: float = 30.0) -> None:
-    """Wait until something holds."""
-    end = time.monotonic() + seconds
-    while not claim():
-        assert time.monotonic() < end, "it never came to be so"
+def until(condition, seconds: float = 30.0) -> None:
+    """Wait until a condition holds; a test fails where it never does."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to be so"
         time.sleep(0.01)
+
+
+def is_closed(connection: socket.socket, seconds: float = 0.0) -> bool:
+    """Whether the server closes a connection within so many seconds; what it sends is left out."""
+    deadline = time.monotonic() + seconds
+    while select.select([connection], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        try:
+            if not connection.recv(65536):
+                return True
+        except OSError:
+            return True
+    return False
 
 
 def sound(samples: np.ndarray, rate: int = 16_000, kind: str = "WAV", subtype: str | None = None):
@@ -186,9 +196,9 @@ def address(served):
 
 def rest(socket: ClientConnection) -> list[dict]:
     """All further messages until the server closes."""
-    said = []
+    messages = []
     try:
         while True:
-            said.append(json.loads(socket.recv(timeout=20)))
+            messages.append(json.loads(socket.recv(timeout=20)))
     except ConnectionClosed:
-        return said
+        return messages

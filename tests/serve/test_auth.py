@@ -2,14 +2,14 @@
 
 import httpx
 import pytest
-from serving import PREDICT, WAV, ask, get, post, running
+from serving import PREDICT, WAV, get, post, run_service, send
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from sottovoce.cli import run
 from sottovoce.errors import SottovoceError
 from sottovoce.serve import Settings
-from sottovoce.serve.auth import is_known, read_keys
+from sottovoce.serve.auth import is_valid_key, read_keys
 from sottovoce.serve.settings import is_loopback
 
 FIRST, SECOND = "first-0123456789abcdef", "second-0123456789abcdef"
@@ -19,8 +19,8 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104 - it is refused
 
 @pytest.fixture(scope="module")
 def guarded(tiny):
-    with running(tiny, keys=(FIRST, SECOND), cors=(ORIGIN,)) as one:
-        yield one
+    with run_service(tiny, keys=(FIRST, SECOND), cors=(ORIGIN,)) as running:
+        yield running
 
 
 @pytest.mark.parametrize("key", [FIRST, SECOND])
@@ -55,7 +55,7 @@ def test_either_key_opens_in_either_header(guarded, key, header):
     ],
 )
 def test_no_other_key_does(guarded, headers, method, path):
-    response = ask(method, f"{guarded.url}{path}", headers=headers)
+    response = send(method, f"{guarded.url}{path}", headers=headers)
     assert response.status_code == 401
     assert response.headers["www-authenticate"] == "Bearer"
     assert response.json()["error"]["code"] == "unauthorised"
@@ -74,18 +74,19 @@ def test_health_is_for_everybody(guarded):
 
 def test_only_pages_of_the_origins_named_may_ask(guarded, served):
     preflight = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
-    answer = ask("OPTIONS", f"{guarded.url}{PREDICT}", headers=preflight)
+    answer = send("OPTIONS", f"{guarded.url}{PREDICT}", headers=preflight)
     assert answer.headers["access-control-allow-origin"] == ORIGIN
     other = preflight | {"Origin": "https://example.com"}
     assert (
         "access-control-allow-origin"
-        not in ask("OPTIONS", f"{guarded.url}{PREDICT}", headers=other).headers
+        not in send("OPTIONS", f"{guarded.url}{PREDICT}", headers=other).headers
     )
-    assert ask("OPTIONS", f"{served.url}{PREDICT}", headers=preflight).status_code == 405
+    assert send("OPTIONS", f"{served.url}{PREDICT}", headers=preflight).status_code == 405
 
 
 @pytest.mark.parametrize(
-    ("origin", "status"), [(ORIGIN, None), ("https://example.com", 403), ("null", 403)]
+    ("origin", "status"),
+    [(ORIGIN, None), ("https://example.com", 403), ("null", 403), ("http://[", 403), ("", 403)],
 )
 def test_only_pages_of_the_origins_named_may_stream(guarded, origin, status):
     address = f"ws{guarded.url.removeprefix('http')}/v1/stream"
@@ -108,14 +109,20 @@ def test_a_page_of_the_service_itself_may_stream(served):
 
 def test_keys_come_from_a_file_and_from_the_environment(tmp_path):
     file = tmp_path / "keys.txt"
-    file.write_text(f"# ours\n{FIRST}  # the app's\n\n")
-    found = read_keys(file, {"SOTTOVOCE_API_KEYS": f"{SECOND}, {SECOND}x"})
-    assert sorted(found) == [FIRST, SECOND, f"{SECOND}x"]
+    file.write_text(f"# ours\n{FIRST}\n  # the app's\n\n")
+    keys = read_keys(file, {"SOTTOVOCE_API_KEYS": f"{SECOND}, {SECOND}x"})
+    assert sorted(keys) == [FIRST, SECOND, f"{SECOND}x"]
     assert read_keys(None, {}) == []
 
 
+def test_a_key_in_a_file_may_have_a_hash(tmp_path):
+    file = tmp_path / "keys.txt"
+    file.write_text(f"{FIRST}#2\n")
+    assert read_keys(file, {}) == [f"{FIRST}#2"]
+
+
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (None, "cannot be read"),
         ("# none\n", "has no key"),
@@ -125,21 +132,21 @@ def test_keys_come_from_a_file_and_from_the_environment(tmp_path):
         (b"\xff\xfe" * 20, "not UTF-8"),
     ],
 )
-def test_keys_that_will_not_do_are_told_without_showing_them(tmp_path, content, said):
+def test_keys_that_will_not_do_are_told_without_showing_them(tmp_path, content, message):
     file = tmp_path / "keys.txt"
     if content is not None:
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(SottovoceError, match=said) as error:
+    with pytest.raises(SottovoceError, match=message) as error:
         read_keys(file, {})
     assert "space in" not in str(error.value)
 
 
 def test_a_key_is_known_only_whole():
     keys = (FIRST, SECOND)
-    assert is_known(FIRST, keys)
-    assert is_known(SECOND, keys)
+    assert is_valid_key(FIRST, keys)
+    assert is_valid_key(SECOND, keys)
     for wrong in ("", FIRST[:-1], FIRST + "x", FIRST.upper(), "\udcff", "\N{SNOWMAN}"):
-        assert not is_known(wrong, keys)
+        assert not is_valid_key(wrong, keys)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +159,7 @@ def test_what_other_machines_can_reach(host, answer):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--host", EVERYWHERE], "give --keys FILE or $SOTTOVOCE_API_KEYS, or --open"),
         (["--keys", "none.txt"], "none.txt: cannot be read"),
@@ -165,12 +172,12 @@ def test_what_other_machines_can_reach(host, answer):
         (["--host", "203.0.113.77", "--open"], "cannot be listened on"),
     ],
 )
-def test_a_service_that_cannot_start_says_why_in_one_line(capfd, monkeypatch, arguments, said):
+def test_a_service_that_cannot_start_says_why_in_one_line(capfd, monkeypatch, arguments, message):
     monkeypatch.delenv("SOTTOVOCE_API_KEYS", raising=False)
     status = run(["serve", "--port", "0", *arguments])
     _, err = capfd.readouterr()
     assert status == 2
-    assert said in err
+    assert message in err
     assert err.count("\n") == 1
 
 

@@ -53,13 +53,15 @@ def test_what_waits_while_a_batch_runs_makes_up_the_next_by_length():
 def test_a_batcher_that_is_closed_first_runs_what_waits():
     network = Slow()
     batcher = Batcher(network, sample_rate=8)
-    with ThreadPoolExecutor(3) as pool:
+    with ThreadPoolExecutor(4) as pool:
         futures = [pool.submit(batcher.run, np.ones((1, 8), np.float32))]
         assert network.entered.wait(30)
         futures += [pool.submit(batcher.run, np.ones((1, 8), np.float32)) for _ in range(2)]
         until(lambda: batcher.waiting == 2)
-        threading.Timer(0.05, network.go.set).start()
-        batcher.close()
+        closing = pool.submit(batcher.close)
+        until(lambda: batcher.waiting == 3)  # with the mark of the end
+        network.go.set()
+        closing.result(5)
         assert all(future.result(5).shape == (1, 2) for future in futures)
 
 
@@ -73,11 +75,11 @@ def test_warming_up_is_as_large_as_a_batch_gets_so_that_memory_does_not_grow_lat
     model = SharedModel.open(write_tiny(tmp_path / "tiny.onnx", card=card))
     shapes = []
 
-    def heard(batch):
+    def network(batch):
         shapes.append(batch.shape)
         return np.zeros((len(batch), 2), np.float32)
 
-    monkeypatch.setattr(model.batcher, "_network", heard)
+    monkeypatch.setattr(model.batcher, "_network", network)
     model.warm_up()
     model.batcher.close()
     assert shapes == [(shape[0], shape[1] * RATE)]
@@ -88,16 +90,16 @@ def test_every_caller_gets_the_answer_about_his_own_recording(served, model):
     gains = np.linspace(0.2, 1.0, 12)
     clips = [sound(voice.samples[0] * gain, RATE) for gain in gains]
     expected = [model.predict(clip).probabilities for clip in clips]
-    assert len({tuple(one.values()) for one in expected}) == len(clips)
+    assert len({tuple(probabilities.values()) for probabilities in expected}) == len(clips)
 
-    def ask(clip):
+    def predict(clip):
         with httpx.Client(base_url=served.url) as client:
             answer = client.post(PREDICT, content=clip).json()
         return answer["predictions"][0]["probabilities"]
 
     with ThreadPoolExecutor(len(clips)) as pool:
-        for found, one in zip(pool.map(ask, clips * 3), expected * 3, strict=True):
-            assert found == pytest.approx(one, abs=1e-6)
+        for found, probabilities in zip(pool.map(predict, clips * 3), expected * 3, strict=True):
+            assert found == pytest.approx(probabilities, abs=1e-6)
     metrics = get(f"{served.url}/metrics").text.splitlines()
     (runs,) = (
         line.split()[1] for line in metrics if line.startswith("sottovoce_batch_clips_count")

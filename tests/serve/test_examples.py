@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy
-from serving import FINISH, PREDICT, address, get, post, rest, running
+from serving import FINISH, PREDICT, address, get, post, rest, run_service
 from websockets.sync.client import connect
 
 from sottovoce.serve import Limits
 from sottovoce.serve.store import RECORDINGS, RESULTS
-from sottovoce.serve.stream_messages import Config
+from sottovoce.serve.stream_messages import STREAM_OPTIONS, StreamConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 VOICE = ROOT / "samples" / "lively-voice.wav"
@@ -31,7 +31,7 @@ def text_of(page):
 def blocks(page):
     """(language, text, language and text of the block after it) of each block."""
     found = re.findall(r"^```(\w*)\n(.*?)^```$", text_of(page), re.MULTILINE | re.DOTALL)
-    return [(*one, *after) for one, after in pairwise([*found, ("", "")])]
+    return [(*block, *after) for block, after in pairwise([*found, ("", "")])]
 
 
 def of(language):
@@ -59,14 +59,14 @@ def names(cell):
 def built_in(tmp_path_factory):
     """A service with the built-in model and a store."""
     file = tmp_path_factory.mktemp("store") / "results.db"
-    with running(None, store=f"sqlite:///{file}") as one:
-        yield one
+    with run_service(None, store=f"sqlite:///{file}") as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
 def guarded(tiny):
-    with running(tiny, keys=(KEY,)) as one:
-        yield one
+    with run_service(tiny, keys=(KEY,)) as running:
+        yield running
 
 
 @pytest.fixture
@@ -96,8 +96,8 @@ def assert_shown(found, shown, key=""):
             assert_shown(found[name], value, name)
     elif isinstance(shown, list):
         assert len(found) == len(shown)
-        for one, other in zip(found, shown, strict=True):
-            assert_shown(one, other, key)
+        for value, other in zip(found, shown, strict=True):
+            assert_shown(value, other, key)
     elif isinstance(shown, float):
         assert found == pytest.approx(shown, abs=1e-3)
     elif key == "id":
@@ -124,8 +124,10 @@ def node():
     command = shutil.which("node")
     if command is None:
         pytest.skip("Node is needed")
-    told = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
-    version = int(told.stdout[1:].partition(".")[0])
+    version_text = subprocess.run(
+        [command, "--version"], capture_output=True, text=True, check=True
+    )
+    version = int(version_text.stdout[1:].partition(".")[0])
     if version < 20:
         pytest.skip("Node 20 or newer is needed")
     return [command, *(["--experimental-websocket"] if version < 22 else []),
@@ -162,25 +164,25 @@ def test_the_messages_of_a_stream_are_as_shown(built_in):
     sound = VOICE.read_bytes()[44:]
     with connect(address(built_in), compression=None) as socket:
         socket.send('{"type": "config", "sample_rate": 16000}')
-        said = [json.loads(socket.recv())]
+        messages = [json.loads(socket.recv())]
         socket.send(b"odd")
         socket.send(sound)
         socket.send(FINISH)
-        said += rest(socket)
+        messages += rest(socket)
     shown = [json.loads(text) for kind, text, *_ in blocks(STREAM) if kind == "json"]
     kinds = ["ready", "speech_started", "measurement", "speech_ended", "error", "finished"]
-    assert [one["type"] for one in shown] == kinds
-    for one in shown:
-        first = next(other for other in said if other["type"] == one["type"])
-        assert_shown(first, one)
+    assert [example["type"] for example in shown] == kinds
+    for example in shown:
+        first = next(other for other in messages if other["type"] == example["type"])
+        assert_shown(first, example)
 
 
 def test_the_fields_of_a_config_are_as_shown():
     rows = {names(field)[0]: json.loads(default.strip("`") or '""') for field, default, _ in
             table(STREAM, "Config")}  # fmt: skip
-    fields = Config.model_fields
+    fields = StreamConfig.model_fields | STREAM_OPTIONS
     assert list(rows) == list(fields)
-    required = {name for name, one in fields.items() if one.is_required()}
+    required = {name for name, field in fields.items() if field.is_required()}
     assert {name for name, default in rows.items() if default == ""} == required
     for name in fields.keys() - required:
         assert rows[name] == fields[name].default
@@ -209,14 +211,14 @@ def test_the_limits_are_as_shown():
         "--idle": f"{limits.idle:g} s",
     }
     others = " ".join(text_of(SERVICE).partition("sottovoce.serve.Limits")[2].split())
-    for said in (
+    for phrase in (
         f"`memory`, {limits.memory / 1e6:g} MB",
         f"`recordings`, {limits.recordings} in",
         f"`receive`, {limits.receive:g} s",
         f"`frame`, {limits.frame / 1e6:g} MB",
         f"`drain`, {limits.drain:g} s",
     ):
-        assert said in others
+        assert phrase in others
 
 
 def test_the_metrics_are_those_shown(built_in):
@@ -245,8 +247,8 @@ def test_the_endpoints_are_those_of_the_service(built_in):
 def test_the_commands_shown_have_the_options_that_they_use():
     wide = {**os.environ, "COLUMNS": "200"}
     command = [sys.executable, "-c", "from sottovoce.cli import main; main()", "serve", "--help"]
-    told = subprocess.run(command, capture_output=True, text=True, check=True, env=wide).stdout
+    help_text = subprocess.run(command, capture_output=True, text=True, check=True, env=wide).stdout
     text = re.sub("(?m)^curl.*$", "", text_of(SERVICE) + text_of(STREAM))
     used = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text))
     assert "--keys" in used
-    assert {option for option in used if option not in told} == set()
+    assert {option for option in used if option not in help_text} == set()

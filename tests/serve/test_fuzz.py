@@ -21,15 +21,15 @@ def test_mutated_recordings_are_answered_and_leave_nothing_behind(served, http, 
     mistakes = import_module("mutated")
     whole = mistakes.originals()
 
-    def ask(first):
+    def post_broken(first):
         for number in range(first, first + COUNT // 2):
             answer = http.post(path, content=mistakes.mutated(whole, number))
             assert answer.status_code in (200, 413, 422), (number, answer.text)
 
-    ask(0)
+    post_broken(0)
     gc.collect()
     before = process.memory_info().rss, process.num_fds(), threading.active_count()
-    ask(COUNT // 2)
+    post_broken(COUNT // 2)
     gc.collect()
     after = process.memory_info().rss, process.num_fds(), threading.active_count()
     assert after[0] - before[0] < 60e6

@@ -5,7 +5,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
-from serving import PREDICT, WAV, get, post, running
+from serving import PREDICT, WAV, get, post, run_service
 
 from sottovoce.serve.schemas import PREDICTION, SEGMENT, SUMMARY
 
@@ -23,29 +23,29 @@ PATHS = {
 
 
 def test_every_answer_is_one_that_the_document_allows(guarded):
-    asked = []
+    operations = []
     api = schemathesis.openapi.from_url(f"{guarded.url}/openapi.json")
     for result in api.get_all_operations():
         operation = result.ok()
-        asked.append(operation.label)
+        operations.append(operation.label)
 
         @given(case=operation.as_strategy())
         @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None,
                   suppress_health_check=list(HealthCheck))  # fmt: skip
-        def ask(case):
+        def call(case):
             case.call_and_validate(
                 headers={"Authorization": f"Bearer {KEY}"},
                 excluded_checks=[positive_data_acceptance],  # most bytes are no recording
             )
 
-        ask()
-    assert len(asked) == len(PATHS)
+        call()
+    assert len(operations) == len(PATHS)
 
 
 @pytest.fixture(scope="module")
 def guarded(tiny):
-    with running(tiny, keys=(KEY,)) as one:
-        yield one
+    with run_service(tiny, keys=(KEY,)) as running:
+        yield running
 
 
 @pytest.fixture
@@ -73,14 +73,11 @@ def test_the_document_has_every_route(document):
 
 def test_the_examples_are_what_they_are_examples_of(document):
     parts = document["components"]
-    for name, example in (
-        ("PredictionAnswer", PREDICTION),
-        ("SegmentAnswer", SEGMENT),
-        ("SummaryAnswer", SUMMARY),
-    ):
-        assert parts["schemas"][name]["examples"] == [example]
-    for name, one in parts["schemas"].items():
-        for example in one.get("examples", []):
+    assert parts["schemas"]["PredictionResponse"]["examples"] == [PREDICTION]
+    for name, example in (("Segment", SEGMENT), ("Summary", SUMMARY)):
+        jsonschema.validate(example, {"$ref": f"#/components/schemas/{name}", "components": parts})
+    for name, schema in parts["schemas"].items():
+        for example in schema.get("examples", []):
             jsonschema.validate(
                 example, {"$ref": f"#/components/schemas/{name}", "components": parts}
             )
@@ -95,12 +92,12 @@ def test_real_answers_are_of_the_shape_that_the_document_gives(served, document,
 
 
 def test_people_see_it_in_a_browser_that_asks_nobody_else(served, browser):
-    asked, wrong = [], []
+    requested, wrong = [], []
     page = browser.new_page()
-    page.on("request", lambda one: asked.append(one.url))
+    page.on("request", lambda request: requested.append(request.url))
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.goto(served.url + "/docs", wait_until="networkidle")
     page.get_by_text("/v1/predict").first.wait_for()
     page.close()
-    assert {url for url in asked if not url.startswith((served.url, "data:", "blob:"))} == set()
+    assert {url for url in requested if not url.startswith((served.url, "data:", "blob:"))} == set()
     assert wrong == []

@@ -41,22 +41,24 @@ def test_many_recordings_are_answered_in_order_and_a_bad_one_spoils_none(http, m
     contents = [WAV, b"no audio", silence, WAV]
     files = [("file", (f"{n}.wav", content)) for n, content in enumerate(contents)]
     found = http.post(PREDICT, files=files).json()["predictions"]
-    assert [one["status"] for one in found] == ["ok", "error", "silence", "ok"]
-    assert [one["name"] for one in found] == ["0.wav", "1.wav", "2.wav", "3.wav"]
+    assert [answer["status"] for answer in found] == ["ok", "error", "silence", "ok"]
+    assert [answer["name"] for answer in found] == ["0.wav", "1.wav", "2.wav", "3.wav"]
     assert close(found[3], model.predict(VOICE))
     assert "not a recording" in found[1]["message"]
 
 
-@pytest.mark.parametrize("said", ["audio/mpeg", "image/png", "application/x-www-form-urlencoded"])
-def test_the_content_tells_what_a_recording_is_whatever_its_type_is_said_to_be(http, said):
+@pytest.mark.parametrize(
+    "content_type", ["audio/mpeg", "image/png", "application/x-www-form-urlencoded"]
+)
+def test_the_content_tells_what_a_recording_is_whatever_its_type_is_said_to_be(http, content_type):
     flac = sound(np.zeros(16_000), kind="FLAC")
-    response = http.post(PREDICT, content=flac, headers={"Content-Type": said})
+    response = http.post(PREDICT, content=flac, headers={"Content-Type": content_type})
     assert response.json()["predictions"][0]["status"] == "silence"
 
 
-@pytest.mark.parametrize("said", ["application/json", "text/plain; charset=utf-8"])
-def test_a_body_that_is_said_to_be_text_is_refused(http, said):
-    response = http.post(PREDICT, content=b"{}", headers={"Content-Type": said})
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain; charset=utf-8"])
+def test_a_body_that_is_said_to_be_text_is_refused(http, content_type):
+    response = http.post(PREDICT, content=b"{}", headers={"Content-Type": content_type})
     assert (response.status_code, error_code(response)) == (415, "not_audio")
 
 
@@ -123,13 +125,15 @@ def test_a_strange_file_name_comes_back_as_it_was_sent(http):
 
 def test_a_timeline_says_what_the_library_says(http, model):
     with model.timeline(VOICE, hop=0.5, lookahead=3, smoothing="off") as expected:
-        segments = [one.to_dict() for one in expected]
+        segments = [segment.to_dict() for segment in expected]
         summary = expected.summary().to_dict()
     answer = http.post("/v1/timeline?hop=0.5&smoothing=off", content=WAV).json()
-    assert [one["status"] for one in answer["segments"]] == [one["status"] for one in segments]
-    for found, one in zip(answer["segments"], segments, strict=True):
-        assert found["probabilities"] == pytest.approx(one["probabilities"], abs=1e-6)
-        assert (found["start"], found["end"]) == (one["start"], one["end"])
+    assert [segment["status"] for segment in answer["segments"]] == [
+        segment["status"] for segment in segments
+    ]
+    for found, segment in zip(answer["segments"], segments, strict=True):
+        assert found["probabilities"] == pytest.approx(segment["probabilities"], abs=1e-6)
+        assert (found["start"], found["end"]) == (segment["start"], segment["end"])
     assert answer["summary"]["duration"] == summary["duration"]
 
 

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from serving import (
     post,
     raw_post,
     read_answer,
-    running,
+    run_service,
     sound,
     status_of,
     until,
@@ -32,7 +31,7 @@ from tiny_model import RATE, VOICE
 from sottovoce.audio import Audio
 from sottovoce.errors import SottovoceError
 from sottovoce.serve import Settings, create_app
-from sottovoce.serve.middleware import Watching
+from sottovoce.serve.middleware import RequestLogMiddleware
 from sottovoce.serve.server import bind
 
 
@@ -62,32 +61,35 @@ def test_whoever_presses_ctrl_c_twice_has_had_enough(tiny):
         connection.sendall(raw_post(PREDICT, WAV[:10], length=100))
         until(lambda: "in_progress 1.0" in get(f"{process.url}/metrics").text)
         process.process.send_signal(signal.SIGINT)
-        time.sleep(0.3)
+        until(lambda: not process.answers())
         status, log = process.end(signal.SIGINT)
     assert status == 128 + signal.SIGINT
     assert "Traceback" not in log
 
 
 def test_a_service_that_is_stopping_takes_nothing_new(tiny):
-    with running(tiny) as one, socket.create_connection(one.address) as old:
+    with run_service(tiny) as running, socket.create_connection(running.address) as old:
         old.sendall(b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n")
         read_answer(old)
-        one.service.admission.stopping = True
+        running.service.admission.stopping = True
         old.sendall(raw_post(PREDICT, WAV))
         answer = read_answer(old)
         assert status_of(answer) == 503
         assert b"retry-after: 5" in answer.lower()
-        ready = get(f"{one.url}/readyz")
+        ready = get(f"{running.url}/readyz")
         assert (ready.status_code, ready.json()) == (503, {"status": "stopping"})
 
 
 def test_a_client_that_never_ends_its_request_holds_up_a_stop_only_so_long(tiny):
     limits = {"drain": 0.5}
-    with running(tiny, limits=limits) as one, socket.create_connection(one.address) as connection:
+    with (
+        run_service(tiny, limits=limits) as running,
+        socket.create_connection(running.address) as connection,
+    ):
         connection.sendall(raw_post(PREDICT, WAV[:10], length=100))
-        until(lambda: one.service.admission.requests == 1)
-        one.stop()
-    assert one.service.admission.requests == 0
+        until(lambda: running.service.admission.requests == 1)
+        running.stop()
+    assert running.service.admission.requests == 0
 
 
 def test_a_service_started_again_on_the_same_port_answers(tiny):
@@ -96,7 +98,7 @@ def test_a_service_started_again_on_the_same_port_answers(tiny):
     post(f"{first.url}{PREDICT}", content=WAV)
     status, log = first.end(signal.SIGKILL)
     assert (status, log) == (-signal.SIGKILL, "")
-    with running(tiny), bind("127.0.0.1", int(port)) as listener:
+    with run_service(tiny), bind("127.0.0.1", int(port)) as listener:
         assert listener.getsockname()[1] == int(port)
 
 
@@ -121,7 +123,7 @@ def test_two_models_are_served_side_by_side(tiny, tmp_path):
 
     other = write_tiny(tmp_path / "other.onnx", card=tiny_card(name="other"))
     process = Process("--model", tiny, "--model", other)
-    names = [one["name"] for one in get(f"{process.url}/v1/models").json()["models"]]
+    names = [listed["name"] for listed in get(f"{process.url}/v1/models").json()["models"]]
     assert names == ["tiny", "other"]
     (answer,) = post(f"{process.url}{PREDICT}?model=other", content=WAV).json()["predictions"]
     assert answer["model"] == "other 1.0"
@@ -134,19 +136,19 @@ def test_two_models_of_one_name_are_refused(tiny):
 
 
 def test_an_error_that_nobody_thought_of_is_told_without_its_details(tiny):
-    with running(tiny) as one:
+    with run_service(tiny) as running:
 
         def broken(*_):
             raise ZeroDivisionError("a secret")
 
-        one.service.predict = broken
-        answer = post(f"{one.url}{PREDICT}", content=WAV)
+        running.service.predict = broken
+        answer = post(f"{running.url}{PREDICT}", content=WAV)
         assert answer.status_code == 500
         assert answer.json()["error"]["code"] == "internal"
         assert "secret" not in answer.text
-        one.service.predict = lambda *_: one.service.models["tiny"].predict(WAV)
-        assert post(f"{one.url}{PREDICT}", content=WAV).status_code == 200
-        assert 'status="500"} 1.0' in get(f"{one.url}/metrics").text
+        running.service.predict = lambda *_: running.service.models["tiny"].predict(WAV)
+        assert post(f"{running.url}{PREDICT}", content=WAV).status_code == 200
+        assert 'status="500"} 1.0' in get(f"{running.url}/metrics").text
 
 
 def test_what_watches_lets_the_lifespan_of_the_app_through():
@@ -155,7 +157,7 @@ def test_what_watches_lets_the_lifespan_of_the_app_through():
     async def app(scope, receive, send):
         seen.append(scope["type"])
 
-    watching = Watching(app, None)
+    watching = RequestLogMiddleware(app, None)
     with pytest.raises(StopIteration):
         watching({"type": "lifespan"}, None, None).send(None)
     assert seen == ["lifespan"]
@@ -175,9 +177,9 @@ def test_serving_loads_nothing_of_the_learning_half(tiny):
 
 def test_a_service_leaves_no_thread_behind(tiny):
     before = set(threading.enumerate())
-    with running(tiny) as one:
-        post(f"{one.url}{PREDICT}", content=WAV)
-        post(f"{one.url}/v1/timeline", content=WAV)
+    with run_service(tiny) as running:
+        post(f"{running.url}{PREDICT}", content=WAV)
+        post(f"{running.url}/v1/timeline", content=WAV)
     until(lambda: set(threading.enumerate()) <= before)
 
 
@@ -194,26 +196,28 @@ def test_what_large_uploads_took_goes_back_to_the_system(tiny):
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, sorted(before)[:2])  # so many recordings are judged at a time
     try:
-        one = Process("--model", tiny, "--quiet")
+        process = Process("--model", tiny, "--quiet")
     finally:
         os.sched_setaffinity(0, before)
     try:
-        post(one.url + PREDICT, content=long)
-        small = resident(one.process.pid)
+        post(process.url + PREDICT, content=long)
+        small = resident(process.process.pid)
         for _ in range(2):
             with ThreadPoolExecutor(6) as pool:
-                answers = list(pool.map(lambda _: post(one.url + PREDICT, content=long), range(6)))
+                answers = list(
+                    pool.map(lambda _: post(process.url + PREDICT, content=long), range(6))
+                )
             assert all(answer.is_success for answer in answers)
-        assert resident(one.process.pid) - small < 6 * (len(long) + samples.nbytes)
+        assert resident(process.process.pid) - small < 6 * (len(long) + samples.nbytes)
     finally:
-        one.end()
+        process.end()
 
 
 def test_work_that_outlasts_a_stop_is_given_up(tiny):
     long = sound(np.zeros(16_000 * 3600, np.int16), kind="FLAC")
-    with running(tiny, limits={"drain": 0.2}) as one:
-        with socket.create_connection(one.address) as connection:
+    with run_service(tiny, limits={"drain": 0.2}) as running:
+        with socket.create_connection(running.address) as connection:
             connection.sendall(raw_post("/v1/timeline?hop=0.1&smoothing=off", long))
-            until(lambda: one.service.admission.held == len(long))
-            one.stop()
-        assert one.service.admission.requests == 0
+            until(lambda: running.service.admission.held == len(long))
+            running.stop()
+        assert running.service.admission.requests == 0

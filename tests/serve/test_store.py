@@ -17,7 +17,7 @@ import httpx
 import numpy as np
 import pytest
 import sqlalchemy
-from serving import PREDICT, WAV, Process, get, post, running, sound, until
+from serving import PREDICT, WAV, Process, get, post, run_service, sound, until
 from tiny_model import RATE, VOICE
 
 from sottovoce.audio import Audio
@@ -27,7 +27,7 @@ from sottovoce.results import Prediction, Status
 from sottovoce.serve import Settings
 from sottovoce.serve import service as service_module
 from sottovoce.serve import store as store_module
-from sottovoce.serve.store import RECORDINGS, RESULTS, Store, rows_of
+from sottovoce.serve.store import RECORDINGS, RESULTS, Store, result_rows
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +81,7 @@ def kept(url, table=RESULTS):
 
 
 def test_what_was_answered_is_kept_with_the_caller_s_id(tiny, url):
-    with running(tiny, store=url) as one, Client(one.url) as client:
+    with run_service(tiny, store=url) as running, Client(running.url) as client:
         prediction = client.predict(VOICE, caller="visit 7")
         client.predict_many([VOICE, sound(np.zeros(RATE)), b"no audio"], caller="visit 8")
         timeline = client.timeline(VOICE, hop=1.5)
@@ -100,27 +100,27 @@ def test_what_was_answered_is_kept_with_the_caller_s_id(tiny, url):
     assert [row["number"] for row in several] == [1, 2, 3]
     assert len({row["request"] for row in several}) == 1
     spans = [(row["starts"], row["ends"]) for row in rows if row["kind"] == "timeline"]
-    assert spans == [(one.start, pytest.approx(one.end)) for one in timeline.segments]
+    assert spans == [(segment.start, pytest.approx(segment.end)) for segment in timeline.segments]
     assert {row["caller"] for row in rows if row["kind"] == "stream"} == {"visit 9"}
     assert kept(url, RECORDINGS) == []
 
 
 def test_recordings_are_kept_only_if_asked(tiny, url):
-    with running(tiny, store=url, store_audio=True) as one:
-        answer = post(f"{one.url}{PREDICT}", files=[("file", WAV), ("file", b"no audio")])
+    with run_service(tiny, store=url, store_audio=True) as running:
+        answer = post(f"{running.url}{PREDICT}", files=[("file", WAV), ("file", b"no audio")])
     found = {(row["request"], row["number"]): row["content"] for row in kept(url, RECORDINGS)}
     number = answer.json()["id"]
     assert found == {(number, 1): WAV, (number, 2): b"no audio"}
 
 
 def test_many_at_once_are_all_kept(tiny, url):
-    with running(tiny, store=url) as one:
+    with run_service(tiny, store=url) as running:
 
-        def ask(n):
-            return post(f"{one.url}{PREDICT}?caller={n}", content=WAV).status_code
+        def predict(n):
+            return post(f"{running.url}{PREDICT}?caller={n}", content=WAV).status_code
 
         with ThreadPoolExecutor(8) as pool:
-            assert set(pool.map(ask, range(40))) == {200}
+            assert set(pool.map(predict, range(40))) == {200}
     assert sorted(int(row["caller"]) for row in kept(url)) == list(range(40))
 
 
@@ -144,7 +144,7 @@ def test_what_was_answered_survives_a_kill_and_the_next_start(tiny, url):
     process = Process("--model", tiny, "--store", url)
     answered = []
 
-    def ask(n):
+    def predict(n):
         try:
             address = f"{process.url}{PREDICT}?caller={n}"
             if post(address, content=WAV).is_success:
@@ -153,7 +153,7 @@ def test_what_was_answered_survives_a_kill_and_the_next_start(tiny, url):
             pass
 
     with ThreadPoolExecutor(4) as pool:
-        futures = [pool.submit(ask, n) for n in range(200)]
+        futures = [pool.submit(predict, n) for n in range(200)]
         until(lambda: len(answered) >= 10)
         assert process.end(signal.SIGKILL)[0] == -signal.SIGKILL
         for future in futures:
@@ -168,25 +168,25 @@ def test_what_was_answered_survives_a_kill_and_the_next_start(tiny, url):
 
 def test_a_store_that_goes_away_costs_no_answer_but_readiness(tiny, tmp_path):
     file = tmp_path / "results.db"
-    with running(tiny, store=f"sqlite:///{file}") as one, sqlite3.connect(file) as other:
-        assert get(f"{one.url}/readyz").status_code == 200
+    with run_service(tiny, store=f"sqlite:///{file}") as running, sqlite3.connect(file) as other:
+        assert get(f"{running.url}/readyz").status_code == 200
         other.execute("drop table sottovoce_results")
         other.commit()
-        assert post(f"{one.url}{PREDICT}", content=WAV).status_code == 200
-        text = get(f"{one.url}/metrics").text
+        assert post(f"{running.url}{PREDICT}", content=WAV).status_code == 200
+        text = get(f"{running.url}/metrics").text
         assert "sottovoce_unstored_total 1.0" in text
-        one.service.store.answers = lambda: False
-        answer = get(f"{one.url}/readyz")
+        running.service.store.is_reachable = lambda: False
+        answer = get(f"{running.url}/readyz")
         assert (answer.status_code, answer.json()) == (503, {"status": "no store"})
     other.close()
 
 
 def test_a_store_that_is_full_of_waiting_results_takes_no_more(tmp_path, monkeypatch):
-    monkeypatch.setattr(store_module, "WAITING", 1)
+    monkeypatch.setattr(store_module, "MAX_PENDING", 1)
     store = Store(f"sqlite:///{tmp_path / 'results.db'}")
     with sqlite3.connect(tmp_path / "results.db") as other:
         other.execute("begin immediate")
-        futures = [store.add(rows_of("predict", "x", None, "m", [])) for _ in range(8)]
+        futures = [store.add(result_rows("predict", "x", None, "m", [])) for _ in range(8)]
         other.rollback()
     other.close()
     assert [future.result(10) for future in futures].count(True) >= 1
@@ -226,22 +226,22 @@ def test_a_missing_driver_is_named(monkeypatch):
 
 
 def test_a_request_is_in_hand_until_its_results_are_kept(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(service_module, "STORE_WAITS", 1.0)
+    monkeypatch.setattr(service_module, "STORE_TIMEOUT", 1.0)
     file = tmp_path / "results.db"
     settings = {"store": f"sqlite:///{file}", "store_audio": True}
     with (
-        running(tiny, limits={"requests": 2}, **settings) as one,
+        run_service(tiny, limits={"requests": 2}, **settings) as running,
         sqlite3.connect(file, isolation_level=None) as other,
         ThreadPoolExecutor(2) as pool,
     ):
         other.execute("begin immediate")
-        asked = [pool.submit(post, f"{one.url}{PREDICT}", content=WAV) for _ in range(2)]
-        until(lambda: one.service.admission.requests == 2)
-        assert one.service.admission.held == 2 * len(WAV)
-        assert post(f"{one.url}{PREDICT}", content=WAV).status_code == 429
-        assert [future.result().status_code for future in asked] == [200, 200]
-        assert one.service.admission.held == 0
-        waiting = [item for item in one.service.store._queue.queue if item is not None]
+        futures = [pool.submit(post, f"{running.url}{PREDICT}", content=WAV) for _ in range(2)]
+        until(lambda: running.service.admission.requests == 2)
+        assert running.service.admission.held == 2 * len(WAV)
+        assert post(f"{running.url}{PREDICT}", content=WAV).status_code == 429
+        assert [future.result().status_code for future in futures] == [200, 200]
+        assert running.service.admission.held == 0
+        waiting = [item for item in running.service.store._queue.queue if item is not None]
         assert not any(results or contents for results, contents, _ in waiting)
         other.execute("rollback")
     other.close()
@@ -258,7 +258,9 @@ def test_processes_that_start_together_make_the_tables_once(url):
 def test_a_value_that_the_database_minds_costs_no_other_its_results(url):
     store = Store(url)
     rows = {
-        name: rows_of("predict", f"{n}", name, "m", [Prediction(status=Status.SILENCE, model="m")])
+        name: result_rows(
+            "predict", f"{n}", name, "m", [Prediction(status=Status.SILENCE, model="m")]
+        )
         for n, name in enumerate(["good", "bad", "fine"])
     }
     rows["bad"][0]["caller"] = "\0" if url.startswith("postgresql") else 2**64
@@ -276,11 +278,11 @@ def test_a_caller_s_id_is_printable(served, caller):
 
 
 def test_a_store_that_hangs_does_not_hold_up_the_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(store_module, "PATIENCE", 0.2)
+    monkeypatch.setattr(store_module, "TIMEOUT", 0.2)
     store = Store(f"sqlite:///{tmp_path / 'results.db'}")
     go = threading.Event()
     monkeypatch.setattr(store, "_insert", lambda _: go.wait(10))
-    future = store.add(rows_of("predict", "x", None, "m", []))
+    future = store.add(result_rows("predict", "x", None, "m", []))
     store.close()
     assert not future.done()
     go.set()
@@ -288,11 +290,11 @@ def test_a_store_that_hangs_does_not_hold_up_the_end(tmp_path, monkeypatch):
 
 
 def test_readiness_is_told_while_every_thread_is_at_work(tiny, tmp_path):
-    with running(tiny, store=f"sqlite:///{tmp_path / 'results.db'}") as one:
+    with run_service(tiny, store=f"sqlite:///{tmp_path / 'results.db'}") as running:
         go = threading.Event()
         for _ in range(200):
-            one.service.long.submit(go.wait, 20)
-        assert get(f"{one.url}/readyz").status_code == 200
+            running.service.timeline_pool.submit(go.wait, 20)
+        assert get(f"{running.url}/readyz").status_code == 200
         go.set()
 
 

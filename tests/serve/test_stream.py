@@ -8,13 +8,13 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import soundfile
-from serving import FINISH, address, get, rest, running, until
+from serving import FINISH, address, get, is_closed, rest, run_service, until
 from tiny_model import RATE, VOICE
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from sottovoce.results import Segment, Status
-from sottovoce.serve.stream_messages import Config, Talk
+from sottovoce.serve.stream_messages import SpeechTracker, StreamConfig
 
 KEY = "0123456789abcdef"
 
@@ -26,8 +26,8 @@ def opened(served, **config):
         yield socket, json.loads(socket.recv())
 
 
-def of_kind(said, kind):
-    return [one for one in said if one["type"] == kind]
+def of_kind(messages, kind):
+    return [message for message in messages if message["type"] == kind]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_a_stream_says_what_the_library_says_however_it_is_cut(
 ):
     samples = voice[: 2 * RATE] if size == 37 else voice
     stream = model.stream(RATE)
-    expected = [one.to_dict() for one in stream.feed(samples) + stream.finish()]
+    expected = [message.to_dict() for message in stream.feed(samples) + stream.finish()]
     frames = samples if encoding == "pcm16" else (samples / np.float32(32768)).astype("<f4")
     with opened(served, encoding=encoding) as (socket, ready):
         assert ready["type"] == "ready"
@@ -53,25 +53,25 @@ def test_a_stream_says_what_the_library_says_however_it_is_cut(
         for start in range(0, len(frames), size):
             socket.send(frames[start : start + size].tobytes())
         socket.send(FINISH)
-        said = rest(socket)
+        messages = rest(socket)
         assert socket.close_code == 1000
-    found = of_kind(said, "measurement")
-    assert [one["status"] for one in found] == [one["status"] for one in expected]
-    for one, other in zip(found, expected, strict=True):
-        assert (one["start"], one["end"]) == (other["start"], other["end"])
-        assert one["probabilities"] == pytest.approx(other["probabilities"], abs=1e-5)
-    assert said[-1]["type"] == "finished"
-    assert said[-1]["summary"]["duration"] == pytest.approx(len(samples) / RATE, abs=1e-5)
+    found = of_kind(messages, "measurement")
+    assert [message["status"] for message in found] == [message["status"] for message in expected]
+    for message, other in zip(found, expected, strict=True):
+        assert (message["start"], message["end"]) == (other["start"], other["end"])
+        assert message["probabilities"] == pytest.approx(other["probabilities"], abs=1e-5)
+    assert messages[-1]["type"] == "finished"
+    assert messages[-1]["summary"]["duration"] == pytest.approx(len(samples) / RATE, abs=1e-5)
 
 
 def test_speech_starts_and_ends_once_for_each_stretch(served, voice):
     with opened(served) as (socket, _):
         socket.send(voice.tobytes())
         socket.send(FINISH)
-        said = rest(socket)
-    kinds = [one["type"] for one in said if one["type"].startswith("speech")]
+        messages = rest(socket)
+    kinds = [message["type"] for message in messages if message["type"].startswith("speech")]
     assert kinds == ["speech_started", "speech_ended"] * 2
-    starts, ends = of_kind(said, "speech_started"), of_kind(said, "speech_ended")
+    starts, ends = of_kind(messages, "speech_started"), of_kind(messages, "speech_ended")
     assert starts[0]["start"] == 0
     assert 3 < ends[0]["end"] < 5 < starts[1]["start"] < 7
 
@@ -90,9 +90,9 @@ def test_channels_in_turn_are_followed_apart(served, voice):
         socket.send(both.tobytes())
         socket.send(FINISH)
         measured = of_kind(rest(socket), "measurement")
-    assert {one["channel"] for one in measured} == {1, 2}
-    assert {one["status"] for one in measured if one["channel"] == 2} == {"silence"}
-    assert "ok" in {one["status"] for one in measured if one["channel"] == 1}
+    assert {message["channel"] for message in measured} == {1, 2}
+    assert {message["status"] for message in measured if message["channel"] == 2} == {"silence"}
+    assert "ok" in {message["status"] for message in measured if message["channel"] == 1}
 
 
 @pytest.mark.parametrize(
@@ -117,14 +117,14 @@ def test_a_bad_frame_is_answered_and_the_session_lives_on(
         socket.send(frame)
         socket.send(good[RATE:].tobytes())
         socket.send(FINISH)
-        said = rest(socket)
-    (problem,) = of_kind(said, "error")
+        messages = rest(socket)
+    (problem,) = of_kind(messages, "error")
     assert problem["code"] == code
     assert problem["message"]
     stream = model.stream(RATE)
     expected = stream.feed(samples) + stream.finish()
-    assert [one["status"] for one in of_kind(said, "measurement")] == [
-        str(one.status) for one in expected
+    assert [message["status"] for message in of_kind(messages, "measurement")] == [
+        str(message.status) for message in expected
     ]
 
 
@@ -167,8 +167,8 @@ def test_a_stream_of_nothing_finishes(served):
 @pytest.fixture(scope="module")
 def guarded(tiny):
     limits = {"idle": 0.3, "streams": 2, "frame": 10_000}
-    with running(tiny, keys=(KEY,), limits=limits) as one:
-        yield one
+    with run_service(tiny, keys=(KEY,), limits=limits) as running:
+        yield running
 
 
 def test_a_key_may_come_in_the_config_and_a_wrong_one_ends_the_stream(guarded):
@@ -199,12 +199,12 @@ def test_an_idle_stream_is_ended_with_what_it_knows(guarded, voice, configured):
             socket.send(json.dumps({"type": "config", "sample_rate": RATE}))
             for start in range(0, 2 * RATE, 4000):
                 socket.send(voice[start : start + 4000].tobytes())
-        said = rest(socket)
+        messages = rest(socket)
         assert socket.close_code == 4408
-    assert said[-1]["code"] == "idle"
+    assert messages[-1]["code"] == "idle"
     assert time.monotonic() - begun < 10
-    assert len(of_kind(said, "finished")) == configured
-    assert len(of_kind(said, "measurement")) == 2 * configured
+    assert len(of_kind(messages, "finished")) == configured
+    assert len(of_kind(messages, "measurement")) == 2 * configured
 
 
 def test_one_stream_too_many_is_told_when_to_come_again(guarded):
@@ -241,13 +241,13 @@ def test_a_client_that_vanishes_leaves_no_stream_behind(served, voice):
 
 
 def test_a_service_that_stops_lets_streams_say_what_they_know(tiny, voice):
-    with running(tiny) as one, opened(one) as (socket, _):
+    with run_service(tiny) as running, opened(running) as (socket, _):
         socket.send(voice[: 3 * RATE].tobytes())
         socket.recv()
-        one.server.should_exit = True
-        said = rest(socket)
+        running.server.should_exit = True
+        messages = rest(socket)
         assert socket.close_code == 1012
-    assert said[-1]["summary"]["duration"] == pytest.approx(3.0)
+    assert messages[-1]["summary"]["duration"] == pytest.approx(3.0)
 
 
 def test_streams_are_counted(served, voice):
@@ -260,22 +260,22 @@ def test_streams_are_counted(served, voice):
     assert 'sottovoce_audio_seconds_total{endpoint="/v1/stream"}' in text
 
 
-def test_speech_of_each_channel_is_told_apart():
+def test_speech_of_each_channel_begins_and_ends_on_its_own():
     def segment(start, emotion, channel):
         status = Status.OK if emotion else Status.SILENCE
         return Segment(
             start=start, end=start + 1.0, status=status, emotion=emotion, channel=channel
         )
 
-    talk, said = Talk(), []
-    for one in (
+    tracker, messages = SpeechTracker(), []
+    for part in (
         segment(0, "happy", 1), segment(0, None, 2), segment(1, "sad", 1), segment(1, "sad", 2),
         segment(2, None, 1), segment(2, "sad", 2),
     ):  # fmt: skip
-        said += talk.told(one)
-    said += talk.finished()
-    edges = [one for one in said if one["type"] != "measurement"]
-    assert edges == [
+        messages += tracker.messages(part)
+    messages += tracker.last_messages()
+    edges = [message for message in messages if not isinstance(message, Segment)]
+    assert [edge.to_message() for edge in edges] == [
         {"type": "speech_started", "start": 0, "channel": 1},
         {"type": "speech_started", "start": 1, "channel": 2},
         {"type": "speech_ended", "end": 2, "channel": 1},
@@ -284,21 +284,21 @@ def test_speech_of_each_channel_is_told_apart():
 
 
 def test_a_key_is_not_in_what_a_config_shows():
-    config = Config.from_text(json.dumps({"type": "config", "sample_rate": 8000, "key": KEY}))
+    config = StreamConfig.from_text(json.dumps({"type": "config", "sample_rate": 8000, "key": KEY}))
     assert KEY not in repr(config)
 
 
 def test_a_long_frame_is_heard_in_parts_and_says_the_same(served, model, voice):
     samples, rate = np.tile(voice[::16], 20), RATE // 16  # minutes in a few bytes
     stream = model.stream(rate)
-    expected = [one.to_dict() for one in stream.feed(samples) + stream.finish()]
+    expected = [message.to_dict() for message in stream.feed(samples) + stream.finish()]
     with opened(served, sample_rate=rate) as (socket, _):
         socket.send(samples.tobytes())
         socket.send(FINISH)
         found = of_kind(rest(socket), "measurement")
     assert len(found) > 100
-    assert [(one["start"], one["status"]) for one in found] == [
-        (one["start"], one["status"]) for one in expected
+    assert [(message["start"], message["status"]) for message in found] == [
+        (message["start"], message["status"]) for message in expected
     ]
 
 
@@ -308,28 +308,28 @@ def test_a_long_frame_with_a_mistake_is_left_out_whole(served, voice):
     with opened(served, encoding="float32") as (socket, _):
         socket.send(bad.tobytes())
         socket.send(FINISH)
-        said = rest(socket)
-    assert [one["type"] for one in said] == ["error", "finished"]
-    assert said[-1]["summary"]["duration"] == 0
+        messages = rest(socket)
+    assert [message["type"] for message in messages] == ["error", "finished"]
+    assert messages[-1]["summary"]["duration"] == 0
 
 
 def test_a_stream_that_fails_says_so_and_is_counted(tiny, voice, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError("a secret")
 
-    with running(tiny) as one:
-        monkeypatch.setattr(one.service.models["tiny"].batcher, "_network", broken)
-        with opened(one) as (socket, _):
+    with run_service(tiny) as running:
+        monkeypatch.setattr(running.service.models["tiny"].batcher, "_network", broken)
+        with opened(running) as (socket, _):
             socket.send(voice.tobytes())
-            said = rest(socket)
+            messages = rest(socket)
             assert socket.close_code == 1011
-        assert said[-1] == {
+        assert messages[-1] == {
             "type": "error",
             "code": "internal",
             "message": "the service failed; its log says why",
         }
-        until(lambda: one.service.admission.streams == 0)
-        assert 'endpoint="/v1/stream",status="1011"' in get(f"{one.url}/metrics").text
+        until(lambda: running.service.admission.streams == 0)
+        assert 'endpoint="/v1/stream",status="1011"' in get(f"{running.url}/metrics").text
 
 
 def test_clients_cannot_choose_what_is_counted(served):
@@ -337,12 +337,13 @@ def test_clients_cannot_choose_what_is_counted(served):
         socket.close(4567)
     until(lambda: served.service.admission.streams == 0)
     until(lambda: 'status="other"' in get(f"{served.url}/metrics").text)
-    assert "4567" not in get(f"{served.url}/metrics").text
+    assert 'status="4567"' not in get(f"{served.url}/metrics").text
 
 
 def test_a_stream_outlives_the_time_that_a_head_may_take(tiny):
-    with running(tiny, limits={"receive": 0.2}) as one, opened(one) as (socket, _):
-        time.sleep(0.6)
+    with run_service(tiny, limits={"receive": 0.2}) as running, opened(running) as (socket, _):
+        with socket_module.create_connection(running.address) as idle:
+            assert is_closed(idle, seconds=10)  # which began after the stream
         socket.send(FINISH)
         assert rest(socket)[-1]["type"] == "finished"
 
@@ -357,13 +358,13 @@ def test_a_stream_lives_through_whatever_is_sent(served, model, voice):
             socket.send(rng.bytes(2 * int(rng.integers(0, 50)) + 1))
             socket.send(piece.tobytes())
         socket.send(FINISH)
-        said = rest(socket)
+        messages = rest(socket)
         assert socket.close_code == 1000
-    assert len(of_kind(said, "error")) == 2 * len(pieces)
+    assert len(of_kind(messages, "error")) == 2 * len(pieces)
     stream = model.stream(RATE)
     expected = stream.feed(voice[: 4 * RATE]) + stream.finish()
-    assert [one["status"] for one in of_kind(said, "measurement")] == [
-        str(one.status) for one in expected
+    assert [message["status"] for message in of_kind(messages, "measurement")] == [
+        str(message.status) for message in expected
     ]
 
 

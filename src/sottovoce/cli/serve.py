@@ -113,20 +113,20 @@ def serve(
 
     from sottovoce.errors import SottovoceError
     from sottovoce.serve import Limits, Settings, create_app
-    from sottovoce.serve.auth import VARIABLE, read_keys
+    from sottovoce.serve.auth import KEYS_VARIABLE, read_keys
     from sottovoce.serve.server import bind, run
     from sottovoce.serve.settings import is_loopback
     from sottovoce.system import return_large_blocks
 
-    known = read_keys(keys, os.environ)
-    if not (known or open_to_all or is_loopback(host)):
+    api_keys = read_keys(keys, os.environ)
+    if not (api_keys or open_to_all or is_loopback(host)):
         raise SottovoceError(
-            f"{host} can be reached from other machines; give --keys FILE or ${VARIABLE}, or "
+            f"{host} can be reached from other machines; give --keys FILE or ${KEYS_VARIABLE}, or "
             "--open to let everybody in"
         )
-    if open_to_all and known:
+    if open_to_all and api_keys:
         raise SottovoceError("--open and API keys were given; leave one of them out")
-    asked: dict[str, Any] = {
+    limits: dict[str, Any] = {
         "upload": None if max_upload is None else int(max_upload * MEGABYTE),
         "duration": max_duration,
         "timeline": max_timeline,
@@ -137,11 +137,11 @@ def serve(
     }
     settings = Settings(
         models=tuple(model or [None]),
-        keys=tuple(known),
+        keys=tuple(api_keys),
         cors=tuple(cors or ()),
         store=store,
         store_audio=store_audio,
-        limits=Limits(**{name: value for name, value in asked.items() if value is not None}),
+        limits=Limits(**{name: value for name, value in limits.items() if value is not None}),
     )
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     logging.getLogger("sottovoce.serve").setLevel(logging.WARNING if quiet else logging.INFO)

@@ -1,30 +1,18 @@
-"""Asks a service that `sottovoce serve` runs, in the library's own types; extra `client`.
-
-from sottovoce.client import Client
-
-with Client("http://127.0.0.1:8000", key="...") as client:
-    print(client.predict("interview.wav").emotion)
-    for segment in client.timeline("call.mp3").segments:
-        print(segment.start, segment.emotion)
-    with client.stream(sample_rate=16_000) as live:
-        for samples in microphone:
-            for message in live.feed(samples):
-                print(message)
-"""
+"""The client of the HTTP routes: `Client`."""
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from time import sleep
 from typing import Any, BinaryIO, Self, TypeAlias
 
-from sottovoce.client.stream import LiveStream, Message, refused, segment_of, summary_of
+from sottovoce.client.stream import LiveStream, error_of
 from sottovoce.errors import AudioError, MissingExtraError, SottovoceError
 from sottovoce.models.card import Card
-from sottovoce.results import Prediction, Segment, Status, Summary
+from sottovoce.options import PredictOptions, RecordingOptions, TimelineOptions
+from sottovoce.results import Prediction, TimelineResult
 from sottovoce.text import describe, one_line
 
 try:
@@ -32,37 +20,25 @@ try:
 except ModuleNotFoundError:
     raise MissingExtraError("the client", "httpx", "client") from None
 
-__all__ = ["Client", "LiveStream", "Message", "Recording", "TimelineResult"]
-
 Recording: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO
 """A path, the bytes of a file, or a binary file object, read from where it stands."""
 
 TRIES = 4
 """How often a request is sent while the service is too busy."""
 
-LONGEST_WAIT = 10.0
+MAX_WAIT = 10.0
 """s between two of them at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class TimelineResult:
-    """Emotion over time in one recording."""
-
-    model: str
-    """Name and version of the model that was asked."""
-    segments: tuple[Segment, ...]
-    summary: Summary
 
 
 class Client:
     """A connection to a service; may be used from several threads.
 
-    A request that finds the service too busy is sent again after the time that it asks for.
+    A request that finds the service too busy is sent again after the time that it names.
 
     Args:
         url: of the service, such as http://127.0.0.1:8000.
         key: an API key, where the service wants one.
-        timeout: s to wait for an answer, or for a stream to begin.
+        timeout: s to wait for a response, or for a stream to begin.
     """
 
     def __init__(
@@ -87,54 +63,55 @@ class Client:
         source: Recording,
         *,
         model: str | None = None,
-        min_confidence: float | None = None,
         caller: str | None = None,
+        **options: Any,
     ) -> Prediction:
         """The emotion in one recording.
 
         Args:
             source: the recording; its name is not sent.
             model: one that the service has; its first one if None.
-            min_confidence: below it the status is `uncertain`, 0 to 1; the model's own if None.
             caller: an id of your own that the service's store keeps with the result.
+            options: the fields of `PredictOptions` but for `gate`, such as min_confidence=0.5.
 
         Raises:
             AudioError: the recording cannot be read, here or there, or is too long.
-            SottovoceError: the service cannot be reached, or refuses the request.
+            SottovoceError: the service cannot be reached, or refuses the request; an option is
+                unknown or out of its range, or `gate` was given.
         """
-        query = {"model": model, "min_confidence": min_confidence, "caller": caller}
-        answer = self._post("/v1/predict", query, content=_content(source))
-        return _prediction(answer["predictions"][0], _name(source))
+        query = {"model": model, "caller": caller, **_checked(PredictOptions, options)}
+        response = self._post("/v1/predict", query, content=_content(source))
+        return _prediction(response["predictions"][0], source)
 
     def predict_many(
         self,
         sources: Iterable[Recording],
         *,
         model: str | None = None,
-        min_confidence: float | None = None,
         caller: str | None = None,
+        **options: Any,
     ) -> list[Prediction]:
         """The emotions in several recordings, in one request.
 
         Args:
-            sources: as for `predict`; one that the service cannot judge is answered with a
-                prediction of status `error`.
+            sources: as for `predict`; one that the service cannot judge gives a prediction of
+                status `error`.
             model: as for `predict`.
-            min_confidence: as for `predict`.
             caller: as for `predict`.
+            options: as for `predict`.
 
         Raises:
             AudioError: a recording cannot be read here.
             SottovoceError: as for `predict`.
         """
-        given = list(sources)
-        if not given:
+        recordings = list(sources)
+        if not recordings:
             return []
-        query = {"model": model, "min_confidence": min_confidence, "caller": caller}
-        files = [("file", (str(n), _content(source))) for n, source in enumerate(given, 1)]
-        found = self._post("/v1/predict", query, files=files)["predictions"]
-        pairs = zip(found, given, strict=True)
-        return [_prediction(answer, _name(source)) for answer, source in pairs]
+        query = {"model": model, "caller": caller, **_checked(PredictOptions, options)}
+        files = [("file", (str(n), _content(source))) for n, source in enumerate(recordings, 1)]
+        predictions = self._post("/v1/predict", query, files=files)["predictions"]
+        pairs = zip(predictions, recordings, strict=True)
+        return [_prediction(values, source) for values, source in pairs]
 
     def timeline(
         self,
@@ -150,17 +127,15 @@ class Client:
             source: as for `predict`.
             model: as for `predict`.
             caller: as for `predict`.
-            options: those of `Model.timeline` but for `gate`: window, hop, lookahead (3 s if left
-                out), smoothing, hold, channels, min_confidence.
+            options: the fields of `RecordingOptions` but for `gate`, such as hop=2.0.
 
         Raises:
             AudioError: as for `predict`.
-            SottovoceError: as for `predict`, or `gate` was given.
+            SottovoceError: as for `predict`.
         """
-        query = {"model": model, "caller": caller, **_sendable(options)}
-        answer = self._post("/v1/timeline", query, content=_content(source))
-        segments = tuple(segment_of(one) for one in answer["segments"])
-        return TimelineResult(answer["model"], segments, summary_of(answer["summary"]))
+        query = {"model": model, "caller": caller, **_checked(RecordingOptions, options)}
+        response = self._post("/v1/timeline", query, content=_content(source))
+        return TimelineResult.from_dict(response)
 
     def stream(
         self,
@@ -178,12 +153,13 @@ class Client:
             inputs: channels that they have.
             model: as for `predict`.
             caller: as for `predict`.
-            options: as for `timeline`.
+            options: as for `timeline`; `channels` says whether to mix or to split them.
 
         Raises:
-            SottovoceError: the service cannot be reached, or refuses the stream.
+            SottovoceError: the service cannot be reached, or refuses the stream; an option is
+                unknown or out of its range, or `gate` was given.
         """
-        config = _sendable(options) | {
+        config = _checked(TimelineOptions, options) | {
             "type": "config",
             "sample_rate": sample_rate,
             "encoding": "float32",
@@ -200,8 +176,8 @@ class Client:
         Raises:
             SottovoceError: as for `predict`.
         """
-        found: list[dict[str, Any]] = self._ask("GET", "/v1/models")["models"]
-        return found
+        models: list[dict[str, Any]] = self._request("GET", "/v1/models")["models"]
+        return models
 
     def card(self, name: str) -> Card:
         """Everything known about one of the service's models.
@@ -209,7 +185,7 @@ class Client:
         Raises:
             SottovoceError: as for `predict`, or there is no such model.
         """
-        return Card.model_validate(self._ask("GET", f"/v1/models/{name}"))
+        return Card.model_validate(self._request("GET", f"/v1/models/{name}"))
 
     def is_ready(self) -> bool:
         """Whether the service can be reached and takes requests."""
@@ -219,40 +195,43 @@ class Client:
             return False
 
     def _post(self, path: str, query: Mapping[str, Any], **body: Any) -> dict[str, Any]:
-        given = {name: value for name, value in query.items() if value is not None}
-        return self._ask("POST", path, params=given, **body)
+        params = {name: value for name, value in query.items() if value is not None}
+        return self._request("POST", path, params=params, **body)
 
-    def _ask(self, method: str, path: str, **request: Any) -> dict[str, Any]:
-        for again in range(TRIES):
+    def _request(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+        for attempt in range(TRIES):
             try:
-                response = self._http.request(method, path, **request)
+                response = self._http.request(method, path, **arguments)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise SottovoceError(
                     f"{self._url} does not answer ({one_line(error)}); is the service running?"
                 ) from None
-            if response.status_code != httpx.codes.TOO_MANY_REQUESTS or again == TRIES - 1:
+            if response.status_code != httpx.codes.TOO_MANY_REQUESTS or attempt == TRIES - 1:
                 break
-            time.sleep(_seconds(response.headers.get("retry-after", "")))
+            sleep(_seconds(response.headers.get("retry-after", "")))
         if not response.is_success:
-            raise refused(self._url, response.status_code, response.content)
+            raise error_of(self._url, response.status_code, response.content)
         try:
-            answer: dict[str, Any] = response.json()
+            content: dict[str, Any] = response.json()
         except ValueError:
             raise SottovoceError(
                 f"{self._url} answers something that is no JSON; is it a Sottovoce service?"
             ) from None
-        return answer
+        return content
 
 
 def _seconds(retry_after: str) -> float:
     """How long to wait; proxies may give a date instead of a number, or hours."""
-    return min(float(retry_after), LONGEST_WAIT) if retry_after.isdecimal() else 1.0
+    return min(float(retry_after), MAX_WAIT) if retry_after.isdecimal() else 1.0
 
 
-def _sendable(options: dict[str, Any]) -> dict[str, Any]:
+def _checked(kind: type[PredictOptions], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were given; the service has the defaults of the others."""
     if options.get("gate") is not None:
         raise SottovoceError("gate cannot be sent to a service; leave it out")
-    return {name: value for name, value in options.items() if value is not None}
+    chosen = {name: value for name, value in options.items() if value is not None}
+    checked = kind(**chosen)
+    return {name: getattr(checked, name) for name in chosen}
 
 
 def _content(source: Recording) -> bytes:
@@ -270,18 +249,7 @@ def _content(source: Recording) -> bytes:
     return content
 
 
-def _name(source: Recording) -> str | None:
-    return os.fspath(source) if isinstance(source, str | os.PathLike) else None
-
-
-def _prediction(answer: Mapping[str, Any], name: str | None) -> Prediction:
-    return Prediction(
-        status=Status(answer["status"]),
-        model=answer["model"],
-        source=name,
-        duration=answer["duration"],
-        emotion=answer["emotion"],
-        confidence=answer["confidence"],
-        probabilities=answer["probabilities"],
-        message=answer["message"],
-    )
+def _prediction(values: Mapping[str, Any], source: Recording) -> Prediction:
+    """The service's prediction, with the path of the recording, where it has one."""
+    path = os.fsdecode(source) if isinstance(source, str | os.PathLike) else None
+    return Prediction.from_dict({**values, "path": path})

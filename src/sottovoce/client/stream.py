@@ -1,19 +1,27 @@
-"""The client's side of a service's stream: `LiveStream`, which `sottovoce.client` opens."""
+"""The client's side of a service's stream: `LiveStream`, which `Client.stream` opens."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sottovoce.audio import Audio
 from sottovoce.errors import AudioError, MissingExtraError, SottovoceError
-from sottovoce.results import Segment, Status, Summary
+from sottovoce.results import (
+    Problem,
+    Segment,
+    SpeechEnded,
+    SpeechStarted,
+    StreamFinished,
+    StreamReady,
+    Summary,
+    read_message,
+)
 from sottovoce.text import one_line
 
 try:
@@ -25,38 +33,11 @@ except ModuleNotFoundError:
 PIECE = 1_000_000
 """Bytes of a message at most; a service refuses much longer ones."""
 
-OF_A_RECORDING = frozenset({"unreadable", "too_long", "too_large", "too_much_work", "bad_frame"})
-"""Codes of refusals that are about a recording, not about the request."""
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechStarted:
-    """Somebody began to speak."""
-
-    start: float
-    """s from the start of the stream."""
-    channel: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechEnded:
-    """Nobody speaks any more."""
-
-    end: float
-    """s from the start of the stream."""
-    channel: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something that was left out, or why the stream ended."""
-
-    code: str
-    message: str
-
+RECORDING_CODES = frozenset({"unreadable", "too_long", "too_large", "too_much_work", "bad_frame"})
+"""Codes of errors that are about a recording, not about the request."""
 
 Message: TypeAlias = SpeechStarted | Segment | SpeechEnded | Problem | Summary
-"""What a service says: a `Segment` is a measurement, the `Summary` comes last."""
+"""What a stream gives: a `Segment` is a measurement, the `Summary` comes last."""
 
 
 class LiveStream:
@@ -88,17 +69,18 @@ class LiveStream:
                     )
                 )
                 self._socket.send(json.dumps(config))
-                answer = json.loads(self._socket.recv(timeout))
-                if answer["type"] != "ready":
-                    raise SottovoceError(f"{url} refuses the stream: {answer.get('message')}")
+                ready = read_message(json.loads(self._socket.recv(timeout)))
+                if not isinstance(ready, StreamReady):
+                    reason = ready.message if isinstance(ready, Problem) else "no reason given"
+                    raise SottovoceError(f"{url} refuses the stream: {reason}")
                 self._open = stack.pop_all()
         except InvalidStatus as error:
             response = error.response
-            raise refused(url, response.status_code, response.body or b"") from None
+            raise error_of(url, response.status_code, response.body or b"") from None
         except (OSError, WebSocketException) as error:
             raise SottovoceError(f"{url} opens no stream ({one_line(error)})") from None
-        self.model: str = answer["model"]
-        """Name and version of the model that judges."""
+        self.model = ready.model
+        """Name and version of the model."""
 
     def __enter__(self) -> Self:
         return self
@@ -111,13 +93,13 @@ class LiveStream:
         self._open.close()
 
     def feed(self, samples: NDArray[Any]) -> list[Message]:
-        """Send the next samples; give what was said meanwhile, without waiting.
+        """Send the next samples; give the messages that came meanwhile, without waiting.
 
         Args:
             samples: (samples,) or (channels, samples), as for `Audio`.
 
         Raises:
-            AudioError: the samples are no recording, or the channels are others than was said.
+            AudioError: the samples are no recording, or not of the stream's number of channels.
             SottovoceError: the stream has ended.
         """
         audio = Audio(samples, self._rate)
@@ -125,16 +107,17 @@ class LiveStream:
             raise AudioError(f"{audio.channels} channels; expected {self._channels}")
         content = np.ascontiguousarray(audio.samples.T, "<f4").tobytes()
         step = PIECE // (4 * self._channels) * 4 * self._channels
-        said: list[Message] = []
+        messages: list[Message] = []
         try:
             for start in range(0, len(content), step):
                 self._socket.send(content[start : start + step])
-                said += self._waiting()
+                messages += self._received()
         except ConnectionClosed as error:
-            said += self._waiting()
-            why = "; ".join(one.message for one in said if isinstance(one, Problem))
-            raise SottovoceError(f"the stream has ended: {why or one_line(error)}") from None
-        return said
+            messages += self._received()
+            problems = [message for message in messages if isinstance(message, Problem)]
+            reason = "; ".join(problem.message for problem in problems) or one_line(error)
+            raise SottovoceError(f"the stream has ended: {reason}") from None
+        return messages
 
     def finish(self) -> Iterator[Message]:
         """Say that nothing more comes; give the rest, the `Summary` last, as it comes.
@@ -145,7 +128,7 @@ class LiveStream:
         try:
             self._socket.send('{"type": "finish"}')
             while True:
-                for message in _message(self._socket.recv()):
+                for message in _messages(self._socket.recv()):
                     yield message
                     if isinstance(message, Summary):
                         return
@@ -154,56 +137,28 @@ class LiveStream:
         finally:
             self._open.close()
 
-    def _waiting(self) -> list[Message]:
-        """What has come and was not looked at."""
-        said: list[Message] = []
+    def _received(self) -> list[Message]:
+        """The messages that have come and were not read."""
+        messages: list[Message] = []
         with suppress(TimeoutError, ConnectionClosed):
             while True:
-                said += _message(self._socket.recv(timeout=0))
-        return said
+                messages += _messages(self._socket.recv(timeout=0))
+        return messages
 
 
-def refused(url: str, status: int, body: bytes | bytearray) -> SottovoceError:
-    """Make the error for an answer that is no success."""
+def error_of(url: str, status: int, body: bytes | bytearray) -> SottovoceError:
+    """Make the error for a response that is no success."""
     try:
-        problem = json.loads(body)["error"]
-        code, said = str(problem["code"]), one_line(problem["message"])
+        problem = Problem.from_dict(json.loads(body)["error"])
     except (ValueError, KeyError, TypeError):
-        code, said = "", f"status {status}"
-    kind = AudioError if code in OF_A_RECORDING else SottovoceError
-    return kind(f"{url}: {said}")
+        problem = Problem(code="", message=f"status {status}")
+    kind = AudioError if problem.code in RECORDING_CODES else SottovoceError
+    return kind(f"{url}: {one_line(problem.message)}")
 
 
-def segment_of(answer: Mapping[str, Any]) -> Segment:
-    """A segment, as it was sent."""
-    names = ("start", "end", "emotion", "confidence", "probabilities", "channel")
-    return Segment(status=Status(answer["status"]), **{name: answer[name] for name in names})
-
-
-def summary_of(answer: Mapping[str, Any]) -> Summary:
-    """A summary, as it was sent."""
-    longest = answer["longest"]
-    return Summary(
-        duration=answer["duration"],
-        shares=answer["shares"],
-        statuses={Status(name): share for name, share in answer["statuses"].items()},
-        changes=answer["changes"],
-        longest=None if longest is None else segment_of(longest),
-    )
-
-
-def _message(text: str | bytes) -> list[Message]:
+def _messages(text: str | bytes) -> list[Message]:
     """A message of the service, or none where it is of a kind that is not known here."""
-    said = json.loads(text)
-    match said["type"]:
-        case "speech_started":
-            return [SpeechStarted(said["start"], said["channel"])]
-        case "measurement":
-            return [segment_of(said)]
-        case "speech_ended":
-            return [SpeechEnded(said["end"], said["channel"])]
-        case "error":
-            return [Problem(said["code"], said["message"])]
-        case "finished":
-            return [summary_of(said["summary"])]
-    return []
+    message = read_message(json.loads(text))
+    if isinstance(message, StreamFinished):
+        return [message.summary]
+    return [] if message is None else [cast(Message, message)]

@@ -4,7 +4,7 @@
 
     app = create_app(Settings(models=("ravdess8-tcn",)))  # for any ASGI server
 
-What it answers and takes is in docs/service.md and docs/stream-protocol.md.
+docs/service.md and docs/stream-protocol.md describe its interface.
 """
 
 from sottovoce.errors import MissingExtraError

@@ -10,10 +10,10 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
 from sottovoce import __version__
-from sottovoce.serve import recordings, status, stream
-from sottovoce.serve.auth import authorise
-from sottovoce.serve.errors import answer_errors
-from sottovoce.serve.middleware import Watching
+from sottovoce.serve import routes, stream
+from sottovoce.serve.auth import require_key
+from sottovoce.serve.errors import add_error_handlers
+from sottovoce.serve.middleware import RequestLogMiddleware
 from sottovoce.serve.service import Service
 from sottovoce.serve.settings import Settings
 
@@ -30,7 +30,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         settings: the defaults if None.
 
     Raises:
-        SottovoceError: a model, a limit or the store cannot be used as asked.
+        SottovoceError: a model, a limit or the store cannot be used.
     """
     service = Service(settings or Settings())
 
@@ -47,12 +47,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.service = service
-    known = [Depends(authorise)] if service.settings.keys else []
-    app.include_router(recordings.router, dependencies=known)
-    app.include_router(status.guarded, dependencies=known)
-    app.include_router(status.router)
+    key_needed = [Depends(require_key)] if service.settings.keys else []
+    app.include_router(routes.router, dependencies=key_needed)
+    app.include_router(routes.public)
     app.include_router(stream.router)
-    answer_errors(app)
+    add_error_handlers(app)
     if service.settings.cors:
         app.add_middleware(
             CORSMiddleware,
@@ -60,5 +59,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type", "X-API-Key"],
         )
-    app.add_middleware(Watching, metrics=service.metrics)
+    app.add_middleware(RequestLogMiddleware, metrics=service.metrics)
     return app

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import Depends
 from fastapi.requests import HTTPConnection
@@ -15,23 +16,25 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from fastapi.security.http import HTTPAuthorizationCredentials
 
 from sottovoce.errors import SottovoceError
-from sottovoce.serve.errors import Refusal
+from sottovoce.serve.errors import ServiceError
 from sottovoce.text import display_path
 
-VARIABLE = "SOTTOVOCE_API_KEYS"
+KEYS_VARIABLE = "SOTTOVOCE_API_KEYS"
 """The environment variable with API keys, separated by commas or spaces."""
 
-SHORTEST = 16
+MIN_KEY_LENGTH = 16
 """Characters; a shorter key could be guessed."""
 
 
 def read_keys(path: str | os.PathLike[str] | None, environment: Mapping[str, str]) -> list[str]:
-    """The keys in a file, one a line with # before remarks, and those in the environment.
+    """The keys in a file, one a line, and those in the environment.
+
+    Empty lines of the file, and lines that begin with #, are left out.
 
     Raises:
         SottovoceError: the file cannot be read or has no key, or a key is too short or not ASCII.
     """
-    keys = environment.get(VARIABLE, "").replace(",", " ").split()
+    keys = environment.get(KEYS_VARIABLE, "").replace(",", " ").split()
     if path is not None:
         name = display_path(path)
         try:
@@ -41,26 +44,28 @@ def read_keys(path: str | os.PathLike[str] | None, environment: Mapping[str, str
             raise SottovoceError(
                 f"{name}: cannot be read ({reason}); give one key a line"
             ) from None
-        found = [key for line in lines if (key := line.partition("#")[0].strip())]
-        if not found:
+        in_file = [key for line in lines if (key := line.strip()) and not key.startswith("#")]
+        if not in_file:
             raise SottovoceError(f"{name}: has no key; give one a line")
-        keys += found
+        keys += in_file
     for number, key in enumerate(keys, 1):
-        if len(key) < SHORTEST or not (key.isascii() and key.isprintable() and " " not in key):
+        if len(key) < MIN_KEY_LENGTH or not (
+            key.isascii() and key.isprintable() and " " not in key
+        ):
             raise SottovoceError(
-                f"API key {number} is not {SHORTEST} or more ASCII characters without spaces; "
-                "make one with: openssl rand -hex 24"
+                f"API key {number} is not {MIN_KEY_LENGTH} or more ASCII characters without "
+                "spaces; make one with: openssl rand -hex 24"
             )
     return keys
 
 
-def is_known(key: str, keys: tuple[str, ...]) -> bool:
-    """Whether a key is one of those known; how long that takes says nothing of them."""
-    given = _digest(key)
-    found = False
-    for one in keys:
-        found |= hmac.compare_digest(given, _digest(one))
-    return found
+def is_valid_key(key: str | None, keys: Iterable[str]) -> bool:
+    """Whether a key is among the valid ones; the time that takes says nothing of them."""
+    digest = _digest(key or "")
+    valid = False
+    for other in keys:
+        valid |= hmac.compare_digest(digest, _digest(other))
+    return valid
 
 
 def _digest(key: str) -> bytes:
@@ -68,15 +73,15 @@ def _digest(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
-def given_key(connection: HTTPConnection) -> str | None:
+def key_in_headers(connection: HTTPConnection) -> str | None:
     """The key in a request's headers: `Authorization: Bearer KEY` or `X-API-Key: KEY`."""
-    kind, _, rest = connection.headers.get("authorization", "").partition(" ")
-    if kind.lower() == "bearer" and rest.strip():
-        return str(rest.strip())
+    scheme, _, key = connection.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and key.strip():
+        return str(key.strip())
     return connection.headers.get("x-api-key")
 
 
-async def authorise(
+async def require_key(
     connection: HTTPConnection,
     _bearer: Annotated[
         HTTPAuthorizationCredentials | None,
@@ -87,21 +92,40 @@ async def authorise(
         Depends(APIKeyHeader(name="X-API-Key", auto_error=False, description="The same.")),
     ],
 ) -> None:
-    """Refuse a request without a known key.
+    """Dependency of the routes that need a key; its other arguments are for the OpenAPI document.
 
     Raises:
-        Refusal: 401. The two other arguments are there for the OpenAPI document.
+        ServiceError: 401, no key or one that is not valid.
     """
-    keys = connection.app.state.service.settings.keys
-    if not is_known(given_key(connection) or "", keys):
-        raise unknown_key()
+    if not is_valid_key(key_in_headers(connection), connection.app.state.service.settings.keys):
+        raise unauthorised()
 
 
-def unknown_key() -> Refusal:
-    """Make the refusal of a caller without a known key."""
-    return Refusal(
+def unauthorised() -> ServiceError:
+    """Make the error for a caller without a valid key."""
+    return ServiceError(
         401,
         "unauthorised",
         "no API key, or one that is not known; give it as Authorization: Bearer KEY",
         {"WWW-Authenticate": "Bearer"},
     )
+
+
+def check_origin(connection: HTTPConnection, allowed: Iterable[str]) -> None:
+    """Refuse a WebSocket of a page from elsewhere.
+
+    A browser lets any page open a WebSocket to anywhere, so the page's origin must be the service's
+    own host or among those allowed. Programs send no origin.
+
+    Raises:
+        ServiceError: 403.
+    """
+    origin = connection.headers.get("origin")
+    if origin is None or {"*", origin} & set(allowed):
+        return
+    try:
+        host = urlsplit(origin).netloc
+    except ValueError:  # such as http://[
+        host = ""
+    if not host or host != connection.headers.get("host"):
+        raise ServiceError(403, "bad_origin", "pages of that origin may not ask; see --cors")

@@ -1,4 +1,4 @@
-"""Runs of the network that are asked for together share a batch: `SharedModel`."""
+"""Requests that come together share a batch of the network: `SharedModel`."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from sottovoce.models.model import Model
 from sottovoce.vad.gate import CHUNK
 from sottovoce.vad.silero import speech_probabilities
 
-MOST = 64
-"""Clips that are looked at together."""
+MAX_CLIPS = 64
+"""Clips that are taken from the queue at a time."""
 
-Waiting = tuple[Samples, "Future[Probabilities]"]
+QueuedClip = tuple[Samples, "Future[Probabilities]"]
 
 
 class Batcher:
     """A thread that runs the network on whatever waits for it.
 
-    Nothing waits for company: while one batch runs, those who come meanwhile make up the next one.
+    No clip waits for others: those that come while a batch runs make up the next one.
 
     Args:
         network: what runs.
@@ -39,7 +39,7 @@ class Batcher:
     def __init__(self, network: Network, sample_rate: int) -> None:
         self._network = network
         self._rate = sample_rate
-        self._queue: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[QueuedClip | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
         self._closed = False
         self.observe: Callable[[int], None] = lambda clips: None
@@ -61,7 +61,7 @@ class Batcher:
         futures: list[Future[Probabilities]] = [Future() for _ in batch]
         with self._closing:
             if self._closed:
-                raise ModelError("the model is closed; nobody may ask it any more")
+                raise ModelError("the model is closed")
             for pair in zip(batch, futures, strict=True):
                 self._queue.put(pair)
         return np.stack([future.result() for future in futures])
@@ -75,31 +75,31 @@ class Batcher:
 
     def _work(self) -> None:
         while (first := self._queue.get()) is not None:
-            together, last = [first], False
-            while len(together) < MOST and not self._queue.empty() and not last:
-                if (following := self._queue.get()) is None:
-                    last = True
+            clips, is_last = [first], False
+            while len(clips) < MAX_CLIPS and not self._queue.empty() and not is_last:
+                if (clip := self._queue.get()) is None:
+                    is_last = True
                 else:
-                    together.append(following)
-            for places in batches([clip.size for clip, _ in together], self._rate):
-                self._run([together[place] for place in places])
-            if last:
+                    clips.append(clip)
+            for places in batches([samples.size for samples, _ in clips], self._rate):
+                self._run([clips[place] for place in places])
+            if is_last:
                 return
 
-    def _run(self, together: list[Waiting]) -> None:
-        self.observe(len(together))
+    def _run(self, clips: list[QueuedClip]) -> None:
+        self.observe(len(clips))
         try:
-            rows = self._network(np.stack([clip for clip, _ in together]))
-        except Exception as error:  # whatever it is, those who wait must hear of it
-            for _, future in together:
+            rows = self._network(np.stack([samples for samples, _ in clips]))
+        except Exception as error:  # of whatever kind: it goes to the threads that wait
+            for _, future in clips:
                 future.set_exception(error)
             return
-        for (_, future), row in zip(together, rows, strict=True):
+        for (_, future), row in zip(clips, rows, strict=True):
             future.set_result(row)
 
 
 class SharedModel(Model):
-    """A model that is asked from many threads, in requests, timelines and streams."""
+    """A model for many threads: requests, timelines and streams share its batches."""
 
     def __init__(
         self,
@@ -111,12 +111,12 @@ class SharedModel(Model):
         self.batcher = Batcher(super().probabilities, card.sample_rate)
 
     def warm_up(self) -> None:
-        """Hear as much as is ever heard at once, silence: what it takes is taken at the start."""
+        """Run the largest batch there can be, of silence: its memory is taken at the start."""
         speech_probabilities(np.zeros(CHUNK, np.float32))
         seconds = min(self.card.window.max, BATCH_SECONDS)
         clips = int(BATCH_SECONDS / seconds)
         self.probabilities(np.zeros((clips, round(seconds * self.card.sample_rate)), np.float32))
 
     def probabilities(self, batch: NDArray[np.floating[Any]]) -> Probabilities:
-        """As `Model.probabilities`, together with what others ask at the time."""
+        """As `Model.probabilities`, in a batch with what other threads run at the time."""
         return self.batcher.run(np.ascontiguousarray(batch, dtype=np.float32))

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter as Counts
-from collections.abc import Iterable
+from collections import Counter as Tally
+from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from sottovoce.results import Status
+from sottovoce.results import Prediction, Segment, Status
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
-SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-SIZES = (1, 2, 4, 8, 16, 32, 64)
+SECONDS_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+CLIPS_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
 
 
 class Metrics:
@@ -28,7 +28,7 @@ class Metrics:
             "sottovoce_request_seconds",
             "From a request's head to the end of its answer.",
             ["endpoint"],
-            buckets=SECONDS,
+            buckets=SECONDS_BUCKETS,
             registry=registry,
         )
         self.audio = Counter(
@@ -43,33 +43,36 @@ class Metrics:
             ["model", "emotion"],
             registry=registry,
         )
-        self.batches = Histogram(
-            "sottovoce_batch_clips", "Clips in a run of the network.", buckets=SIZES,
+        self.batch_clips = Histogram(
+            "sottovoce_batch_clips", "Clips in a run of the network.", buckets=CLIPS_BUCKETS,
             registry=registry,
         )  # fmt: skip
-        self.busy = Gauge(
+        self.requests_in_progress = Gauge(
             "sottovoce_requests_in_progress", "Requests being answered.", registry=registry
         )
-        self.queue = Gauge("sottovoce_queue_clips", "Clips that wait.", registry=registry)
-        self.held = Gauge("sottovoce_held_bytes", "Bytes of requests held.", registry=registry)
+        self.queue_clips = Gauge("sottovoce_queue_clips", "Clips that wait.", registry=registry)
+        self.held_bytes = Gauge(
+            "sottovoce_held_bytes", "Bytes of requests held.", registry=registry
+        )
         self.streams = Gauge("sottovoce_streams", "Streams open.", registry=registry)
         self.unstored = Counter(
             "sottovoce_unstored", "Results that the store did not take.", registry=registry
         )
 
-    def count(
-        self, endpoint: str, model: str, answers: Iterable[tuple[Status, str | None]], audio: float
+    def count_results(
+        self, endpoint: str, model: str, results: Sequence[Prediction | Segment], audio: float
     ) -> None:
-        """Count what was answered.
+        """Count results by status and emotion.
 
         Args:
             endpoint: such as "/v1/predict".
             model: its title.
-            answers: status and emotion of each.
+            results: predictions, or segments.
             audio: s that were heard.
         """
         self.audio.labels(endpoint).inc(audio)
-        for (status, emotion), times in Counts(answers).items():
+        tally = Tally((result.status, result.emotion) for result in results)
+        for (status, emotion), times in tally.items():
             self.answers.labels(model, str(status)).inc(times)
             if status is Status.OK and emotion is not None:
                 self.emotions.labels(model, emotion).inc(times)

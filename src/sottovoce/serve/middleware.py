@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-if TYPE_CHECKING:
-    from sottovoce.serve.metrics import Metrics
+from sottovoce.serve.metrics import Metrics
 
 UNKNOWN = "other"
 """What a request to no route is counted as: paths are the callers' to choose."""
@@ -17,12 +15,12 @@ UNKNOWN = "other"
 logger = logging.getLogger("sottovoce.serve")
 
 
-class Watching:
+class RequestLogMiddleware:
     """ASGI middleware around the whole app.
 
     Args:
-        app: what answers.
-        metrics: where it is counted.
+        app: the ASGI app.
+        metrics: where requests are counted.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -30,22 +28,22 @@ class Watching:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and note what came of it."""
+        """Pass a request on; count and log its status and duration."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        status, begun = 500, time.perf_counter()
+        status, start = 500, time.perf_counter()
 
-        async def noting(message: Message) -> None:
+        async def send_noting_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self._app(scope, receive, noting)
+            await self._app(scope, receive, send_noting_status)
         finally:
-            seconds = time.perf_counter() - begun
+            seconds = time.perf_counter() - start
             endpoint = getattr(scope.get("route"), "path", UNKNOWN)
             self._metrics.requests.labels(endpoint, str(status)).inc()
             self._metrics.seconds.labels(endpoint).observe(seconds)

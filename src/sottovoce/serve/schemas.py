@@ -1,12 +1,75 @@
-"""What the service answers, as the OpenAPI document describes it."""
+"""Queries and responses, as the OpenAPI document describes them.
+
+The options come from `sottovoce.options`, the results from `sottovoce.results`: a field added there
+is in the document, in the queries and in the responses.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Share = Annotated[float, Field(ge=0, le=1)]
+from sottovoce.models.card import Card
+from sottovoce.options import (
+    GateOptions,
+    Options,
+    PredictOptions,
+    RecordingOptions,
+    TimelineOptions,
+)
+from sottovoce.results import Prediction, Problem, TimelineResult
+
+PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+"""What a caller's id is made of: PostgreSQL takes no NUL, and a log no control characters."""
+
+AnyOptions = TypeVar("AnyOptions", bound=Options)
+
+CallerId = Annotated[
+    str | None,
+    Field(
+        max_length=128,
+        pattern=PRINTABLE,
+        description="An id of your own, kept with the results in the store.",
+        examples=["visit-7"],
+    ),
+]
+
+
+class RequestQuery(Options):
+    """The query that requests with recordings share; each adds options of `sottovoce.options`."""
+
+    gate: ClassVar[GateOptions] = GateOptions()
+    """Hides the field of that name in `PredictOptions`: the gate is not offered over HTTP."""
+    model: str | None = Field(
+        default=None,
+        description="One that `/v1/models` lists; the first where none is given.",
+        examples=["ravdess8-tcn"],
+    )
+    caller: CallerId = None
+
+    def _options(self, kind: type[AnyOptions]) -> AnyOptions:
+        """The options of that kind alone."""
+        return kind(**{name: getattr(self, name) for name in kind.model_fields})
+
+
+class PredictQuery(RequestQuery, PredictOptions, extra="ignore"):
+    """Query of `/v1/predict`."""
+
+    @property
+    def options(self) -> PredictOptions:
+        """The options of the predictions."""
+        return self._options(PredictOptions)
+
+
+class TimelineQuery(RequestQuery, RecordingOptions, extra="ignore"):
+    """Query of `/v1/timeline`."""
+
+    @property
+    def options(self) -> TimelineOptions:
+        """The options of the timeline."""
+        return self._options(TimelineOptions)
+
 
 PROBABILITIES = {"neutral": 0.07, "happy": 0.81, "sad": 0.03, "angry": 0.09}
 
@@ -54,78 +117,37 @@ def _example(value: dict[str, Any]) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": [value]})
 
 
-class Emotion(BaseModel):
-    """What was heard."""
-
-    status: Annotated[
-        str,
-        Field(pattern="^(ok|uncertain|silence|no_speech|too_short|error)$"),
-    ]
-    """Only ok and uncertain carry an emotion."""
-    emotion: str | None
-    confidence: Share | None
-    probabilities: dict[str, Share]
-
-
-class PredictionAnswer(Emotion):
-    """The answer about one recording."""
+class PredictionResponse(Prediction):
+    """A prediction about an uploaded recording: `name` stands where a path would."""
 
     model_config = _example(PREDICTION)
 
-    name: str | None
+    source: str | None = Field(default=None, alias="name")
     """The file's name, as the caller gave it."""
-    duration: float | None
-    model: str
-    message: str
-    """Why there is no emotion, or none that stands out."""
 
 
-class Predictions(BaseModel):
-    """The answers about a request's recordings, in their order."""
+class _RequestId(BaseModel):
+    id: str
+    """Of the request; the store has it too."""
+
+
+class PredictResponse(_RequestId):
+    """The predictions about a request's recordings, in their order."""
 
     model_config = _example({"id": "5f0c", "predictions": [PREDICTION]})
 
-    id: str
-    """Of the request; the store has it too."""
-    predictions: list[PredictionAnswer]
+    predictions: list[PredictionResponse]
 
 
-class SegmentAnswer(Emotion):
-    """What is said of one stretch of time, in s."""
-
-    model_config = _example(SEGMENT)
-
-    start: float
-    end: float
-    channel: int | None
-
-
-class SummaryAnswer(BaseModel):
-    """A recording in a few figures."""
-
-    model_config = _example(SUMMARY)
-
-    duration: float
-    shares: dict[str, Share]
-    statuses: dict[str, float]
-    changes: int
-    longest: SegmentAnswer | None
-
-
-class TimelineAnswer(BaseModel):
+class TimelineResponse(TimelineResult, _RequestId):
     """Emotion over time."""
 
     model_config = _example(
         {"id": "5f0c", "model": "ravdess8-tcn 1", "segments": [SEGMENT], "summary": SUMMARY}
     )
 
-    id: str
-    model: str
-    segments: list[SegmentAnswer]
-    summary: SummaryAnswer
 
-
-class ModelAnswer(BaseModel):
+class ModelResponse(BaseModel):
     """A model that is served, in short."""
 
     model_config = _example(MODEL)
@@ -137,33 +159,32 @@ class ModelAnswer(BaseModel):
     language: str
     licence: str
     default: bool
-    """Whether it answers where a request names none."""
+    """Whether it is used where a request names none."""
+
+    @classmethod
+    def of(cls, card: Card, *, default: bool) -> ModelResponse:
+        """What a model's card has of it."""
+        fields = cls.model_fields.keys() - {"default"}
+        return cls(**card.model_dump(mode="json", include=fields), default=default)
 
 
-class Models(BaseModel):
+class ModelsResponse(BaseModel):
     """The models that are served."""
 
     model_config = _example({"models": [MODEL]})
 
-    models: list[ModelAnswer]
+    models: list[ModelResponse]
 
 
-class Problem(BaseModel):
-    """What went wrong: a code for programs, a line for people."""
-
-    code: str
-    message: str
-
-
-class Failure(BaseModel):
-    """Every answer that is no success."""
+class ErrorResponse(BaseModel):
+    """Every response that is no success."""
 
     model_config = _example({"error": {"code": "too_large", "message": "the body is longer ..."}})
 
     error: Problem
 
 
-class Health(BaseModel):
+class HealthResponse(BaseModel):
     """How the service is."""
 
     model_config = _example({"status": "ok"})

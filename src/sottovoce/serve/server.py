@@ -1,4 +1,4 @@
-"""Runs the service with uvicorn until it is told to stop, and then finishes what it has."""
+"""Runs the service with uvicorn until a signal stops it, and then finishes what it has."""
 
 from __future__ import annotations
 
@@ -16,19 +16,89 @@ from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from sottovoce.serve.connection import Connection
 from sottovoce.serve.service import Service
 from sottovoce.system import BACKLOG, listening_socket
 
-PATIENCE = 60.0
+PING_TIMEOUT = 60.0
 """s for the answer to a ping, which waits behind the audio that came before it."""
-UNREAD = 60_000
+UNREAD_TIMEOUT = 60_000
 """ms after which a connection is dropped whose client does not read what it is sent."""
+MAX_HEAD_SIZE = 65_536
+"""Bytes from the end of one request, or piece of a body, to the next."""
+
+
+class HttpConnection(HttpToolsProtocol):
+    """A connection that waits only so long for the head of a request, and takes only so much of it.
+
+    uvicorn's own waits for ever, and takes any number of headers.
+    """
+
+    _head_size = 0
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for the first request."""
+        super().connection_made(transport)
+        self._start_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self) -> None:
+        """Wait no more: another protocol goes on with the connection."""
+        self._stop_timer()
+        super().handle_websocket_upgrade()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, and for the rest of this one if it was refused early."""
+        super().on_response_complete()
+        self._start_timer()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, unless headers, or what else is no body, never end."""
+        self._head_size += len(data)
+        super().data_received(data)
+        if self._head_size > MAX_HEAD_SIZE and not self.transport.is_closing():
+            if self._is_idle:
+                self.send_400_response(f"More than {MAX_HEAD_SIZE} bytes of headers.")
+            else:
+                self.transport.abort()
+
+    def on_body(self, body: bytes) -> None:
+        """Count anew after each piece."""
+        self._head_size = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Count anew after each request."""
+        self._head_size = 0
+        super().on_message_complete()
+
+    @property
+    def _is_idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _start_timer(self) -> None:
+        self._stop_timer()
+        seconds = self.config.app.state.service.limits.receive  # type: ignore[union-attr]
+        self._timer = self.loop.call_later(seconds, self._close_if_idle)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _close_if_idle(self) -> None:
+        if self._is_idle:
+            self.transport.close()
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which ends streams in order before it closes connections.
+    """uvicorn's server, which finishes streams before it closes connections.
 
     Args:
         app: what `create_app` gave.
@@ -40,25 +110,25 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=Connection,
+                http=HttpConnection,
                 log_config=None,
                 access_log=False,
                 backlog=BACKLOG,
                 server_header=False,
                 ws_max_size=limits.frame,
                 ws_per_message_deflate=False,
-                ws_ping_timeout=PATIENCE,
+                ws_ping_timeout=PING_TIMEOUT,
             )
         )
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """SIGINT and SIGTERM ask it to stop; unlike uvicorn's own they are not raised again."""
+        """SIGINT and SIGTERM stop it; unlike in uvicorn itself they are not raised again."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, self.handle_exit) for number in numbers}
+        signals = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, self.handle_exit) for number in signals}
         try:
             yield
         finally:
@@ -66,16 +136,16 @@ class Server(uvicorn.Server):
                 signal.signal(number, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stop in order; whoever presses Ctrl-C once more has had enough."""
+        """Stop in order, or at once where Ctrl-C is pressed again."""
         if self.should_exit and sig == signal.SIGINT:
             os._exit(128 + sig)
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take nothing new, let streams say what they still know, then close."""
+        """Take nothing new, let streams send what they still have, then close."""
         service = self._service
         service.admission.stopping = True
-        until = time.monotonic() + service.limits.drain
+        deadline = time.monotonic() + service.limits.drain
         service.stopping.set()
         for server in self.servers:
             server.close()
@@ -85,23 +155,19 @@ class Server(uvicorn.Server):
                     await asyncio.sleep(0.05)
         except TimeoutError:
             pass
-        self.config.timeout_graceful_shutdown = math.ceil(max(0, until - time.monotonic()))
+        self.config.timeout_graceful_shutdown = math.ceil(max(0, deadline - time.monotonic()))
         await super().shutdown(sockets)
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket as `listen` gives it, whose connections do not wait for ever to be read.
-
-    Raises:
-        SottovoceError: as for `listen`.
-    """
+    """As `listening_socket`; its connections do not wait for ever to be read."""
     listener = listening_socket(host, port)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; the connections have it from the listener
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_TIMEOUT)
     return listener
 
 
-def _is_ours(record: logging.LogRecord) -> bool:
+def _is_no_client_mistake(record: logging.LogRecord) -> bool:
     """Leave out the traceback of a client's text that is no UTF-8: it is the client's mistake."""
     return not (record.exc_info and record.exc_info[0] is UnicodeDecodeError)
 
@@ -116,7 +182,7 @@ def run(app: FastAPI, listener: socket.socket, started: Callable[[str], None]) -
     """
     logger = logging.getLogger("uvicorn.error")
     logger.setLevel(logging.WARNING)
-    logger.addFilter(_is_ours)
+    logger.addFilter(_is_no_client_mistake)
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it quotes what was sent
     host, port = listener.getsockname()[:2]
     started(f"http://{f'[{host}]' if ':' in host else host}:{port}")

@@ -1,4 +1,4 @@
-"""The service itself: its models, the threads that judge, and what it has in hand."""
+"""The service itself: its models, the threads that work, and how much it takes at a time."""
 
 from __future__ import annotations
 
@@ -6,36 +6,36 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sottovoce.audio import Audio
 from sottovoce.errors import SottovoceError
 from sottovoce.models.registry import find
-from sottovoce.results import Prediction, Segment, Status, Summary
-from sottovoce.serve.admission import Admission
+from sottovoce.options import PredictOptions, TimelineOptions
+from sottovoce.results import Prediction, Segment, TimelineResult
 from sottovoce.serve.batching import SharedModel
-from sottovoce.serve.errors import Refusal, stopping
+from sottovoce.serve.errors import ServiceError, stopping, too_busy
 from sottovoce.serve.metrics import Metrics
-from sottovoce.serve.settings import Settings
-from sottovoce.serve.store import Row, Store, rows_of
+from sottovoce.serve.settings import Limits, Settings
+from sottovoce.serve.store import Row, Store, result_rows
 from sottovoce.system import available_cpus
 
-Result = TypeVar("Result")
+T = TypeVar("T")
 
-STORE_WAITS = 10.0
-"""s that an answer waits for the store."""
+STORE_TIMEOUT = 10.0
+"""s that a response waits for the store."""
 
-THREADS = 4
-"""Threads for every processor, for each kind of work: most of them wait for a batch."""
+THREADS_PER_CPU = 4
+"""Of each pool: most threads wait for a batch."""
 
 
 class Service:
     """What all requests share.
 
     Args:
-        settings: what it is asked to be.
+        settings: its models, limits, keys and store.
 
     Raises:
         ModelError: a model is not there, or is refused.
@@ -47,22 +47,22 @@ class Service:
         self.limits = settings.limits
         self.metrics = Metrics()
         self.admission = Admission(settings.limits)
-        self.models = _opened(settings)
+        self.models = _open_models(settings)
         self.store = None if settings.store is None else Store(settings.store)
         self.stopping = asyncio.Event()
         """Set when streams are to finish."""
-        self.given_up = threading.Event()
-        """Set when nobody waits for answers any more."""
-        threads = THREADS * available_cpus()
-        self.short = ThreadPoolExecutor(threads, thread_name_prefix="sottovoce-predict")
-        self.long = ThreadPoolExecutor(threads, thread_name_prefix="sottovoce-timeline")
-        self.live = ThreadPoolExecutor(threads, thread_name_prefix="sottovoce-stream")
+        self.cancelled = threading.Event()
+        """Set when nobody waits for results any more."""
+        threads = THREADS_PER_CPU * available_cpus()
+        self.predict_pool = ThreadPoolExecutor(threads, thread_name_prefix="sottovoce-predict")
+        self.timeline_pool = ThreadPoolExecutor(threads, thread_name_prefix="sottovoce-timeline")
+        self.stream_pool = ThreadPoolExecutor(threads, thread_name_prefix="sottovoce-stream")
         for model in self.models.values():
-            model.batcher.observe = self.metrics.batches.observe
-        self.metrics.busy.set_function(lambda: self.admission.requests)
+            model.batcher.observe = self.metrics.batch_clips.observe
+        self.metrics.requests_in_progress.set_function(lambda: self.admission.requests)
         self.metrics.streams.set_function(lambda: self.admission.streams)
-        self.metrics.held.set_function(lambda: self.admission.held)
-        self.metrics.queue.set_function(
+        self.metrics.held_bytes.set_function(lambda: self.admission.held)
+        self.metrics.queue_clips.set_function(
             lambda: sum(model.batcher.waiting for model in self.models.values())
         )
 
@@ -70,104 +70,109 @@ class Service:
         """The model of that name, or the first one.
 
         Raises:
-            Refusal: 404, it is not served here.
+            ServiceError: 404, it is not served here.
         """
         if name is None:
             return next(iter(self.models.values()))
         if name not in self.models:
-            known = ", ".join(self.models)
-            raise Refusal(404, "no_such_model", f"no such model is served here; there are: {known}")
+            raise ServiceError(
+                404,
+                "no_such_model",
+                f"no such model is served here; there are: {', '.join(self.models)}",
+            )
         return self.models[name]
 
     async def run(
-        self, pool: ThreadPoolExecutor, work: Callable[..., Result], *arguments: object
-    ) -> Result:
-        """Run something in one of the pools."""
-        return await asyncio.get_running_loop().run_in_executor(pool, work, *arguments)
+        self, pool: ThreadPoolExecutor, function: Callable[..., T], *arguments: object
+    ) -> T:
+        """Call a function in one of the pools."""
+        return await asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
 
-    def predict(self, model: SharedModel, content: bytes, threshold: float | None) -> Prediction:
-        """The emotion in one recording; to be run in a thread.
+    def predict(self, model: SharedModel, content: bytes, options: PredictOptions) -> Prediction:
+        """The emotion in one recording; to be called in a thread.
 
         Raises:
-            Refusal: 413 or 422, it is too long or cannot be judged.
+            ServiceError: 413 or 422, it is too long or cannot be judged.
         """
-        watch = Watch(self.limits.duration, self.limits.work, self.given_up)
+        limit = WorkLimit(self.limits.duration, self.limits.work, self.cancelled)
         try:
-            audio = Audio.read(content, sample_rate=model.card.sample_rate, watch=watch)
-            return model.predict(audio, min_confidence=threshold)
+            audio = Audio.read(content, sample_rate=model.card.sample_rate, watch=limit.check)
+            return model.predict(audio, **dict(options))
         except (SottovoceError, MemoryError) as error:
-            raise unreadable(error) from None
+            raise _unreadable(error) from None
 
-    def follow(
-        self, model: SharedModel, content: bytes, options: dict[str, Any]
-    ) -> tuple[list[Segment], Summary]:
-        """Emotion over time in one recording; to be run in a thread.
+    def timeline(
+        self, model: SharedModel, content: bytes, options: TimelineOptions
+    ) -> TimelineResult:
+        """Emotion over time in one recording; to be called in a thread.
 
         Raises:
-            Refusal: as for `predict`.
+            ServiceError: as for `predict`.
         """
-        watch = Watch(self.limits.timeline, self.limits.work, self.given_up)
+        limit = WorkLimit(self.limits.timeline, self.limits.work, self.cancelled)
         segments = []
         try:
-            with model.timeline(content, workers=THREADS, **options) as timeline:
+            with model.timeline(content, workers=THREADS_PER_CPU, **dict(options)) as timeline:
                 for segment in timeline:
-                    watch(segment.end)
+                    limit.check(segment.end)
                     segments.append(segment)
-                return segments, timeline.summary()
+                return TimelineResult(
+                    model=model.card.title, segments=tuple(segments), summary=timeline.summary()
+                )
         except (SottovoceError, MemoryError) as error:
-            raise unreadable(error) from None
+            raise _unreadable(error) from None
 
-    async def keep(
+    async def store_results(
         self,
         kind: str,
         request: str,
         caller: str | None,
         model: str,
-        found: Sequence[Prediction | Segment],
+        results: Sequence[Prediction | Segment],
         contents: Sequence[bytes] = (),
     ) -> None:
         """Hand results to the store, if there is one, and wait until they are written.
 
-        An answer is given all the same where they could not be; that is counted.
+        A response is sent all the same where they could not be; that is counted.
 
         Args:
-            kind: as for `rows_of`, as are `request`, `caller`, `model` and `found`.
+            kind: as for `result_rows`, as are `request`, `caller`, `model` and `results`.
             request: its id.
             caller: the caller's id.
             model: its title.
-            found: the results.
-            contents: the recordings, which are kept only if that was asked for.
+            results: predictions, or segments.
+            contents: the recordings, which are kept only if the settings say so.
         """
-        if self.store is None or not found:
+        if self.store is None or not results:
             return
-        results = await asyncio.to_thread(rows_of, kind, request, caller, model, found)
+        rows = await asyncio.to_thread(result_rows, kind, request, caller, model, results)
         recordings: list[Row] = [
             {"request": request, "number": number, "content": content}
             for number, content in enumerate(contents if self.settings.store_audio else (), 1)
         ]
         written = False
-        future = self.store.add(results, recordings)
+        future = self.store.add(rows, recordings)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STORE_WAITS):
+            async with asyncio.timeout(STORE_TIMEOUT):
                 written = await asyncio.wrap_future(future)
         if not written:
-            self.metrics.unstored.inc(len(results))
+            self.metrics.unstored.inc(len(rows))
         if future.cancel():  # what still stands in the store's queue takes no memory there
-            results.clear()
+            rows.clear()
             recordings.clear()
 
-    async def is_ready(self) -> str:
+    async def readiness(self) -> str:
         """Why it takes no requests, in a word; "ok" if it does."""
         if self.admission.stopping:
             return "stopping"
-        if self.store is not None and not await asyncio.to_thread(self.store.answers):
+        if self.store is not None and not await asyncio.to_thread(self.store.is_reachable):
             return "no store"
         return "ok"
 
     def close(self) -> None:
-        """Give up what is still being judged, and let go of the threads and the store."""
-        self.given_up.set()
-        for pool in (self.short, self.long, self.live):
+        """Give up what is still being done, and let go of the threads and the store."""
+        self.cancelled.set()
+        for pool in (self.predict_pool, self.timeline_pool, self.stream_pool):
             pool.shutdown()
         for model in self.models.values():
             model.batcher.close()
@@ -175,50 +180,114 @@ class Service:
             self.store.close()
 
 
-class Watch:
+class Reservation:
+    """The memory that one request holds."""
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
+        self.held = 0
+        """Bytes."""
+
+    def hold(self, size: int) -> None:
+        """Hold so many more bytes.
+
+        Raises:
+            ServiceError: 429, all requests together would hold too much.
+        """
+        if self._admission.held + size > self._admission.limits.memory:
+            raise too_busy("the service holds as many bytes as it may")
+        self.held += size
+        self._admission.held += size
+
+
+class Admission:
+    """Counts requests, the bytes that they hold, and streams; used from the event loop alone.
+
+    Args:
+        limits: how much there may be at a time.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.requests = self.streams = self.held = 0
+        self.stopping = False
+
+    @contextlib.contextmanager
+    def request(self) -> Iterator[Reservation]:
+        """Take a request in; what it holds is free again at the end.
+
+        Raises:
+            ServiceError: 429, there are too many; 503, the service is about to stop.
+        """
+        if self.stopping:
+            raise stopping()
+        if self.requests >= self.limits.requests:
+            raise too_busy(f"{self.requests} requests are being answered")
+        reservation = Reservation(self)
+        self.requests += 1
+        try:
+            yield reservation
+        finally:
+            self.requests -= 1
+            self.held -= reservation.held
+
+    @contextlib.contextmanager
+    def stream(self) -> Iterator[None]:
+        """Take a stream in.
+
+        Raises:
+            ServiceError: as for `request`.
+        """
+        if self.stopping:
+            raise stopping()
+        if self.streams >= self.limits.streams:
+            raise too_busy(f"{self.streams} streams are open")
+        self.streams += 1
+        try:
+            yield
+        finally:
+            self.streams -= 1
+
+
+class WorkLimit:
     """Ends the work on a recording that is too long, or takes too long.
 
     Args:
         duration: s of audio that there may be.
         work: s from now that it may take.
-        given_up: ends it too, when set.
+        cancelled: ends it too, when set.
     """
 
-    def __init__(self, duration: float, work: float, given_up: threading.Event) -> None:
-        self._given_up = given_up
+    def __init__(self, duration: float, work: float, cancelled: threading.Event) -> None:
         self._duration = duration
         self._work = work
-        self._until = time.monotonic() + work
+        self._deadline = time.monotonic() + work
+        self._cancelled = cancelled
 
-    def __call__(self, seconds: float) -> None:
+    def check(self, seconds: float) -> None:
         """Look at the clock, after so many seconds of audio.
 
         Raises:
-            Refusal: 413, or 503 where the service stops.
+            ServiceError: 413, or 503 where the service stops.
         """
-        if self._given_up.is_set():
+        if self._cancelled.is_set():
             raise stopping()
         if seconds > self._duration:
-            raise Refusal(413, "too_long", f"the recording is longer than {self._duration:g} s")
-        if time.monotonic() > self._until:
+            message = f"the recording is longer than {self._duration:g} s"
+            raise ServiceError(413, "too_long", message)
+        if time.monotonic() > self._deadline:
             message = f"the recording takes longer than {self._work:g} s to judge; send parts of it"
-            raise Refusal(413, "too_much_work", message)
+            raise ServiceError(413, "too_much_work", message)
 
 
-def unreadable(error: SottovoceError | MemoryError) -> Refusal:
-    """Make the refusal of a recording that cannot be judged."""
-    said = str(error) or "not enough memory to decode it; split it"
-    for nameless in ("the bytes given: ", "the array given: "):
-        said = said.removeprefix(nameless)
-    return Refusal(422, "unreadable", said)
+def _unreadable(error: SottovoceError | MemoryError) -> ServiceError:
+    message = str(error) or "not enough memory to decode it; split it"
+    for unnamed in ("the bytes given: ", "the array given: "):
+        message = message.removeprefix(unnamed)
+    return ServiceError(422, "unreadable", message)
 
 
-def failed(model: SharedModel, refusal: Refusal) -> Prediction:
-    """The prediction, of status `error`, for one recording of several that is refused."""
-    return Prediction(status=Status.ERROR, model=model.card.title, message=refusal.detail)
-
-
-def _opened(settings: Settings) -> Mapping[str, SharedModel]:
+def _open_models(settings: Settings) -> Mapping[str, SharedModel]:
     models: dict[str, SharedModel] = {}
     for name in settings.models:
         model = SharedModel.open(find(name))

@@ -1,73 +1,69 @@
-"""What a service is asked to be: its models, its limits, and who may use it."""
+"""Settings of a service: its models, its limits, and who may use it."""
 
 from __future__ import annotations
 
 import ipaddress
-import math
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import Field
 
 from sottovoce.errors import SottovoceError
+from sottovoce.options import Options
 from sottovoce.text import one_line
 
 ORIGIN = re.compile(r"https?://[^\s/?#@]+")
 """Of a web page: scheme, host and perhaps a port."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+def _limit(default: float, description: str, unit: str | None = None) -> Any:
+    """A field of `Limits`, above 0."""
+    return Field(default=default, gt=0, description=description, json_schema_extra={"unit": unit})
+
+
+class Limits(Options):
     """What the service takes; more is refused, so that nobody can use it up.
 
     Raises:
         SottovoceError: a limit is not above 0.
     """
 
-    upload: int = 64_000_000
-    """Bytes of one request's body."""
-    memory: int = 512_000_000
-    """Bytes of all bodies together that are held at a time."""
-    recordings: int = 64
-    """Recordings in one request."""
-    duration: float = 600.0
-    """s of a recording for `/v1/predict`."""
-    timeline: float = 4 * 3600.0
-    """s of a recording for `/v1/timeline`."""
-    work: float = 120.0
-    """s that decoding one recording, or following it over time, may take."""
-    receive: float = 60.0
-    """s in which a request's body must have come."""
-    requests: int = 128
-    """Requests with recordings that are taken at a time."""
-    streams: int = 64
-    """Streams at a time."""
-    frame: int = 4_000_000
-    """Bytes of one message in a stream; a longer one ends it."""
-    idle: float = 30.0
-    """s without a message after which a stream is ended."""
-    drain: float = 30.0
-    """s that a service which is to stop gives to what it has."""
+    upload: int = _limit(64_000_000, "Size of a request.", "bytes")
+    memory: int = _limit(512_000_000, "Size of all requests held at a time.", "bytes")
+    recordings: int = _limit(64, "Recordings in one request.")
+    duration: float = _limit(600.0, "Length of a recording.", "s")
+    """For `/v1/predict`."""
+    timeline: float = _limit(4 * 3600.0, "The same for a timeline.", "s")
+    work: float = _limit(120.0, "Time that a recording may take.", "s")
+    """To decode it, or to follow it over time."""
+    receive: float = _limit(60.0, "Time for a request's head, and again for its body.", "s")
+    requests: int = _limit(128, "Requests at a time.")
+    """With recordings."""
+    streams: int = _limit(64, "Streams at a time.")
+    frame: int = _limit(4_000_000, "Size of a message in a stream; a longer one ends it.", "bytes")
+    idle: float = _limit(30.0, "End a stream without sound.", "s")
+    drain: float = _limit(30.0, "Time for what is in progress when the service stops.", "s")
 
-    def __post_init__(self) -> None:
-        for one in fields(self):
-            value = getattr(self, one.name)
-            if not 0 < value < math.inf:
-                raise SottovoceError(f"limit {one.name} is {value}; expected more than 0")
+    @classmethod
+    def _prefix(cls) -> str:
+        return "limit "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """A service, as it is asked for.
+    """How a service is set up.
 
     Raises:
         SottovoceError: an origin is none, or recordings are to be kept without a store.
     """
 
     models: tuple[str | None, ...] = (None,)
-    """Names or paths; the first answers where a request names none. None is the built-in one."""
+    """Names or paths; the first is used where a request names none. None is the built-in one."""
     keys: tuple[str, ...] = field(default=(), repr=False)
-    """API keys, of which a caller must give one; nobody is asked where there are none."""
+    """API keys, of which a caller must give one; none is needed where there are none."""
     cors: tuple[str, ...] = ()
-    """Origins, such as https://example.org, whose pages may ask; "*" for all."""
+    """Origins, such as https://example.org, whose pages may send requests; "*" for all."""
     store: str | None = field(default=None, repr=False)
     """Where results are kept: sqlite:///FILE or postgresql://...; None keeps nothing."""
     store_audio: bool = False

@@ -1,4 +1,4 @@
-"""Results in a database, where that is asked for: never a file's name, and audio only if asked."""
+"""Results in a database, if there is one: never a file's name, audio only with `store_audio`."""
 
 from __future__ import annotations
 
@@ -7,44 +7,73 @@ import datetime
 import logging
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import sqlalchemy
 from sqlalchemy import JSON, BigInteger, Column, DateTime, Float, Integer, LargeBinary, String
 
 from sottovoce.errors import MissingExtraError, SottovoceError
-from sottovoce.results import Prediction, Segment
+from sottovoce.results import Prediction, Result, Segment, Status
 from sottovoce.text import one_line
 
 DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 """What an address begins with -> what SQLAlchemy calls it."""
 
-WAITING = 10_000
+MAX_PENDING = 10_000
 """Requests whose results may wait; with more, something is wrong with the database."""
 
-TOGETHER = 256
+MAX_BATCH = 256
 """Requests whose results are written in one transaction at most."""
 
-PATIENCE = 10
-"""s that is waited for a database that does not answer."""
+TIMEOUT = 10
+"""s that a database may take to respond."""
 
 TRIES = 5
 """Times that the tables are made once more: each time, another process made one of them."""
 
-PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
-"""What a caller's id is made of: PostgreSQL takes no NUL, and nobody wants the others."""
-
-POSTGRESQL_WAITS = {
-    "connect_timeout": PATIENCE,
-    "tcp_user_timeout": 1000 * PATIENCE,
-    "keepalives_idle": PATIENCE,
+POSTGRESQL_TIMEOUTS = {
+    "connect_timeout": TIMEOUT,
+    "tcp_user_timeout": 1000 * TIMEOUT,
+    "keepalives_idle": TIMEOUT,
 }
 """How long it may be out of reach before a connection is given up."""
 
 Row = dict[str, Any]
-Waiting = tuple[Sequence[Row], Sequence[Row], "Future[bool]"]
+Pending = tuple[Sequence[Row], Sequence[Row], "Future[bool]"]
+"""The results and the recordings of a request, and whether they were written."""
+
+SQL_TYPES: Mapping[Any, Any] = {
+    float: Float,
+    int: Integer,
+    str: String(64),
+    Status: String(16),
+    Mapping: JSON,
+}
+"""Of a field of a result -> of its column."""
+
+SQL_NAMES = {"start": "starts", "end": "ends"}
+"""Of columns that are not called as their field: END is a word of SQL."""
+
+
+def _columns(result: type[Result]) -> Iterator[Column[Any]]:
+    """A column for each field of a result; it may be null where the field may be None."""
+    for name, field in result.model_fields.items():
+        is_union = get_origin(field.annotation) in (Union, UnionType)
+        kinds = get_args(field.annotation) if is_union else (field.annotation,)
+        kinds = tuple(_plain(kind) for kind in kinds)
+        sql_type = next(SQL_TYPES[kind] for kind in kinds if kind is not NoneType)
+        is_optional = NoneType in kinds or name in SQL_NAMES  # a recording's end may be unknown
+        yield Column(SQL_NAMES.get(name, name), sql_type, nullable=is_optional)
+
+
+def _plain(kind: Any) -> Any:
+    """A type without its arguments, or what it is annotated with."""
+    origin = get_origin(kind)
+    return kind.__origin__ if origin is Annotated else origin or kind
+
 
 METADATA = sqlalchemy.MetaData()
 
@@ -58,13 +87,7 @@ RESULTS = sqlalchemy.Table(
     Column("kind", String(16), nullable=False),  # predict, timeline or stream
     Column("caller", String(128), index=True),
     Column("model", String(256), nullable=False),
-    Column("starts", Float),  # s
-    Column("ends", Float),
-    Column("channel", Integer),
-    Column("status", String(16), nullable=False),
-    Column("emotion", String(64)),
-    Column("confidence", Float),
-    Column("probabilities", JSON, nullable=False),
+    *_columns(Segment),
 )
 
 RECORDINGS = sqlalchemy.Table(
@@ -85,18 +108,18 @@ class Store:
         url: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME; its tables are made if need be.
 
     Raises:
-        SottovoceError: it cannot be reached or is no such address; passwords are not told.
+        SottovoceError: it cannot be reached or is no such address; the text has no password.
         MissingExtraError: psycopg is needed and not installed.
     """
 
     def __init__(self, url: str) -> None:
         self._engine = _engine(url)
-        self._queue: queue.Queue[Waiting | None] = queue.Queue(WAITING)
+        self._queue: queue.Queue[Pending | None] = queue.Queue(MAX_PENDING)
         self._thread = threading.Thread(target=self._work, name="sottovoce-store", daemon=True)
         self._thread.start()
 
     def add(self, results: Sequence[Row], recordings: Sequence[Row] = ()) -> Future[bool]:
-        """Hand over the results of one request; the answer is whether they were written."""
+        """Hand over the results of one request; the future is whether they were written."""
         future: Future[bool] = Future()
         try:
             self._queue.put_nowait((results, recordings, future))
@@ -104,7 +127,7 @@ class Store:
             future.set_result(False)
         return future
 
-    def answers(self) -> bool:
+    def is_reachable(self) -> bool:
         """Whether the database can be reached."""
         try:
             with self._engine.connect() as connection:
@@ -114,48 +137,48 @@ class Store:
         return True
 
     def close(self) -> None:
-        """Write what waits, as far as the database answers, and let go of it."""
+        """Write what waits, as far as the database takes it, and let go of it."""
         with contextlib.suppress(queue.Full):
-            self._queue.put(None, timeout=PATIENCE)
-        self._thread.join(2 * PATIENCE)
+            self._queue.put(None, timeout=TIMEOUT)
+        self._thread.join(2 * TIMEOUT)
         self._engine.dispose()
 
     def _work(self) -> None:
-        last = False
-        while not last:
-            together: list[Waiting] = []
-            one = self._queue.get()
-            while one is not None:
-                if one[2].set_running_or_notify_cancel():
-                    together.append(one)
-                if len(together) == TOGETHER or self._queue.empty():
+        is_last = False
+        while not is_last:
+            batch: list[Pending] = []
+            pending = self._queue.get()
+            while pending is not None:
+                if pending[2].set_running_or_notify_cancel():
+                    batch.append(pending)
+                if len(batch) == MAX_BATCH or self._queue.empty():
                     break
-                one = self._queue.get()
-            last = one is None
-            self._write(together)
+                pending = self._queue.get()
+            is_last = pending is None
+            self._write(batch)
 
-    def _write(self, together: list[Waiting]) -> None:
-        """Write results; one by one where the database minds a value of some of them."""
+    def _write(self, batch: list[Pending]) -> None:
+        """Write results; request by request where the database refuses a value of some of them."""
         try:
-            self._insert(together)
+            self._insert(batch)
         except sqlalchemy.exc.OperationalError as error:  # it is away, or full
-            logger.error("the store did not take %d requests: %s", len(together), _reason(error))
+            logger.error("the store did not take %d requests: %s", len(batch), _reason(error))
             written = False
-        except Exception as error:  # whatever it is, those who wait must hear of it
-            if len(together) > 1:
-                for one in together:
-                    self._write([one])
+        except Exception as error:  # of whatever kind: those who wait must go on
+            if len(batch) > 1:
+                for pending in batch:
+                    self._write([pending])
                 return
             logger.error("the store did not take a request's results: %s", _reason(error))
             written = False
         else:
             written = True
-        for _, _, future in together:
+        for _, _, future in batch:
             future.set_result(written)
 
-    def _insert(self, together: list[Waiting]) -> None:
-        rows = [row for results, _, _ in together for row in results]
-        recordings = [row for _, contents, _ in together for row in contents]
+    def _insert(self, batch: list[Pending]) -> None:
+        rows = [row for results, _, _ in batch for row in results]
+        recordings = [row for _, contents, _ in batch for row in contents]
         with self._engine.begin() as connection:
             if rows:
                 connection.execute(sqlalchemy.insert(RESULTS), rows)
@@ -163,12 +186,12 @@ class Store:
                 connection.execute(sqlalchemy.insert(RECORDINGS), recordings)
 
 
-def rows_of(
+def result_rows(
     kind: str,
     request: str,
     caller: str | None,
     model: str,
-    found: Sequence[Prediction | Segment],
+    results: Sequence[Prediction | Segment],
 ) -> list[Row]:
     """The rows of the results of one request.
 
@@ -177,29 +200,17 @@ def rows_of(
         request: its id.
         caller: the caller's id.
         model: its title.
-        found: a prediction for each recording, or the segments of one.
+        results: a prediction for each recording, or the segments of one.
     """
     now = datetime.datetime.now(datetime.UTC)
     rows = []
-    for place, one in enumerate(found, 1):
-        segment = one if isinstance(one, Segment) else None
-        rows.append(
-            {
-                "time": now,
-                "request": request,
-                "number": 1 if segment else place,
-                "kind": kind,
-                "caller": caller,
-                "model": model,
-                "starts": segment.start if segment else 0.0,
-                "ends": segment.end if segment else one.duration,
-                "channel": segment.channel if segment else None,
-                "status": str(one.status),
-                "emotion": one.emotion,
-                "confidence": one.confidence,
-                "probabilities": dict(one.probabilities),
-            }
-        )
+    for number, result in enumerate(results, 1):
+        values = result.to_dict()
+        if isinstance(result, Prediction):  # the whole recording
+            values |= {"start": 0.0, "end": result.duration, "channel": None}
+        row = {SQL_NAMES.get(name, name): values.get(name) for name in Segment.model_fields}
+        row |= {"time": now, "request": request, "kind": kind, "caller": caller, "model": model}
+        rows.append(row | {"number": number if isinstance(result, Prediction) else 1})
     return rows
 
 
@@ -216,28 +227,28 @@ def _engine(text: str) -> sqlalchemy.Engine:
             "the address of the store is not understood; expected sqlite:///FILE or "
             "postgresql://USER:PASSWORD@HOST/NAME"
         ) from None
-    is_file = url.drivername == "sqlite"
-    waits = {"timeout": PATIENCE} if is_file else POSTGRESQL_WAITS
+    is_sqlite = url.drivername == "sqlite"
+    timeouts = {"timeout": TIMEOUT} if is_sqlite else POSTGRESQL_TIMEOUTS
     try:
         engine = sqlalchemy.create_engine(
-            url, hide_parameters=True, pool_pre_ping=True, connect_args=waits
+            url, hide_parameters=True, pool_pre_ping=True, connect_args=timeouts
         )
-        if is_file:
-            sqlalchemy.event.listen(engine, "connect", _log_ahead)
+        if is_sqlite:
+            sqlalchemy.event.listen(engine, "connect", _write_ahead)
         _make_tables(engine)
     except ModuleNotFoundError as error:
         raise MissingExtraError("the store", str(error.name), "postgresql") from None
     except sqlalchemy.exc.SQLAlchemyError as error:
-        place = url.render_as_string(hide_password=True)
+        address = url.render_as_string(hide_password=True)
         raise SottovoceError(
-            f"{place} cannot be used as a store ({_reason(error)}); is it there, and writable?"
+            f"{address} cannot be used as a store ({_reason(error)}); is it there, and writable?"
         ) from None
     return engine
 
 
 def _make_tables(engine: sqlalchemy.Engine) -> None:
     """Make what is missing; where processes start together, another may make it first."""
-    engine.connect().close()  # whether it can be reached is asked once
+    engine.connect().close()  # not tried again if it cannot be reached
     for _ in range(TRIES):
         with contextlib.suppress(sqlalchemy.exc.DBAPIError):
             METADATA.create_all(engine)
@@ -245,13 +256,13 @@ def _make_tables(engine: sqlalchemy.Engine) -> None:
     METADATA.create_all(engine)
 
 
-def _log_ahead(connection: Any, _: object) -> None:
+def _write_ahead(connection: Any, _: object) -> None:
     """Let SQLite write its log ahead, which takes no file sync for each transaction."""
     for setting in ("journal_mode=WAL", "synchronous=NORMAL"):
         connection.execute(f"PRAGMA {setting}").close()
 
 
 def _reason(error: Exception) -> str:
-    """The first line of what the database said, or only its kind: later ones may quote values."""
-    said = str(getattr(error, "orig", None) or "").strip().splitlines()
-    return one_line(said[0]) if said else type(error).__name__
+    """The first line of a database's error, or only its kind: later lines may quote values."""
+    lines = str(getattr(error, "orig", None) or "").strip().splitlines()
+    return one_line(lines[0]) if lines else type(error).__name__

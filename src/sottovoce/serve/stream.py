@@ -7,20 +7,18 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Iterable
-from urllib.parse import urlsplit
+from collections.abc import Sequence
 
 from fastapi import APIRouter
-from fastapi.responses import JSONResponse
 from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from sottovoce.results import Segment
-from sottovoce.serve.auth import given_key, is_known, unknown_key
-from sottovoce.serve.errors import Refusal, failed_within, stopping
-from sottovoce.serve.recordings import check_options
+from sottovoce.errors import SottovoceError
+from sottovoce.results import Result, Segment, StreamFinished, StreamReady
+from sottovoce.serve.auth import check_origin, is_valid_key, key_in_headers, unauthorised
+from sottovoce.serve.errors import ServiceError, internal_error, service_error, stopping
 from sottovoce.serve.service import Service
-from sottovoce.serve.stream_messages import Config, Talk, error, is_finish
+from sottovoce.serve.stream_messages import SpeechTracker, StreamConfig, is_finish
 
 ENDPOINT = "/v1/stream"
 
@@ -34,7 +32,7 @@ COUNTED = frozenset(
 """What streams are counted under; clients may close with any other code."""
 
 PIECE = 10
-"""s of a frame that are heard in one go: it bounds the memory, whatever the frame's rate."""
+"""s of a frame that are fed at a time: it bounds the memory, whatever the frame's rate."""
 
 logger = logging.getLogger("sottovoce.serve")
 router = APIRouter()
@@ -44,27 +42,26 @@ router = APIRouter()
 async def stream(socket: WebSocket) -> None:
     """Take a stream in, or refuse it with the status and body that a request would get."""
     service: Service = socket.app.state.service
-    begun, session = time.perf_counter(), Session(socket, service)
+    start, session = time.perf_counter(), StreamSession(socket, service)
     try:
-        session.check()
+        session.check_client()
         with service.admission.stream():
             await socket.accept()
             await session.run()
-    except Refusal as refusal:
-        answer = JSONResponse(refusal.to_dict(), refusal.status_code, refusal.headers)
-        session.code = refusal.status_code
-        await socket.send_denial_response(answer)
-        await _left(socket)
-    except WebSocketDisconnect as left:
-        session.code = left.code
+    except ServiceError as error:
+        session.code = error.status_code
+        await socket.send_denial_response(error.response())
+        await _wait_for_disconnect(socket)
+    except WebSocketDisconnect as disconnect:
+        session.code = disconnect.code
     finally:
-        seconds = time.perf_counter() - begun
-        told = str(session.code) if session.code in COUNTED else "other"
-        service.metrics.requests.labels(ENDPOINT, told).inc()
+        seconds = time.perf_counter() - start
+        label = str(session.code) if session.code in COUNTED else "other"
+        service.metrics.requests.labels(ENDPOINT, label).inc()
         logger.info("WS %s %d %.1f s", ENDPOINT, session.code, seconds)
 
 
-async def _left(socket: WebSocket) -> None:
+async def _wait_for_disconnect(socket: WebSocket) -> None:
     """Wait until the client has gone: uvicorn takes an earlier return for a mistake."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(1):
@@ -72,134 +69,135 @@ async def _left(socket: WebSocket) -> None:
                 pass
 
 
-class Session:
+class StreamSession:
     """One stream.
 
     Args:
         socket: not accepted yet.
-        service: what judges.
+        service: with the models.
     """
 
     def __init__(self, socket: WebSocket, service: Service) -> None:
         self._socket = socket
         self._service = service
+        self._id = uuid.uuid4().hex
+        self._tracker = SpeechTracker()
         self.code = DONE
         """What it was closed with."""
 
-    def check(self) -> None:
-        """Look at where it comes from, and at its key if it has one already.
-
-        A browser lets any page open a WebSocket to anywhere, so the page's origin must be the
-        service's own or among those allowed.
+    def check_client(self) -> None:
+        """Look at where it comes from, and at its key if the headers have one.
 
         Raises:
-            Refusal: 401 or 403.
+            ServiceError: 401 or 403.
         """
-        settings, origin = self._service.settings, self._socket.headers.get("origin")
-        if not (
-            origin is None
-            or {"*", origin} & set(settings.cors)
-            or urlsplit(origin).netloc == self._socket.headers.get("host")
-        ):
-            raise Refusal(403, "bad_origin", "pages of that origin may not ask; see --cors")
-        key = given_key(self._socket)
-        self._known = not settings.keys or (key is not None and is_known(key, settings.keys))
-        if key is not None and not self._known:
-            raise unknown_key()
+        settings = self._service.settings
+        check_origin(self._socket, settings.cors)
+        key = key_in_headers(self._socket)
+        self._authorised = not settings.keys or is_valid_key(key, settings.keys)
+        if key is not None and not self._authorised:
+            raise unauthorised()
 
     async def run(self) -> None:
-        """Talk until the client finishes, is idle or leaves, or the service stops."""
+        """Serve the stream until the client finishes, is idle or leaves, or the service stops."""
         self._stop = asyncio.create_task(self._service.stopping.wait())
         try:
-            await self._configured()
-            await self._followed()
-        except Refusal as refusal:
-            await self._socket.send_json(error(refusal))
+            await self._configure()
+            await self._follow()
         except WebSocketDisconnect:
             raise
+        except ServiceError as error:
+            await self._send(error.problem)
         except Exception:
             self.code = INTERNAL
             logger.exception("a stream failed")
-            await self._socket.send_json(error(failed_within()))
+            await self._send(internal_error().problem)
         finally:
             self._stop.cancel()
         await self._socket.close(self.code)
 
-    async def _configured(self) -> None:
-        """Wait for a config that can be used; what else comes is answered."""
-        until = time.monotonic() + self._service.limits.idle
+    async def _configure(self) -> None:
+        """Wait for a config that can be used; any other message is answered with an error."""
+        deadline = time.monotonic() + self._service.limits.idle
         while True:
-            if (message := await self._next(until - time.monotonic())) is None:
+            message = await self._receive(deadline - time.monotonic())
+            if message is None:
                 raise stopping()
             try:
-                if (text := message.get("text")) is None:
-                    raise Refusal(422, "no_config", "expected a config as JSON text first")
-                config = Config.from_text(text)
-                if not (self._known or is_known(config.key or "", self._service.settings.keys)):
-                    self.code = UNAUTHORISED
-                    raise unknown_key()
-                self._model = self._service.model(config.model)
-                check_options(self._model, config.options)
+                self._open(message.get("text"))
                 break
-            except Refusal as refusal:
+            except (ServiceError, SottovoceError) as error:
                 if self.code != DONE:
                     raise
-                await self._socket.send_json(error(refusal))
-        self._config, self._talk, self._id = config, Talk(), uuid.uuid4().hex
-        self._stream = self._model.stream(config.sample_rate, **config.options)
-        ready = {"type": "ready", "id": self._id, "model": self._model.card.title}
-        await self._socket.send_json(ready | {"labels": self._model.labels})
+                await self._send(service_error(error).problem)
+        card = self._model.card
+        await self._send(StreamReady(id=self._id, model=card.title, labels=card.labels))
 
-    async def _followed(self) -> None:
-        """Hear frame after frame until the end."""
-        idle: Refusal | None = None
+    def _open(self, text: str | None) -> None:
+        """Open the stream that a config describes.
+
+        Raises:
+            ServiceError: it is no config, one that cannot be used, or its key is not valid.
+            SottovoceError: an option is out of its range.
+        """
+        if text is None:
+            raise ServiceError(422, "no_config", "expected a config as JSON text first")
+        config = StreamConfig.from_text(text)
+        if not (self._authorised or is_valid_key(config.key, self._service.settings.keys)):
+            self.code = UNAUTHORISED
+            raise unauthorised()
+        self._config = config
+        self._model = self._service.model(config.model)
+        self._stream = self._model.stream(config.sample_rate, **dict(config.options))
+
+    async def _follow(self) -> None:
+        """Feed frame after frame until the end."""
+        idle: ServiceError | None = None
         while True:
             try:
-                message = await self._next(self._service.limits.idle)
-            except Refusal as refusal:
-                idle = refusal
+                message = await self._receive(self._service.limits.idle)
+            except ServiceError as error:
+                idle = error
                 break
-            if message is None:
-                break
-            if is_finish(message.get("text")):
+            if message is None or is_finish(message.get("text")):
                 break
             try:
-                await self._hear(message.get("bytes"))
-            except Refusal as refusal:
-                await self._socket.send_json(error(refusal))
-        await self._tell(await self._service.run(self._service.live, self._stream.finish))
-        for last in self._talk.finished():
-            await self._socket.send_json(last)
-        summary = self._stream.summary().to_dict()
-        await self._socket.send_json({"type": "finished", "summary": summary})
+                await self._feed(message.get("bytes"))
+            except ServiceError as error:
+                await self._send(error.problem)
+        service = self._service
+        await self._send_segments(await service.run(service.stream_pool, self._stream.finish))
+        for last in self._tracker.last_messages():
+            await self._send(last)
+        await self._send(StreamFinished(summary=self._stream.summary()))
         if idle is not None:
             raise idle
 
-    async def _hear(self, frame: bytes | None) -> None:
-        """Hear the next frame, and tell what became final with it.
+    async def _feed(self, frame: bytes | None) -> None:
+        """Feed the next frame, and send what became final with it.
 
         Raises:
-            Refusal: it is left out.
+            ServiceError: it is left out.
         """
         if frame is None:
-            raise Refusal(422, "bad_message", 'expected binary frames, or {"type": "finish"}')
-        run, pool = self._service.run, self._service.live
+            raise ServiceError(422, "bad_message", 'expected binary frames, or {"type": "finish"}')
+        run, pool = self._service.run, self._service.stream_pool
         samples = (await run(pool, self._config.audio, frame)).samples
         step = PIECE * self._config.sample_rate
         for start in range(0, samples.shape[1], step):
             piece = samples[:, start : start + step]
-            await self._tell(await run(pool, self._stream.feed, piece))
+            await self._send_segments(await run(pool, self._stream.feed, piece))
 
-    async def _next(self, seconds: float) -> Message | None:
+    async def _receive(self, timeout: float) -> Message | None:
         """The next message; None when the service is to stop.
 
         Raises:
-            Refusal: there was none for so long.
+            ServiceError: there was none for so long, s.
             WebSocketDisconnect: the client left.
         """
         receive = asyncio.create_task(self._socket.receive())
         await asyncio.wait(
-            {receive, self._stop}, timeout=max(0, seconds), return_when=asyncio.FIRST_COMPLETED
+            {receive, self._stop}, timeout=max(0, timeout), return_when=asyncio.FIRST_COMPLETED
         )
         if receive.done():
             message = receive.result()
@@ -212,20 +210,19 @@ class Session:
             return None
         self.code = IDLE
         limit = self._service.limits.idle
-        raise Refusal(408, "idle", f"nothing was heard for {limit:g} s; the stream is ended")
+        raise ServiceError(408, "idle", f"nothing was heard for {limit:g} s; the stream is ended")
 
-    async def _tell(self, segments: Iterable[Segment]) -> None:
-        found = list(segments)
-        if not found:
+    async def _send(self, message: Result) -> None:
+        await self._socket.send_json(message.to_message())
+
+    async def _send_segments(self, segments: Sequence[Segment]) -> None:
+        """Count and store segments, and send them."""
+        if not segments:
             return
         title = self._model.card.title
-        self._service.metrics.count(
-            ENDPOINT,
-            title,
-            ((one.status, one.emotion) for one in found),
-            sum(one.duration for one in found),
-        )
-        await self._service.keep("stream", self._id, self._config.caller, title, found)
-        for segment in found:
-            for message in self._talk.told(segment):
-                await self._socket.send_json(message)
+        duration = sum(segment.duration for segment in segments)
+        self._service.metrics.count_results(ENDPOINT, title, segments, duration)
+        await self._service.store_results("stream", self._id, self._config.caller, title, segments)
+        for segment in segments:
+            for message in self._tracker.messages(segment):
+                await self._send(message)
