@@ -11,7 +11,7 @@ CORRECTIONS = Path("sottovoce-corrections")
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class AppSettings:
     """The arguments after `streamlit run main.py --`."""
 
     models: Path | None = None
@@ -20,7 +20,7 @@ class Settings:
     """A folder, which need not be there."""
 
 
-def settings(arguments: Sequence[str] | None = None) -> Settings:
+def settings(arguments: Sequence[str] | None = None) -> AppSettings:
     """Read them; what is not known is left to others.
 
     Args:
@@ -30,4 +30,4 @@ def settings(arguments: Sequence[str] | None = None) -> Settings:
     parser.add_argument("--models", type=Path)
     parser.add_argument("--corrections", type=Path, default=CORRECTIONS)
     known, _ = parser.parse_known_args(sys.argv[1:] if arguments is None else arguments)
-    return Settings(known.models, known.corrections)
+    return AppSettings(known.models, known.corrections)

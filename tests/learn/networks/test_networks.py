@@ -228,8 +228,8 @@ def test_width_and_batch_norm_of_the_inception_network() -> None:
 def test_self_attention_is_torchs_own() -> None:
     torch.manual_seed(0)
     ours, theirs = SelfAttention(32, 4), nn.MultiheadAttention(32, 4, batch_first=True)
-    theirs.in_proj_weight, theirs.in_proj_bias = ours.take.weight, ours.take.bias
-    theirs.out_proj.weight, theirs.out_proj.bias = ours.give.weight, ours.give.bias
+    theirs.in_proj_weight, theirs.in_proj_bias = ours.to_qkv.weight, ours.to_qkv.bias
+    theirs.out_proj.weight, theirs.out_proj.bias = ours.project.weight, ours.project.bias
     sequence = torch.randn(2, 9, 32)
     torch.testing.assert_close(ours(sequence), theirs(sequence, sequence, sequence)[0])
 
