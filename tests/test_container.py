@@ -239,7 +239,7 @@ def test_the_wheel_has_all_that_it_needs_and_nothing_else(wheel):
         for path in (ROOT / "src").rglob("*")
         if path.is_file() and path.suffix not in {".py", ".pyc"}
     }
-    assert {"sottovoce/silero.onnx", "sottovoce/app/.streamlit/config.toml"} <= data
+    assert {"sottovoce/vad/silero.onnx", "sottovoce/app/.streamlit/config.toml"} <= data
     assert data <= names
     assert all(name.split("/")[0] in {"sottovoce"} or ".dist-info/" in name for name in names)
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
