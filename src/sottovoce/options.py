@@ -233,6 +233,45 @@ class RecordingOptions(TimelineOptions):
     lookahead: Lookahead = 3.0
 
 
+def _limit(default: float, description: str, unit: str | None = None, **option: Any) -> Any:
+    """A field of `Limits`, above 0; `option` says what it is called on the command line."""
+    extra = {"unit": unit, "option": None} | option
+    return Field(default=default, gt=0, description=description, json_schema_extra=extra)
+
+
+class Limits(Options, title="Limits"):
+    """What a service takes; more is refused, so that no caller can use it up.
+
+    Raises:
+        SottovoceError: a limit is not above 0.
+    """
+
+    upload: int = _limit(
+        *(64_000_000, "Size of a request.", "bytes"),
+        option="--max-upload",
+        metavar="MB",
+        scale=1_000_000,
+    )
+    memory: int = _limit(512_000_000, "Size of all requests held at a time.", "bytes")
+    recordings: int = _limit(64, "Recordings in one request.")
+    duration: float = _limit(600.0, "Length of a recording.", "s", option="--max-duration")
+    """For `/v1/predict`."""
+    timeline: float = _limit(4 * 3600.0, "The same for a timeline.", "s", option="--max-timeline")
+    work: float = _limit(120.0, "Time that a recording may take.", "s", option="--max-work")
+    """To decode it, or to follow it over time."""
+    receive: float = _limit(60.0, "Time for a request's head, and again for its body.", "s")
+    requests: int = _limit(128, "Requests at a time.", option="--max-requests", metavar="N")
+    """With recordings."""
+    streams: int = _limit(64, "Streams at a time.", option="--max-streams", metavar="N")
+    frame: int = _limit(4_000_000, "Size of a message in a stream; a longer one ends it.", "bytes")
+    idle: float = _limit(30.0, "End a stream without sound.", "s", option="--idle")
+    drain: float = _limit(30.0, "Time for what is in progress when the service stops.", "s")
+
+    @classmethod
+    def _prefix(cls) -> str:
+        return "limit "
+
+
 class TableSpec(StrictModel, title="Columns of a table"):
     """Columns of the corpus `table`: CSV, TSV or Parquet files, each given as --data table=FILE."""
 

@@ -54,7 +54,8 @@ def takes_options(**models: type[StrictModel]) -> Callable[[Command], Command]:
     options of its own fields, a tuple one option with commas. A model's title, where it has one, is
     its panel in the help.
     `json_schema_extra` of a field may have: `unit`, or `metavar` where it has none; `default`, the
-    default in words; `option`, the option's name where it is not the field's, None for no option.
+    default in words; `option`, the option's name where it is not the field's, None for no option;
+    `scale`, by which the option's number is multiplied.
 
     Args:
         models: parameter of the command -> model of which it gets an instance, checked before the
@@ -95,10 +96,8 @@ def _parameters(model: type[StrictModel]) -> Iterator[inspect.Parameter]:
                 rich_help_panel=panel,
                 show_default=extra.get("default", True),
             )
-            is_list = get_origin(field.annotation) is tuple
-            kind = str if is_list else field.annotation
+            kind, default = _plain(field)
             annotation = Annotated[kind, option]  # type: ignore[valid-type]
-            default = ",".join(field.default) if is_list else field.default
             yield inspect.Parameter(name, BY_NAME, default=default, annotation=annotation)
 
 
@@ -109,14 +108,24 @@ def _instance(model: type[ModelType], values: dict[str, Any]) -> ModelType:
         if nested := _nested(field):
             given[name] = _instance(nested, values)
         elif name in values:
-            value = values.pop(name)
-            is_list = get_origin(field.annotation) is tuple
-            given[name] = _split(value) if is_list else value
+            given[name] = _value(field, values.pop(name))
     return model(**given)
 
 
-def _split(text: str) -> tuple[str, ...]:
-    return tuple(part for part in map(str.strip, text.split(",")) if part)
+def _plain(field: FieldInfo) -> tuple[Any, Any]:
+    """Type and default of a field as an option: a tuple with commas, a number in its unit."""
+    if get_origin(field.annotation) is tuple:
+        return str, ",".join(field.default)
+    scale = _extra(field).get("scale")
+    return (float, field.default / scale) if scale else (field.annotation, field.default)
+
+
+def _value(field: FieldInfo, value: Any) -> Any:
+    """The field's own value of what `_plain` stands for."""
+    if get_origin(field.annotation) is tuple:
+        return tuple(part for part in map(str.strip, value.split(",")) if part)
+    scale = _extra(field).get("scale")
+    return round(value * scale) if scale else value
 
 
 def _nested(field: FieldInfo) -> type[StrictModel] | None:

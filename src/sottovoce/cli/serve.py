@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-MEGABYTE = 1_000_000
+from sottovoce.cli._options import takes_options
+from sottovoce.options import Limits
 
 ACCESS = "Who may use it"
-LIMITS = "Limits"
 RESULTS = "Keep results"
 
 EXAMPLES = """Examples:
@@ -19,7 +19,7 @@ EXAMPLES = """Examples:
   sottovoce serve --host 0.0.0.0 --keys keys.txt --cors https://example.org\n
   sottovoce serve --store sqlite:///results.db
 
-API keys stand in a file, one a line, or in $SOTTOVOCE_API_KEYS. They are asked for where there
+API keys stand in a file, one a line, or in $SOTTOVOCE_API_KEYS. They are needed where there
 are any, and there must be some, or --open, where other machines can reach the service. SIGTERM or
 Ctrl-C ends it after what it has.
 
@@ -31,6 +31,7 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=EXAMPLES)(serve)
 
 
+@takes_options(limits=Limits)
 def serve(
     host: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Where to listen; 0.0.0.0 is everywhere.")
@@ -42,7 +43,7 @@ def serve(
         list[str] | None,
         typer.Option(
             metavar="NAME|FILE",
-            help="What to serve; may be given again, the first answers unless another is asked.",
+            help="What to serve; may be given again, and requests without a name get the first.",
             show_default="the built-in model",
         ),
     ] = None,
@@ -59,7 +60,7 @@ def serve(
         typer.Option(
             metavar="ORIGIN",
             rich_help_panel=ACCESS,
-            help="A web site whose pages may ask, such as https://example.org; * for all.",
+            help="A site whose pages may send requests, such as https://example.org; * for all.",
             show_default="none",
         ),
     ] = None,
@@ -77,34 +78,8 @@ def serve(
         bool,
         typer.Option("--store-audio", rich_help_panel=RESULTS, help="Keep the recordings as well."),
     ] = False,
-    max_upload: Annotated[
-        float | None,
-        typer.Option(metavar="MB", rich_help_panel=LIMITS, help="Size of a request."),
-    ] = None,
-    max_duration: Annotated[
-        float | None,
-        typer.Option(metavar="SECONDS", rich_help_panel=LIMITS, help="Length of a recording."),
-    ] = None,
-    max_timeline: Annotated[
-        float | None,
-        typer.Option(metavar="SECONDS", rich_help_panel=LIMITS, help="The same for a timeline."),
-    ] = None,
-    max_work: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SECONDS", rich_help_panel=LIMITS, help="Time that a recording may take."
-        ),
-    ] = None,
-    max_requests: Annotated[
-        int | None, typer.Option(metavar="N", rich_help_panel=LIMITS, help="Requests at a time.")
-    ] = None,
-    max_streams: Annotated[
-        int | None, typer.Option(metavar="N", rich_help_panel=LIMITS, help="Streams at a time.")
-    ] = None,
-    idle: Annotated[
-        float | None,
-        typer.Option(metavar="SECONDS", rich_help_panel=LIMITS, help="End a stream without sound."),
-    ] = None,
+    *,
+    limits: Limits,
     quiet: Annotated[bool, typer.Option("--quiet", help="Log no requests.")] = False,
 ) -> None:
     """Serve models over HTTP and WebSocket, at first to this machine alone."""
@@ -112,7 +87,7 @@ def serve(
     import os
 
     from sottovoce.errors import SottovoceError
-    from sottovoce.serve import Limits, Settings, create_app
+    from sottovoce.serve import Settings, create_app
     from sottovoce.serve.auth import KEYS_VARIABLE, read_keys
     from sottovoce.serve.server import bind, run
     from sottovoce.serve.settings import is_loopback
@@ -126,22 +101,13 @@ def serve(
         )
     if open_to_all and api_keys:
         raise SottovoceError("--open and API keys were given; leave one of them out")
-    limits: dict[str, Any] = {
-        "upload": None if max_upload is None else int(max_upload * MEGABYTE),
-        "duration": max_duration,
-        "timeline": max_timeline,
-        "work": max_work,
-        "requests": max_requests,
-        "streams": max_streams,
-        "idle": idle,
-    }
     settings = Settings(
         models=tuple(model or [None]),
         keys=tuple(api_keys),
         cors=tuple(cors or ()),
         store=store,
         store_audio=store_audio,
-        limits=Limits(**{name: value for name, value in limits.items() if value is not None}),
+        limits=limits,
     )
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     logging.getLogger("sottovoce.serve").setLevel(logging.WARNING if quiet else logging.INFO)

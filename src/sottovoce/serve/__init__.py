@@ -8,10 +8,11 @@ docs/service.md and docs/stream-protocol.md describe its interface.
 """
 
 from sottovoce.errors import MissingExtraError
+from sottovoce.options import Limits
 
 try:
     from sottovoce.serve.app import create_app
-    from sottovoce.serve.settings import Limits, Settings
+    from sottovoce.serve.settings import Settings
 except ModuleNotFoundError as error:
     if (error.name or "").startswith("sottovoce"):
         raise

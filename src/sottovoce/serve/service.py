@@ -13,12 +13,12 @@ from typing import TypeVar
 from sottovoce.audio import Audio
 from sottovoce.errors import SottovoceError
 from sottovoce.models.registry import find
-from sottovoce.options import PredictOptions, TimelineOptions
+from sottovoce.options import Limits, PredictOptions, TimelineOptions
 from sottovoce.results import Prediction, Segment, TimelineResult
 from sottovoce.serve.batching import SharedModel
 from sottovoce.serve.errors import ServiceError, stopping, too_busy
 from sottovoce.serve.metrics import Metrics
-from sottovoce.serve.settings import Limits, Settings
+from sottovoce.serve.settings import Settings
 from sottovoce.serve.store import Row, Store, result_rows
 from sottovoce.system import available_cpus
 

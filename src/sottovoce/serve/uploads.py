@@ -13,9 +13,9 @@ from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
+from sottovoce.options import Limits
 from sottovoce.serve.errors import ServiceError
 from sottovoce.serve.service import Reservation
-from sottovoce.serve.settings import Limits
 
 
 @dataclass(frozen=True, slots=True)
