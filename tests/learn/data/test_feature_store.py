@@ -2,6 +2,8 @@
 
 import dataclasses
 import errno
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -146,3 +148,25 @@ def test_changed_copies_are_for_training_alone(examples: Examples) -> None:
     assert {row.numpy().tobytes() for i in range(len(judged)) for row in judged[i].sound} == known[
         0
     ]
+
+
+def test_folders_of_killed_runs_are_removed_and_those_of_living_ones_are_not(
+    tmp_path: Path,
+) -> None:
+    now = time.time()
+    ages = {  # h since the folder changed, and since its file was written to
+        "draft-killed": (30, 30),
+        "draft-empty": (30, None),
+        "draft-young": (1, 1),
+        "draft-long": (30, 1),
+        "other-old": (30, 30),
+    }
+    for name, (folder_age, file_age) in ages.items():
+        (tmp_path / name).mkdir(parents=True)
+        if file_age is not None:
+            (tmp_path / name / "samples.f32").write_bytes(b"part")
+            os.utime(tmp_path / name / "samples.f32", (now, now - 3600 * file_age))
+        os.utime(tmp_path / name, (now, now - 3600 * folder_age))
+    module.remove_abandoned(tmp_path)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"draft-young", "draft-long", "other-old"}

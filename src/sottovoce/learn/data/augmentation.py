@@ -48,7 +48,7 @@ def augment(
     noise: ClipStore | None,
     generator: torch.Generator,
 ) -> torch.Tensor:
-    """Change a batch of waveforms as a recipe asks: pitch, noise, equaliser, gain, in this order.
+    """Change a batch of waveforms as a recipe says: pitch, noise, equaliser, gain, in this order.
 
     waveform: (batch, samples) of which the first `lengths` are meant -> a new (batch, samples).
     """

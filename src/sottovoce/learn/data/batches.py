@@ -21,7 +21,7 @@ EDGE = 0.15
 
 
 class Features(Protocol):
-    """Features of the pieces of clips, kept by whoever computed them; see `FeatureStore`."""
+    """Features of the pieces of clips, computed before; see `FeatureStore`."""
 
     mean_samples: float
     """Of waveform in a piece, on average."""
@@ -70,7 +70,7 @@ class Examples:
 
 
 class TrainingBatches(Dataset[Crops]):
-    """Augmented crops or whole clips; batch (epoch, step) is the same whenever it is asked for."""
+    """Augmented crops or whole clips; batch (epoch, step) is always the same."""
 
     def __init__(
         self,
@@ -237,7 +237,7 @@ class WholeClips(Dataset[PieceBatch]):
 
 
 class ChangedClips(Dataset[PieceBatch]):
-    """Whole clips whose waveforms are changed at random, the same way whenever they are asked for.
+    """Whole clips whose waveforms are changed at random, always the same way.
 
     For training alone.
     """

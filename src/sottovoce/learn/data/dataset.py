@@ -1,4 +1,4 @@
-"""The clips of a recipe: scanned, of the emotions it tells apart, decoded."""
+"""The clips of a recipe: scanned, chosen by emotion, decoded."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ class Data:
     """Everything that a recipe's trainings are made of.
 
     Attributes:
-        recipe: that asks for it.
+        recipe: of the trainings.
         clips: all of its corpora that carry one of its emotions.
         store: their audio, in the same order.
         noise: background noise for augmentation, if any.

@@ -1,7 +1,11 @@
 """Features of whole clips in one memory-mapped file of the user's cache: computed once, ever."""
 
+import contextlib
 import hashlib
 import json
+import shutil
+import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -11,11 +15,16 @@ import torch
 from numpy.typing import NDArray
 
 from sottovoce.errors import RecipeError
-from sottovoce.learn.data.atomic_directory import INDEX, write_directory_atomically
 from sottovoce.learn.data.batches import ChangedClips, WholeClips
 from sottovoce.learn.data.clip_store import Progress
 from sottovoce.learn.frontends import FEATURES_VERSION, FrontEnd
-from sottovoce.system import cache_folder
+from sottovoce.system import cache_folder, writing_to_cache
+
+ABANDONED = 24 * 3600.0
+"""s after which a temporary folder that nobody has written to is taken for that of a killed run."""
+
+INDEX = "index.json"
+"""The file without which a store is not whole; written last."""
 
 
 class FeatureStore:
@@ -61,9 +70,11 @@ class FeatureStore:
         """
         digest = hashlib.sha256(f"{FEATURES_VERSION} {key}".encode()).hexdigest()[:32]
         folder = cache_folder() / "features" / digest
-        write_directory_atomically(
-            folder, "features", lambda new: _write(new, frontend, clips, progress)
-        )
+        if not (folder / INDEX).exists():
+            with writing_to_cache(folder.parent, "features"):
+                folder.parent.mkdir(parents=True, exist_ok=True)
+                remove_abandoned(folder.parent)
+                _write_and_rename(folder, frontend, clips, progress)
         return cls(folder)
 
     def __reduce__(self) -> tuple[type[Self], tuple[Path]]:
@@ -78,13 +89,31 @@ class FeatureStore:
         return [(self._values[place], samples) for place, samples in self._pieces[clip]]
 
 
+def _write_and_rename(
+    folder: Path,
+    frontend: FrontEnd,
+    clips: WholeClips | ChangedClips,
+    progress: Progress | None,
+) -> None:
+    """Write a store under a temporary name; of two runs the first to finish names it."""
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix="draft-"))
+    try:
+        _write(temporary, frontend, clips, progress)
+        temporary.rename(folder)
+    except OSError:
+        if not (folder / INDEX).exists():  # otherwise another run was quicker
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def _write(
     folder: Path,
     frontend: FrontEnd,
     clips: WholeClips | ChangedClips,
     progress: Progress | None,
 ) -> None:
-    """Compute everything into a folder."""
+    """Compute the features of all clips into a folder."""
     shape: tuple[int, ...] = ()
     pieces: list[list[list[int]]] = [[] for _ in clips.examples.rows]
     written = 0
@@ -107,3 +136,16 @@ def _write(
                 progress(number + 1, len(clips))
     index = {"shape": shape, "pieces": pieces}
     (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
+
+
+def remove_abandoned(cache: Path) -> None:
+    """Remove the temporary folders in a cache that no run writes to any more.
+
+    A run that is alive writes again and again, so its folder is young; two runs that remove the
+    same old one do no harm.
+    """
+    for temporary in cache.glob("draft-*"):
+        with contextlib.suppress(OSError):
+            newest = max(path.stat().st_mtime for path in (temporary, *temporary.iterdir()))
+            if time.time() - newest > ABANDONED:
+                shutil.rmtree(temporary, ignore_errors=True)

@@ -7,8 +7,7 @@ import onnxruntime
 import torch
 
 from sottovoce.errors import ModelError
-from sottovoce.learn.export.fp16 import to_fp16
-from sottovoce.learn.export.graphs import to_graph
+from sottovoce.learn.export.graphs import to_fp16, to_graph
 from sottovoce.learn.frontends.pretrained import VERSION, Frozen
 from sottovoce.learn.frontends.pretrained_parts import Parts
 from sottovoce.learn.frontends.pretrained_weights import find, load
@@ -29,7 +28,7 @@ TOLERANCE = 1e-2
 
 
 def make_encoder(info: EncoderInfo, folder: Path | None = None) -> Path:
-    """Make the encoder that a model stands on, if it is not there yet.
+    """Make the graph of the encoder that a model needs, if it is not there yet.
 
     Args:
         info: from the model's card.
@@ -88,7 +87,7 @@ def write_encoder(frozen: Frozen, info: EncoderInfo) -> Path:
 
 
 def _disagreement(frozen: Frozen, graph: bytes) -> float:
-    """The largest difference on noise that comes and goes, in standard deviations."""
+    """The largest difference on noise of changing level, in standard deviations."""
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     generator = np.random.default_rng(0)
     worst = 0.0

@@ -11,8 +11,7 @@ from torch import nn
 
 from sottovoce.errors import ModelError
 from sottovoce.learn.export.encoder import write_encoder
-from sottovoce.learn.export.fp16 import to_fp16
-from sottovoce.learn.export.graphs import Axes, to_graph
+from sottovoce.learn.export.graphs import Axes, to_fp16, to_graph
 from sottovoce.learn.frontends.pretrained import PretrainedFrontEnd
 from sottovoce.learn.train.classifier import Classifier
 from sottovoce.models.card import Card
@@ -51,7 +50,7 @@ def export_model(
 ) -> None:
     """Write a model file, whole or not at all.
 
-    Where the classifier stands on a pretrained encoder, the file holds what was trained and no
+    Where the front end is a frozen pretrained encoder, the file holds what was trained and no
     more: its graph takes what the encoder gives, and its card says which encoder that is. The
     encoder's own graph is then put into the cache, where `sottovoce.load` looks for it.
 
@@ -122,7 +121,7 @@ def to_onnx(model: Calibrated, card: Card) -> bytes:
 def disagreement(model: Calibrated, graph: bytes, checks: Sequence[NDArray[np.float32]]) -> float:
     """Give the largest difference of a probability between torch and ONNX Runtime.
 
-    checks: batches of waveforms; a graph that takes what an encoder gives is given that.
+    checks: batches of waveforms; a graph that takes the output of an encoder is run on that.
     """
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     input_name = session.get_inputs()[0].name

@@ -28,7 +28,6 @@ class Chroma(SpectralFeature):
     filters: torch.Tensor
 
     def __init__(self, options: ChromaOptions, sample_rate: int) -> None:
-        """See `ChromaOptions`."""
         super().__init__(options, sample_rate, rows=options.classes)
         filters = chroma_filters(options.classes, options.frame, sample_rate)
         self.register_buffer("filters", torch.from_numpy(filters.T.copy()), persistent=False)

@@ -1,17 +1,22 @@
-"""What the features of single frames share: a sound whose spectrum is computed once, and deltas."""
+"""The base of features of single frames: a sound whose spectrum is computed once, and deltas."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Hashable
 from typing import Self
 
+import numpy as np
 import torch
+import torch.nn.functional as F  # noqa: N812
 from pydantic import Field, model_validator
 from torch import nn
 
 from sottovoce.learn.frontends import FrontEnd
-from sottovoce.learn.frontends.deltas import Delta
 from sottovoce.learn.frontends.spectrum import Spectrum
 from sottovoce.options import StrictModel
+
+DELTA_WIDTH = 9
+"""Frames to which the polynomial of a delta is fitted."""
 
 
 class Sound:
@@ -22,12 +27,12 @@ class Sound:
     """
 
     def __init__(self, waveform: torch.Tensor) -> None:
-        """Nothing is computed before a feature asks for it."""
+        """Nothing is computed before a feature needs it."""
         self.waveform = waveform
         self._known: dict[Hashable, torch.Tensor] = {}
 
     def once(self, key: Hashable, make: Callable[[], torch.Tensor]) -> torch.Tensor:
-        """Give what `make` gives; where `key` was asked for before, what it gave then."""
+        """Give the result of `make`, computed once for each `key`."""
         if key not in self._known:
             self._known[key] = make()
         return self._known[key]
@@ -46,6 +51,36 @@ class FrameFeatureOptions(FrameOptions):
     deltas: int = Field(
         0, ge=0, le=4, description="Highest order of the slopes over time that are added below."
     )
+
+
+class Delta(nn.Module):
+    """The derivative of any order of every feature, per frame, as librosa's `feature.delta`.
+
+    A polynomial of that order is fitted to each frame and its neighbours (Savitzky and Golay 1964).
+    Its highest derivative is the same everywhere, so that the first and the last four frames, which
+    have too few neighbours, have the slope of the nearest frame that has enough. A sequence of less
+    than nine frames, which librosa refuses, is taken to go on with its last frame.
+    """
+
+    kernel: torch.Tensor
+
+    def __init__(self, order: int) -> None:
+        """`order` is 1 for the slope, 2 for the slope of the slope, up to `DELTA_WIDTH` - 1."""
+        super().__init__()
+        neighbours = np.arange(DELTA_WIDTH) - DELTA_WIDTH // 2
+        fit = np.linalg.pinv(np.vander(neighbours, order + 1, increasing=True))
+        kernel = torch.tensor(fit[order] * math.factorial(order), dtype=torch.float32)
+        self.register_buffer("kernel", kernel[None, None], persistent=False)
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """values: (batch, features, time) -> their slopes, the same shape."""
+        batch, features, time = values.shape
+        padded = F.pad(values, (0, DELTA_WIDTH - 1), mode="replicate")
+        slopes = F.conv1d(padded.reshape(batch * features, 1, time + DELTA_WIDTH - 1), self.kernel)
+        # Slope i is that of frames i to i + 8, and belongs to frame i + 4; the last is time - 9.
+        middle = torch.arange(time, device=values.device) - DELTA_WIDTH // 2
+        nearest = middle.clamp(max=time - DELTA_WIDTH).clamp(min=0)
+        return slopes[:, 0, nearest].reshape(batch, features, time)
 
 
 class FrameFeature(FrontEnd):

@@ -67,12 +67,10 @@ class Mel(BandFeature):
 
     name = "mel"
     Options = MelOptions
+    options: MelOptions
 
     def __init__(self, options: MelOptions, sample_rate: int) -> None:
-        """See `MelOptions`."""
         super().__init__(options, sample_rate, rows=options.bands)
-        self.in_decibels = options.scale == "db"
-        self.reference, self.depth = options.reference, options.depth
         if not options.deltas:
             centres = torch.from_numpy(self.edges[1:-1]).float()
             self.register_buffer("centres", centres, persistent=False)
@@ -80,8 +78,8 @@ class Mel(BandFeature):
     def measure(self, sound: Sound) -> torch.Tensor:
         """Give the bands: (batch, bands, time)."""
         values = self.band_power(sound)
-        if self.in_decibels:
-            values = decibels(values, self.reference, self.depth)
+        if self.options.scale == "db":
+            values = decibels(values, self.options.reference, self.options.depth)
         return values.transpose(1, 2)
 
 

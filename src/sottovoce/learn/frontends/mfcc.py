@@ -35,7 +35,6 @@ class Mfcc(BandFeature):
     cosines: torch.Tensor
 
     def __init__(self, options: MfccOptions, sample_rate: int) -> None:
-        """See `MfccOptions`."""
         super().__init__(options, sample_rate, rows=options.coefficients)
         position = np.pi * (np.arange(options.bands)[:, None] + 0.5) / options.bands
         cosines = np.cos(position * np.arange(options.coefficients)) * np.sqrt(2 / options.bands)

@@ -45,8 +45,8 @@ class F0(SpectralFeature):
 
     The autocorrelation is the transform of the power spectrum, which other features need anyway.
     Divided by that of the window it is 1 at the period of a voice, whatever the window does. Each
-    frame hears a little of its neighbours, in place of Boersma's search for a path: of candidates
-    about as strong as each other wins the one that is there before or after too.
+    frame is averaged a little with its neighbours, in place of Boersma's search for a path: of
+    about equally strong candidates the one that is in the neighbouring frames too wins.
 
     How the defaults were chosen, and what they give, is in docs/frontends.md. The frame should hold
     three periods of the lowest voice.

@@ -100,7 +100,7 @@ class _Unregistered:
 class PretrainedFrontEnd(FrontEnd):
     """The hidden states of a speech encoder that was trained on far more speech, perhaps pooled.
 
-    `raw` gives what its frozen part says, and `normalised` runs the layers that are trained.
+    `raw` gives the output of its frozen part, and `normalised` runs the layers that are trained.
 
     Attributes:
         encoder: what the frozen part is, for the card; None where there is none.
@@ -117,7 +117,7 @@ class PretrainedFrontEnd(FrontEnd):
 
         Raises:
             ModelError: the encoder is not there, or is refused.
-            RecipeError: the options ask for layers that it does not have, or for another rate.
+            RecipeError: the options name layers that it does not have, or another rate.
         """
         super().__init__(options, sample_rate)
         loaded = load(folder or find(options.encoder, options.revision))
@@ -161,7 +161,7 @@ class PretrainedFrontEnd(FrontEnd):
         return self._unregistered.part if self._unregistered else None
 
     def raw(self, waveform: torch.Tensor) -> torch.Tensor:
-        """Give what the frozen part of the encoder says: (batch, features, time).
+        """Run the frozen part of the encoder: (batch, features, time).
 
         Where the whole encoder is trained that is the waveform itself: (batch, 1, samples).
         """

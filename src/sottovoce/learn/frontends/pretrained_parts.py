@@ -1,4 +1,4 @@
-"""A pretrained encoder in parts: what embeds the waveform, its layers, and pooling over time.
+"""A pretrained encoder in parts: the embedding of the waveform, its layers, pooling over time.
 
 The layers are transformers' own. They are called one by one, so that an encoder can be cut in two,
 and so that what transformers adds in training, masks in time and skipped layers, is left out.
@@ -113,7 +113,7 @@ class Layers(nn.Module):
 
 
 class Parts:
-    """What embeds the waveform, and the layers, to be cut where one likes.
+    """The embedding of the waveform, and the layers, which can be cut anywhere.
 
     Attributes:
         embedding: waveform (batch, samples) -> (batch, time, width).

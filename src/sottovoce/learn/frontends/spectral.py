@@ -24,7 +24,6 @@ class MomentFeature(SpectralFeature):
     weights: torch.Tensor
 
     def __init__(self, options: SpectralOptions, sample_rate: int) -> None:
-        """See `SpectralOptions`."""
         super().__init__(options, sample_rate)
         bins = torch.linspace(0, 1, options.frame // 2 + 1)
         about = bins - 0.5
@@ -150,14 +149,10 @@ class Rolloff(SpectralFeature):
 
     name = "rolloff"
     Options = RolloffOptions
-
-    def __init__(self, options: RolloffOptions, sample_rate: int) -> None:
-        """See `RolloffOptions`."""
-        super().__init__(options, sample_rate)
-        self.fraction = options.fraction
+    options: RolloffOptions
 
     def measure(self, sound: Sound) -> torch.Tensor:
         """Give the frequency of the bin that reaches the fraction: (batch, 1, time)."""
         below = self.magnitude(sound).cumsum(dim=2)
-        count = (below < self.fraction * below[:, :, -1:]).sum(dim=2).float()
+        count = (below < self.options.fraction * below[:, :, -1:]).sum(dim=2).float()
         return count[:, None] * (self.sample_rate / self.frame)

@@ -15,12 +15,15 @@ from pydantic import (
 )
 from torch import nn
 
+from sottovoce.errors import SottovoceError
 from sottovoce.learn.frontends import FrontEnd
 from sottovoce.learn.frontends.framewise import FrameFeature, FrameOptions, Sound
-from sottovoce.learn.frontends.normalise import TrainingStatistics, standardise
 from sottovoce.learn.recipe.messages import listed, problems_in, shown
 from sottovoce.learn.registry import frontends
 from sottovoce.options import StrictModel
+
+MIN_STD = 1e-5
+"""Standard deviation below which a feature is constant, and is not blown up."""
 
 
 class Part(StrictModel):
@@ -74,7 +77,6 @@ class Stack(FrontEnd):
     Options = StackOptions
 
     def __init__(self, options: StackOptions, sample_rate: int) -> None:
-        """See `StackOptions`."""
         super().__init__(options, sample_rate)
         found = frame_features()
         parts = [
@@ -113,9 +115,62 @@ class Stack(FrontEnd):
         return standardise(values, (2,)) if self.normalise == "feature" else values
 
     def fit(self, values: Iterable[torch.Tensor]) -> None:
-        """Take the statistics of the training clips, where the recipe asks for them."""
+        """Take the statistics of the training clips, where the recipe needs them."""
         if self.statistics is not None:
             self.statistics.fit(values)
+
+
+class TrainingStatistics(nn.Module):
+    """Shifts and scales each feature by its mean and standard deviation over the training clips.
+
+    They are buffers: a checkpoint keeps them, and an exported graph holds them. Until `fit` has set
+    them they are NaN, so that features which were never normalised cannot be overlooked.
+
+    Attributes:
+        mean: (features, 1).
+        std: (features, 1), above 0.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, features: int) -> None:
+        """`features` is the number of values of a frame."""
+        super().__init__()
+        self.register_buffer("mean", torch.full((features, 1), torch.nan))
+        self.register_buffer("std", torch.full((features, 1), torch.nan))
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """values: (batch, features, time) -> the same."""
+        return (values - self.mean) / self.std
+
+    def fit(self, batches: Iterable[torch.Tensor]) -> None:
+        """Take the statistics of batches (batch, features, time) of the training speakers' clips.
+
+        Raises:
+            SottovoceError: there is no batch.
+        """
+        count = 0
+        total = torch.zeros_like(self.mean, dtype=torch.float64)
+        squares = torch.zeros_like(total)
+        for values in batches:
+            frames = values.double()
+            count += frames.shape[0] * frames.shape[2]
+            total += frames.sum(dim=(0, 2))[:, None]
+            squares += frames.square().sum(dim=(0, 2))[:, None]
+        if not count:
+            raise SottovoceError("no training clip to take the statistics of features from")
+        mean = total / count
+        std = (squares / count - mean.square()).clamp_min(0).sqrt()
+        self.mean.copy_(mean)
+        self.std.copy_(std.clamp_min(MIN_STD))
+
+
+def standardise(values: torch.Tensor, dims: tuple[int, ...]) -> torch.Tensor:
+    """Shift and scale to mean 0 and standard deviation 1 over `dims`: (batch, ...) -> the same."""
+    centred = values - values.mean(dim=dims, keepdim=True)
+    std = centred.square().mean(dim=dims, keepdim=True).sqrt()
+    return centred / std.clamp_min(MIN_STD)
 
 
 def middle_of(waveform: torch.Tensor, samples: int) -> torch.Tensor:

@@ -22,7 +22,7 @@ class Network(nn.Module):
     Options: ClassVar[type[StrictModel]]
 
     def __init__(self, options: StrictModel, features: int, classes: int) -> None:
-        """Keep the sizes of what comes and goes; `options` is an instance of `Options`."""
+        """Keep the sizes of input and output; `options` is an instance of `Options`."""
         super().__init__()
         self.options = options
         self.features = features

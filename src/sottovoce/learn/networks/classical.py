@@ -1,4 +1,4 @@
-"""What classical classifiers share: a clip's summary statistics, standardised, as their input."""
+"""The base of classical classifiers: a clip's summary statistics, standardised, as input."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
@@ -16,6 +16,15 @@ from sottovoce.learn.silence_logs import silence_logs
 from sottovoce.options import StrictModel
 
 Statistic = Literal["mean", "std", "min", "max", "range", "median", "slope"]
+
+Points = NDArray[np.float32]
+"""(clips, inputs), standardised."""
+
+Targets = NDArray[np.int64]
+"""(clips,), index of the emotion of each."""
+
+Buffers = Mapping[str, NDArray[Any]]
+"""Name -> values, of what a classifier learned."""
 
 MIN_PROBABILITY = 1e-6
 """What a probability of 0 becomes, so that it has a logarithm."""
@@ -70,16 +79,13 @@ class Classical(Fitted):
     scale: torch.Tensor
 
     def __init__(self, options: ClassicalOptions, features: int, classes: int) -> None:
-        """Nothing is learned yet."""
         super().__init__(options, features, classes)
         self.inputs = features * len(options.statistics)
         for name in ("centre", "scale", *self.parameter_names):
             self.register_buffer(name, torch.empty(0))
 
     @abstractmethod
-    def fit_points(
-        self, points: NDArray[np.float32], targets: NDArray[np.int64], seed: int
-    ) -> Mapping[str, NDArray[Any]]:
+    def fit_points(self, points: Points, targets: Targets, seed: int) -> Buffers:
         """Fit to points (clips, inputs) and targets (clips,); give buffers, `parameter_names`."""
 
     @abstractmethod
@@ -101,7 +107,7 @@ class Classical(Fitted):
             raise SottovoceError(
                 f"this {self.name} has not learned anything yet: fit it, or load a fitted one"
             )
-        return self.scores(self._points(frames))
+        return self.scores(self._standardised(summary(frames, self.options.statistics)))
 
     def fit(self, batches: Iterable[tuple[torch.Tensor, torch.Tensor]], seed: int) -> None:
         """Learn from batches of frames (batch, features, time) and targets (batch,), int64.
@@ -122,13 +128,10 @@ class Classical(Fitted):
         with silence_logs():
             self._set_buffers(self.fit_points(points, targets, seed))
 
-    def _points(self, frames: torch.Tensor) -> torch.Tensor:
-        return self._standardised(summary(frames, self.options.statistics))
-
     def _standardised(self, inputs: torch.Tensor) -> torch.Tensor:
         return (inputs - self.centre) / self.scale
 
-    def _check(self, inputs: NDArray[np.float64], targets: NDArray[np.int64]) -> None:
+    def _check(self, inputs: NDArray[np.float64], targets: Targets) -> None:
         unsound = int((~np.isfinite(inputs).all(axis=1)).sum())
         if unsound:
             raise SottovoceError(
@@ -144,7 +147,7 @@ class Classical(Fitted):
                 "the emotion out of the recipe's labels"
             )
 
-    def _set_buffers(self, buffers: Mapping[str, NDArray[Any]]) -> None:
+    def _set_buffers(self, buffers: Buffers) -> None:
         # Inside torch.inference_mode they would be tensors that nothing may be loaded into later.
         with torch.inference_mode(False):
             for name, values in buffers.items():

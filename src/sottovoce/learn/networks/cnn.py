@@ -30,13 +30,9 @@ class CNN(Network):
     Options = CNNOptions
 
     def __init__(self, options: CNNOptions, features: int, classes: int) -> None:
-        """See `CNNOptions`."""
         super().__init__(options, features, classes)
-        filters = options.filters
-        self.blocks = convolutions(
-            features, filters, options.kernels, options.pool, options.conv_dropout
-        )
-        self.head = head(filters[-1], options.dense, options.dense_dropout, classes)
+        self.blocks = convolutions(features, options)
+        self.head = head(options.filters[-1], options.dense, options.dense_dropout, classes)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """frames: (batch, features, time) -> logits: (batch, classes)."""

@@ -55,7 +55,6 @@ class CNN2dLSTM(Network):
     Options = CNN2dLSTMOptions
 
     def __init__(self, options: CNN2dLSTMOptions, features: int, classes: int) -> None:
-        """See `CNN2dLSTMOptions`."""
         super().__init__(options, features, classes)
         layers: list[nn.Module] = []
         channels, rows, kernel = 1, features, options.kernel

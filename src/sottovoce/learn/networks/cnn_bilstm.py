@@ -39,13 +39,11 @@ class CNNBiLSTM(Network):
     Options = CNNBiLSTMOptions
 
     def __init__(self, options: CNNBiLSTMOptions, features: int, classes: int) -> None:
-        """See `CNNBiLSTMOptions`."""
         super().__init__(options, features, classes)
-        filters = options.filters
-        self.blocks = convolutions(
-            features, filters, options.kernels, options.pool, options.conv_dropout
+        self.blocks = convolutions(features, options)
+        self.recurrent = Recurrent(
+            nn.LSTM, options.filters[-1], options.units, options.lstm_dropout
         )
-        self.recurrent = Recurrent(nn.LSTM, filters[-1], options.units, options.lstm_dropout)
         self.pooling = TemporalPooling(options.summary, self.recurrent)
         self.head = head(self.recurrent.width, options.dense, options.dense_dropout, classes)
 

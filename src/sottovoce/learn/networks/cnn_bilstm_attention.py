@@ -54,13 +54,11 @@ class CNNBiLSTMAttention(Network):
     Options = CNNBiLSTMAttentionOptions
 
     def __init__(self, options: CNNBiLSTMAttentionOptions, features: int, classes: int) -> None:
-        """See `CNNBiLSTMAttentionOptions`."""
         super().__init__(options, features, classes)
-        filters = options.filters
-        self.blocks = convolutions(
-            features, filters, options.kernels, options.pool, options.conv_dropout
+        self.blocks = convolutions(features, options)
+        self.recurrent = Recurrent(
+            nn.LSTM, options.filters[-1], options.units, options.lstm_dropout
         )
-        self.recurrent = Recurrent(nn.LSTM, filters[-1], options.units, options.lstm_dropout)
         self.attention = SelfAttention(self.recurrent.width, options.heads)
         self.head = head(self.recurrent.width, options.dense, options.dense_dropout, classes)
 

@@ -48,7 +48,6 @@ class Inception(Network):
     Options = InceptionOptions
 
     def __init__(self, options: InceptionOptions, features: int, classes: int) -> None:
-        """See `InceptionOptions`."""
         super().__init__(options, features, classes)
 
         def scaled(channels: int) -> int:

@@ -1,14 +1,10 @@
 """Logistic regression on summary statistics: one weight for each input and class."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import Field
 
-from sottovoce.learn.networks.classical import Classical, WeightedOptions
+from sottovoce.learn.networks.classical import Buffers, Classical, Points, Targets, WeightedOptions
 
 
 class LogisticRegressionOptions(WeightedOptions):
@@ -29,9 +25,7 @@ class LogisticRegression(Classical):
     weights: torch.Tensor
     intercept: torch.Tensor
 
-    def fit_points(
-        self, points: NDArray[np.float32], targets: NDArray[np.int64], seed: int
-    ) -> Mapping[str, NDArray[Any]]:
+    def fit_points(self, points: Points, targets: Targets, seed: int) -> Buffers:
         """Give `weights` (inputs, classes) and `intercept` (classes,)."""
         from sklearn import linear_model  # slow to import, and needed only here
 

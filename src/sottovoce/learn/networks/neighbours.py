@@ -1,15 +1,20 @@
 """Nearest neighbours on summary statistics: the classes of the training clips that are closest."""
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import Field
 
 from sottovoce.errors import SottovoceError
-from sottovoce.learn.networks.classical import Classical, ClassicalOptions, log_probabilities
+from sottovoce.learn.networks.classical import (
+    Buffers,
+    Classical,
+    ClassicalOptions,
+    Points,
+    Targets,
+    log_probabilities,
+)
 
 
 class NeighboursOptions(ClassicalOptions):
@@ -35,9 +40,7 @@ class Neighbours(Classical):
     training_points: torch.Tensor
     one_hot: torch.Tensor
 
-    def fit_points(
-        self, points: NDArray[np.float32], targets: NDArray[np.int64], seed: int
-    ) -> Mapping[str, NDArray[Any]]:
+    def fit_points(self, points: Points, targets: Targets, seed: int) -> Buffers:
         """Give `training_points` (clips, inputs) and `one_hot` (clips, classes).
 
         Raises:

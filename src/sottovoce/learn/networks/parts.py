@@ -1,5 +1,6 @@
-"""What several networks are made of: convolution blocks, recurrent layers, pooling, the head."""
+"""Parts of several networks: convolution blocks, recurrent layers, pooling, the head."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 from typing import Annotated, Literal, Self, cast
@@ -80,24 +81,20 @@ class ConvolutionOptions(StrictModel):
         return self
 
 
-def convolutions(
-    channels: int, filters: Sequence[int], kernels: Sequence[int], pool: int, dropout: float
-) -> nn.Sequential:
+def convolutions(channels: int, options: ConvolutionOptions) -> nn.Sequential:
     """Blocks of convolution over time, batch norm, ReLU, max pool and dropout.
 
     Maps (batch, channels, time) to (batch, filters[-1], shorter time); any length will do. ReLU
     comes after pooling, which gives the same in less time.
     """
-    if len(kernels) == 1:
-        kernels = [*kernels] * len(filters)
     layers: list[nn.Module] = []
-    for width, kernel in zip(filters, kernels, strict=True):
+    for width, kernel in zip(options.filters, itertools.cycle(options.kernels), strict=False):
         layers += [
             nn.Conv1d(channels, width, kernel, padding=kernel // 2, bias=False),
             nn.BatchNorm1d(width),
-            Pool(1, pool),
+            Pool(1, options.pool),
             nn.ReLU(),
-            nn.Dropout(dropout),
+            nn.Dropout(options.conv_dropout),
         ]
         channels = width
     return nn.Sequential(*layers)
@@ -106,8 +103,8 @@ def convolutions(
 def as_picture(frames: torch.Tensor) -> torch.Tensor:
     """frames: (batch, features, time) -> pictures of one channel: (batch, 1, features, time).
 
-    They say of their layout in memory that channels come last, and so will what convolutions make
-    of them, which is quicker on CPUs. The exporter would ask too much of the length then.
+    In memory channels come last, which convolutions keep, and which is quicker on CPUs. In export
+    they do not: the exporter would then restrict the length.
     """
     if torch.onnx.is_in_onnx_export():
         return frames[:, None]
@@ -121,7 +118,7 @@ class Pool(nn.Module):
     """
 
     def __init__(self, rows: int, frames: int) -> None:
-        """So many rows and frames become one."""
+        """`rows` times `frames` values become one."""
         super().__init__()
         self.size = rows, frames
 
@@ -218,7 +215,6 @@ class TemporalPooling(nn.Module):
     """
 
     def __init__(self, pooling: Pooling, recurrent: Recurrent) -> None:
-        """`recurrent` gives the sequences."""
         super().__init__()
         self.pooling, self.units = pooling, recurrent.units
         self.score = nn.Linear(recurrent.width, 1) if pooling == "attention" else None

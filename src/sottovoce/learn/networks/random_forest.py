@@ -1,6 +1,5 @@
 """A random forest on summary statistics: all trees in flat tensors, walked level by level."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,14 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
-from sottovoce.learn.networks.classical import Classical, WeightedOptions, log_probabilities
+from sottovoce.learn.networks.classical import (
+    Buffers,
+    Classical,
+    Points,
+    Targets,
+    WeightedOptions,
+    log_probabilities,
+)
 
 
 class RandomForestOptions(WeightedOptions):
@@ -48,9 +54,7 @@ class RandomForest(Classical):
     fractions: torch.Tensor
     depth = 0
 
-    def fit_points(
-        self, points: NDArray[np.float32], targets: NDArray[np.int64], seed: int
-    ) -> Mapping[str, NDArray[Any]]:
+    def fit_points(self, points: Points, targets: Targets, seed: int) -> Buffers:
         """Give the nodes of all trees, one tree after the other.
 
         `roots` (trees,) are their first nodes; `question`, `threshold`, `below` and `leaf` have

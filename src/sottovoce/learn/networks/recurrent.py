@@ -39,7 +39,6 @@ class RecurrentNetwork(Network):
     cell: ClassVar[Cell]
 
     def __init__(self, options: RecurrentOptions, features: int, classes: int) -> None:
-        """See `RecurrentOptions`."""
         super().__init__(options, features, classes)
         self.recurrent = Recurrent(
             self.cell,

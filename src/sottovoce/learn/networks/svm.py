@@ -1,15 +1,14 @@
 """A support vector machine on summary statistics: one against one, by votes."""
 
-from collections.abc import Mapping
 from itertools import combinations
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
-from sottovoce.learn.networks.classical import Classical, WeightedOptions
+from sottovoce.learn.networks.classical import Buffers, Classical, Points, Targets, WeightedOptions
 
 
 class SVMOptions(WeightedOptions):
@@ -47,15 +46,12 @@ class SVM(Classical):
     second: torch.Tensor
 
     def __init__(self, options: SVMOptions, features: int, classes: int) -> None:
-        """See `SVMOptions`."""
         super().__init__(options, features, classes)
         pairs = torch.tensor(list(combinations(range(classes), 2)))
         for side, name in enumerate(("first", "second")):  # of each pair: (pairs, classes), 0 or 1
             self.register_buffer(name, torch.eye(classes)[pairs[:, side]], persistent=False)
 
-    def fit_points(
-        self, points: NDArray[np.float32], targets: NDArray[np.int64], seed: int
-    ) -> Mapping[str, NDArray[Any]]:
+    def fit_points(self, points: Points, targets: Targets, seed: int) -> Buffers:
         """Give the margins' `weights` and `intercept`: above 0, the first of the pair wins.
 
         rbf: weights (vectors, pairs) of support `vectors` (vectors, inputs). linear: weights

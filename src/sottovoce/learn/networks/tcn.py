@@ -38,7 +38,6 @@ class TCN(Network):
     Options = TCNOptions
 
     def __init__(self, options: TCNOptions, features: int, classes: int) -> None:
-        """See `TCNOptions`."""
         super().__init__(options, features, classes)
         width, kernel = options.width, options.kernel
         self.stem = nn.Sequential(

@@ -13,7 +13,7 @@ from tiny_model import tiny_card
 
 import sottovoce
 from sottovoce.errors import ModelError
-from sottovoce.learn.export.fp16 import to_fp16
+from sottovoce.learn.export.graphs import to_fp16
 from sottovoce.learn.export.model_file import Calibrated, export_model, to_onnx
 from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.train.classifier import Classifier
