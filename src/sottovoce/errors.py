@@ -17,7 +17,7 @@ class AudioError(SottovoceError):
 
 
 class ModelError(SottovoceError):
-    """A model file was refused, or no model has the name asked for."""
+    """A model file was refused, or no model has the name given."""
 
 
 class RecipeError(SottovoceError):
@@ -25,7 +25,7 @@ class RecipeError(SottovoceError):
 
 
 class CorpusError(SottovoceError):
-    """A corpus folder, a protocol or a split cannot be used as asked."""
+    """A corpus folder, a protocol or a split cannot be used as given."""
 
 
 class DownloadError(SottovoceError):

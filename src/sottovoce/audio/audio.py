@@ -22,9 +22,6 @@ from sottovoce.audio.decode import (
 )
 from sottovoce.audio.libsndfile import BLOCK
 from sottovoce.errors import AudioError
-from sottovoce.text import describe, display_path
-
-__all__ = ["Audio", "Samples", "Source", "describe", "display_path"]
 
 Samples: TypeAlias = NDArray[np.float32]
 

@@ -99,7 +99,7 @@ class _Reader:
     def readinto(self, buffer: Any) -> int:
         return self._guarded(lambda: self._fill(memoryview(buffer).cast("B")))
 
-    read = readinto  # soundfile asks for a `read`, but calls `readinto` where there is one
+    read = readinto  # soundfile requires a `read`, but calls `readinto` where there is one
 
     def _fill(self, view: memoryview) -> int:
         start, done = self._file.tell(), 0
@@ -150,6 +150,6 @@ def _wrong_data_size(file: BinaryIO) -> int | None:
 
 
 def _reason(error: Exception) -> str:
-    """What libsndfile said, where that is about the recording."""
+    """Libsndfile's message, where that is about the recording."""
     text = one_line(getattr(error, "error_string", error)).rstrip(".")
     return "the header makes no sense" if text.startswith(("Internal", "File does not")) else text

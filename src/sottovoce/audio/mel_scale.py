@@ -1,4 +1,4 @@
-"""The mel scale: frequencies spaced as the ear tells them apart, and bands of equal width on it."""
+"""The mel scale: frequencies spaced as they are perceived, and bands of equal width on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Samples as they come, resampled, and kept as long as they are needed."""
+"""A buffer of samples that are resampled as they arrive and dropped when no longer needed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sottovoce.audio import Samples
 class ResampleBuffer:
     """One channel at another sample rate.
 
-    What comes out does not depend on the size of the pieces that go in: soxr's stream keeps what
-    its filter needs of the past.
+    The output does not depend on the size of the pieces that go in: soxr's stream keeps the past
+    samples that its filter needs.
 
     Args:
         rate: of the samples that are added, Hz.
-        target: of those that are given, Hz.
+        target: of the output, Hz.
     """
 
     def __init__(self, rate: int, target: int) -> None:
@@ -37,7 +37,7 @@ class ResampleBuffer:
             self._keep(self._resampled(samples, last=False))
 
     def finish(self) -> None:
-        """Give out what the resampler still holds."""
+        """Take the rest from the resampler."""
         if self._resampler is not None:
             self._keep(self._resampled(np.zeros(0, np.float32), last=True))
 
@@ -58,6 +58,6 @@ class ResampleBuffer:
         return self._kept[max(0, start - self._start) : max(0, end - self._start)]
 
     def forget(self, before: int) -> None:
-        """Let go of what is before a position."""
+        """Drop the samples before a position."""
         self._kept = self.between(before, self.end)
         self._start = max(self._start, min(before, self.end))

@@ -1,4 +1,4 @@
-"""Predicting many recordings: decoded ahead in threads, run in batches, answered in order."""
+"""Predicting many recordings: decoded ahead in threads, run in batches, results in order."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
@@ -22,10 +22,10 @@ from sottovoce.results import Prediction
 from sottovoce.system import available_cpus
 
 GROUP = 16
-"""How many recordings are looked at together for pieces of equal length, once it is running."""
+"""How many recordings are searched together for pieces of equal length, after the start."""
 
 LONG_SECONDS = 30.0
-"""A longer recording is run at once by the thread that decoded it, so that it is not held."""
+"""A longer recording is run at once by the thread that decoded it, so that it is not kept."""
 
 Prepared: TypeAlias = PreparedRecording | Prediction
 """A recording that the network is to run on, or a prediction already."""
@@ -50,11 +50,11 @@ def number_of_workers(given: int | None) -> int:
 def predict_many(
     predictor: Predictor, network: Network, sources: Iterable[Source], workers: int
 ) -> Iterator[Prediction]:
-    """Predictions in the order of `sources`, which are asked for no further ahead than needed.
+    """Predictions in the order of `sources`, which are read no further ahead than needed.
 
     Three groups are under way at any time: one is being decoded, one is being run, one is handed
-    out. The first groups are small, so that the first answers come soon. When the iterator is
-    closed or dropped, what was waiting is given up and the threads end with their recording.
+    out. The first groups are small, so that the first results come soon. When the iterator is
+    closed or dropped, waiting work is cancelled and each thread ends with its current recording.
     """
     pool = ThreadPoolExecutor(workers, thread_name_prefix="sottovoce")
     batch = BatchPredictor(predictor, network, pool)
@@ -67,7 +67,7 @@ def predict_many(
 
 
 def run_network(predictor: Predictor, network: Network, recording: PreparedRecording) -> Prediction:
-    """Run the network on the pieces of one recording, and make the prediction of its answers."""
+    """Run the network on the pieces of one recording, and make the prediction from its output."""
     rows = np.empty((len(recording.pieces), len(predictor.card.labels)), np.float32)
     lengths = [len(piece) for piece in recording.pieces]
     for batch in batches(lengths, predictor.card.sample_rate):
@@ -77,7 +77,7 @@ def run_network(predictor: Predictor, network: Network, recording: PreparedRecor
 
 @dataclass(frozen=True, slots=True)
 class BatchPredictor:
-    """The two steps that the threads do; each starts its work and gives a way to wait for it."""
+    """The two steps that the threads do; each starts its work and returns a function that waits."""
 
     predictor: Predictor
     network: Network

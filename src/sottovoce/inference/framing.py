@@ -20,7 +20,7 @@ from sottovoce.vad.silero import FRAME, RATE, SpeechDetector, speech_probabiliti
 NEAR_SPEECH = 0.3
 """s from speech within which a segment still belongs to it."""
 LEVEL_MEMORY = 4 * RATE
-"""Samples at 16 kHz whose level decides how much louder the detector hears the newest."""
+"""Samples at 16 kHz whose level decides the gain of the newest for the detector."""
 LEAST_LEVEL = RATE // 2
 """Samples at 16 kHz that the level of a segment without speech is taken over at least."""
 
@@ -44,10 +44,10 @@ class Frame:
     before_frames: float
     """s in the window before the first of them."""
     gain: float
-    """What brings the window to a level that the detector hears."""
+    """Factor that brings the window to a level that the detector needs."""
 
     def prepare(self, card: Card, gate: Gate) -> PreparedRecording | Status:
-        """Cut out what the network is to hear, or say why there is nothing."""
+        """Cut out the pieces to run the network on; the status where there is no speech."""
         duration = self.voice.size / card.sample_rate
         if duration < gate.options.min_duration:
             return Status.TOO_SHORT
@@ -67,7 +67,7 @@ class Frame:
         return PreparedRecording(None, duration, pieces(voice, card.window, extent))
 
     def _speech_spans(self, gate: Gate) -> tuple[tuple[float, float], ...]:
-        """Where speech is, in s; a voice that is too high is heard slower, as the gate does it."""
+        """Where speech is, in s; where none is found, after slowing down, as in the gate."""
         if spans := gate.spans(self.frames):
             return tuple(
                 (first + self.before_frames, last + self.before_frames) for first, last in spans
@@ -85,12 +85,12 @@ def _is_silent(sound: Samples, gate: Gate) -> bool:
 class Framer:
     """Cuts one channel into frames.
 
-    Where they lie and what is in them never depends on how the samples came: whatever is done, is
-    done at the end of each frame, in order.
+    The frames never depend on how the samples were split into pieces: everything is computed at
+    the end of each frame, in order.
 
     Args:
-        card: of the model that is to judge.
-        gate: what the detector's level goes by.
+        card: of the model.
+        gate: decides the detector's gain.
         options: where the frames lie.
         rate: of the samples that come, Hz.
     """
@@ -167,8 +167,8 @@ class Framer:
 class _StreamingDetector:
     """The detector, in one go from the first sample to the last.
 
-    It needs a level of about 0.1 RMS. A recording's own is not known before its end; what stands
-    for it is the level that the last 4 s reach, so that a quiet person is heard after a loud one.
+    It needs a level of about 0.1 RMS. A recording's own is not known before its end; in its place
+    is the level that the last 4 s reach, so that a quiet speaker is found after a loud one.
     """
 
     def __init__(self, gate: Gate) -> None:
@@ -184,11 +184,11 @@ class _StreamingDetector:
 
     @property
     def end(self) -> int:
-        """How many samples were heard."""
+        """The position after the last frame."""
         return (self._first + self._probabilities.size) * FRAME
 
     def detect(self, buffer: ResampleBuffer, until: int, *, last: bool) -> None:
-        """Hear all whole frames up to a position, or all samples if they are the last."""
+        """Run on all whole frames up to a position, or on all samples if they are the last."""
         frames = -(-until // FRAME) if last else until // FRAME
         samples = buffer.between(self.end, min(frames * FRAME, until))
         if not samples.size:
@@ -207,7 +207,7 @@ class _StreamingDetector:
         return (frame * FRAME - start) / RATE, self._probabilities[max(0, frame - self._first) :]
 
     def forget(self, before: int) -> None:
-        """Let go of frames that begin before a position."""
+        """Drop the frames that begin before a position."""
         frame = min(max(self._first, before // FRAME), self._first + self._probabilities.size)
         self._probabilities = self._probabilities[frame - self._first :]
         self._first = frame

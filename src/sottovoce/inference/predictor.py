@@ -31,7 +31,7 @@ MAX_PEAK = 100.0
 
 @dataclass(frozen=True, slots=True)
 class PreparedRecording:
-    """A recording that passed the gate, cut into the pieces that the network is to hear."""
+    """A recording that passed the gate, cut into the pieces that the network is run on."""
 
     path: str | None
     duration: float
@@ -39,7 +39,7 @@ class PreparedRecording:
 
 
 class Predictor:
-    """Prepares recordings for one model, and makes predictions of its answers.
+    """Prepares recordings for one model, and makes predictions from its output.
 
     Args:
         card: of the model.
@@ -53,7 +53,7 @@ class Predictor:
         self.min_confidence = card.min_confidence if given is None else given
 
     def preprocess(self, source: Source) -> PreparedRecording | Prediction:
-        """Decode, gate and cut; a `Prediction` already where there is nothing to judge.
+        """Decode, gate and cut; a `Prediction` already where the gate finds no speech.
 
         Raises:
             SottovoceError: the source cannot be read, or was not scaled.
@@ -69,62 +69,53 @@ class Predictor:
             return PreparedRecording(
                 path, audio.duration, pieces(audio, self.card.window, found.extent)
             )
-        return Prediction(
-            status=found.status,
-            model=self.card.title,
-            source=path,
-            duration=audio.duration,
-            message=self._message(found.status),
-        )
+        message = found.status.words.sentence
+        if found.status is Status.TOO_SHORT:
+            message += f", {self.gate.options.min_duration:g} s are needed"
+        return self._prediction(found.status, path, message, duration=audio.duration)
 
     def postprocess(self, recording: PreparedRecording, rows: Probabilities) -> Prediction:
-        """The prediction from the network's answers.
+        """The prediction from the network's output.
 
         Args:
             recording: as prepared.
             rows: (pieces, classes), averaged in proportion to the pieces' lengths.
 
         Returns:
-            `ok` or `uncertain`; `error` where the network's answer is not a number.
+            `ok` or `uncertain`; `error` where the network's output is not a number.
         """
         lengths = [len(piece) for piece in recording.pieces]
         mean = np.average(rows.astype(np.float64), axis=0, weights=lengths)
         if not np.isfinite(mean).all():
             name = recording.path or "the recording"
-            return Prediction(
-                status=Status.ERROR,
-                model=self.card.title,
-                source=recording.path,
-                duration=recording.duration,
-                message=f"{name}: the model's answer to it is not a number; try another model",
+            message = f"{name}: the model's answer to it is not a number; try another model"
+            return self._prediction(
+                Status.ERROR, recording.path, message, duration=recording.duration
             )
         best = int(mean.argmax())
         confidence = float(mean[best])
         status = Status.OK if confidence >= self.min_confidence else Status.UNCERTAIN
-        return Prediction(
-            status=status,
-            model=self.card.title,
-            source=recording.path,
+        return self._prediction(
+            status,
+            recording.path,
+            status.words.sentence,
             duration=recording.duration,
             emotion=self.card.labels[best],
             confidence=confidence,
             probabilities=dict(zip(self.card.labels, mean.tolist(), strict=True)),
-            message=status.words.sentence,
         )
 
     def error(self, source: Source, error: SottovoceError | MemoryError) -> Prediction:
-        """The prediction, of status `error`, for a source that could not be judged."""
+        """The prediction, of status `error`, for a source that could not be predicted."""
         message = str(error) or f"{describe(source)}: not enough memory to decode it; split it"
-        return Prediction(
-            status=Status.ERROR, model=self.card.title, source=source_path(source), message=message
-        )
+        return self._prediction(Status.ERROR, source_path(source), message)
 
-    def _message(self, status: Status) -> str:
-        """Why there is nothing to judge."""
-        if status is Status.TOO_SHORT:
-            least = self.gate.options.min_duration
-            return f"{status.words.sentence}, {least:g} s are needed"
-        return status.words.sentence
+    def _prediction(
+        self, status: Status, path: str | None, message: str, **more: Any
+    ) -> Prediction:
+        return Prediction(
+            status=status, model=self.card.title, source=path, message=message, **more
+        )
 
 
 def batches(lengths: Sequence[int], sample_rate: int) -> list[list[int]]:

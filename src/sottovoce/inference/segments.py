@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from sottovoce.errors import SottovoceError
@@ -51,7 +52,7 @@ class _OpenSegment:
 
     def __init__(self, first: Segment) -> None:
         self._first = first
-        self._seconds: dict[Status, float] = {}
+        self._seconds: defaultdict[Status, float] = defaultdict(float)
         self._sums = dict.fromkeys(first.probabilities, 0.0)
         self.add(first)
 
@@ -63,7 +64,7 @@ class _OpenSegment:
 
     def add(self, segment: Segment) -> None:
         self._end = segment.end
-        self._seconds[segment.status] = self._seconds.get(segment.status, 0.0) + segment.duration
+        self._seconds[segment.status] += segment.duration
         for label, probability in segment.probabilities.items():
             self._sums[label] += probability * segment.duration
 
@@ -106,15 +107,13 @@ class SummaryBuilder:
                 raise SottovoceError(f"no channel {channel}; there are: {known or 'none apart'}")
             totals = [self._channels[channel]]
         emotions = {
-            label: sum(total.emotion_seconds.get(label, 0.0) for total in totals)
-            for label in self._labels
+            label: sum(total.emotion_seconds[label] for total in totals) for label in self._labels
         }
         statuses = {
-            status: sum(total.status_seconds.get(status, 0.0) for total in totals)
-            for status in Status
+            status: sum(total.status_seconds[status] for total in totals) for status in Status
         }
         duration, judged = sum(statuses.values()), sum(emotions.values())
-        longest = [found for total in totals if (found := total.longest()) is not None]
+        longest = [segment for total in totals for segment in total.longest()]
         return Summary(
             duration=duration,
             shares={label: seconds and seconds / judged for label, seconds in emotions.items()},
@@ -128,35 +127,27 @@ class _ChannelTotals:
     """One channel's sums."""
 
     def __init__(self) -> None:
-        self.emotion_seconds: dict[str, float] = {}
-        self.status_seconds: dict[Status, float] = {}
+        self.emotion_seconds: defaultdict[str, float] = defaultdict(float)
+        self.status_seconds: defaultdict[Status, float] = defaultdict(float)
         self.changes = 0
         self._emotion: str | None = None
         self._merger = SegmentMerger()
-        self._longest: Segment | None = None
+        self._longest: list[Segment] = []
 
     def add(self, segment: Segment) -> None:
-        self.status_seconds[segment.status] = (
-            self.status_seconds.get(segment.status, 0.0) + segment.duration
-        )
+        self.status_seconds[segment.status] += segment.duration
         if segment.status is Status.OK and segment.emotion is not None:
             emotion = segment.emotion
-            self.emotion_seconds[emotion] = (
-                self.emotion_seconds.get(emotion, 0.0) + segment.duration
-            )
+            self.emotion_seconds[emotion] += segment.duration
             self.changes += self._emotion not in (None, emotion)
             self._emotion = emotion
-        for merged in self._merger.add(segment):
-            self._longest = _longer(self._longest, merged)
+        self._longest = _longest([*self._longest, *self._merger.add(segment)])
 
-    def longest(self) -> Segment | None:
-        longest = self._longest
-        for merged in self._merger.unfinished():
-            longest = _longer(longest, merged)
-        return longest
+    def longest(self) -> list[Segment]:
+        """The longest merged segment of status `ok`, if any; the first of equally long ones."""
+        return _longest([*self._longest, *self._merger.unfinished()])
 
 
-def _longer(one: Segment | None, other: Segment) -> Segment | None:
-    if other.status is not Status.OK or (one is not None and one.duration >= other.duration):
-        return one
-    return other
+def _longest(segments: list[Segment]) -> list[Segment]:
+    judged = [segment for segment in segments if segment.status is Status.OK]
+    return [max(judged, key=lambda segment: segment.duration)] if judged else []

@@ -1,4 +1,4 @@
-"""From what the network says of each window to labels that do not flicker."""
+"""Smoothing: from the probabilities of each window to labels that do not flicker."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class UnsmoothedSegment:
 
 
 class Smoother:
-    """Turns what was said of each window of one channel into segments, in order.
+    """Turns the predictions for the windows of one channel into segments, in order.
 
     A segment comes out `options.lookahead_windows` windows after it went in, and the rest with
     `finish`.
@@ -57,7 +57,11 @@ class Smoother:
         self._min_confidence = min_confidence
         self._channel = channel
         self._lookahead = options.lookahead_windows
-        self._smooth = _method(options, len(labels))
+        self._smooth: Method = lambda row, later: row
+        if options.smoothing == "mean":
+            self._smooth = Mean()
+        elif options.smoothing == "hmm":
+            self._smooth = HiddenMarkov(len(labels), options.hop, options.window)
         self._hysteresis = Hysteresis(math.ceil(options.hold / options.hop - 1e-9))
         self._pending: deque[UnsmoothedSegment] = deque()
 
@@ -124,22 +128,12 @@ class Hysteresis:
 
 
 Method = Callable[[Row | None, Sequence[Row | None]], Row | None]
-"""Called for each window in order, with those that follow as far as they may be heard; gives
-probabilities wherever it was given some."""
-
-
-def _method(options: TimelineOptions, classes: int) -> Method:
-    if options.smoothing == "off":
-        return lambda row, later: row
-    return (
-        Mean()
-        if options.smoothing == "mean"
-        else HiddenMarkov(classes, options.hop, options.window)
-    )
+"""Called for each window in order, with the later ones within the lookahead; gives probabilities
+wherever it was given some."""
 
 
 class Mean:
-    """The mean of a window, the one before, and the one after where that may be heard."""
+    """The mean of a window, the one before, and the one after where the lookahead has it."""
 
     def __init__(self) -> None:
         self._before: Row | None = None
@@ -154,16 +148,16 @@ class Mean:
 
 
 class HiddenMarkov:
-    """Emotions as the states of a hidden Markov model, of which the windows tell.
+    """Emotions as the states of a hidden Markov model, observed through the windows.
 
     In the time of one hop the emotion stays with probability exp(-hop / `MEAN_DURATION`), and else
     becomes any other alike. A window's probabilities, over equal priors, stand for its likelihoods,
     as in hybrid models (Bourlard and Morgan, Connectionist Speech Recognition, 1994). As windows
     overlap, each part of the sound would count window / hop times: likelihoods are taken to the
-    power of hop / window. Windows without speech tell nothing.
+    power of hop / window. Windows without speech give no evidence.
 
-    The answer is the distribution of the state given all windows so far and the few that may be
-    heard after it: forward-backward (Rabiner, Proceedings of the IEEE 77(2), 1989) with a fixed
+    The result is the distribution of the state given all windows so far and the lookahead after
+    it: forward-backward (Rabiner, Proceedings of the IEEE 77(2), 1989) with a fixed
     lag; with none, it is the forward pass alone.
     """
 

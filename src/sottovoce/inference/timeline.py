@@ -16,9 +16,9 @@ from sottovoce.audio.libsndfile import BLOCK
 from sottovoce.errors import AudioError
 from sottovoce.inference.batch_predictor import number_of_workers
 from sottovoce.inference.framing import Frame
-from sottovoce.inference.pipeline import TimelinePipeline
 from sottovoce.inference.predictor import Network, Predictor, source_path
 from sottovoce.inference.smoothing import UnsmoothedSegment
+from sottovoce.inference.stream import TimelinePipeline
 from sottovoce.options import TimelineOptions
 from sottovoce.results import Segment, Summary
 from sottovoce.text import describe
@@ -81,7 +81,7 @@ class Timeline(Iterator[Segment]):
         return self._pipeline.summary(channel)
 
     def close(self) -> None:
-        """Stop, and let go of the recording; done by itself at its end."""
+        """Stop, and close the recording; done automatically at its end."""
         self._segments.close()
         self._open.close()
 

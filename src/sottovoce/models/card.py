@@ -3,7 +3,7 @@
 import datetime
 import hashlib
 import reprlib
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -24,7 +24,7 @@ def speaker_hash(speaker: str) -> str:
 
 
 class WindowPolicy(StrictModel):
-    """How a recording is cut before the model hears it; `inference.window.pieces` does it."""
+    """How a recording is cut before the network is run; `inference.window.pieces` does it."""
 
     trim: Literal["speech", "none"]
     """"speech" keeps first to last speech, with `margin`; "none" keeps the whole recording."""
@@ -109,12 +109,36 @@ class Figure(StrictModel):
         return self
 
 
-class EncoderInfo(StrictModel):
-    """The pretrained encoder that a model's graph stands on; it is not in the model's file.
+class SealedModel(StrictModel):
+    """Metadata that a sealed file holds as JSON text."""
+
+    title_in_errors: ClassVar[str]
+
+    def to_json(self) -> str:
+        """JSON text, on one line."""
+        return self.model_dump_json()
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The object that `to_json` wrote.
+
+        Raises:
+            ModelError: the text is not JSON, its schema version is another one, a key is missing or
+                unknown, or a value is not allowed; the message names the key.
+        """
+        try:
+            return cls.model_validate_json(text, strict=True)
+        except ValidationError as error:
+            raise ModelError(f"{cls.title_in_errors}: {_first_problem(error)}") from None
+
+
+class EncoderInfo(SealedModel):
+    """The pretrained encoder that a model needs; it is not in the model's file.
 
     Everything but its name says what the encoder gives: two that agree in it are interchangeable.
     """
 
+    title_in_errors = "encoder"
     name: str = Field(min_length=1)
     """Its name on the Hugging Face hub, or its folder's."""
     revision: str
@@ -136,26 +160,11 @@ class EncoderInfo(StrictModel):
         facts = self.model_dump_json(exclude={"name", "revision"})
         return hashlib.sha256(facts.encode()).hexdigest()
 
-    def to_json(self) -> str:
-        """The same as JSON text, on one line."""
-        return self.model_dump_json()
 
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """What `to_json` gave.
-
-        Raises:
-            ModelError: it is not that.
-        """
-        try:
-            return cls.model_validate_json(text, strict=True)
-        except ValidationError as error:
-            raise ModelError(f"encoder: {_first_problem(error)}") from None
-
-
-class Card(StrictModel):
+class Card(SealedModel):
     """Everything needed to use a model, and to know how far to trust it."""
 
+    title_in_errors = "model card"
     schema_version: Literal[2]
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
     """What `sottovoce.load` calls it: lower case letters, digits, dots, dashes, underscores."""
@@ -182,7 +191,7 @@ class Card(StrictModel):
     created: str
     """The day it was made, as an ISO date."""
     encoder: EncoderInfo | None = None
-    """What hears the waveform first and is not in the file, for a model that stands on one."""
+    """The pretrained encoder that the graph takes its input from, if any; not in the file."""
 
     @field_validator("labels")
     @classmethod
@@ -201,23 +210,6 @@ class Card(StrictModel):
     def title(self) -> str:
         """Name and version, as predictions give it."""
         return f"{self.name} {self.version}"
-
-    def to_json(self) -> str:
-        """The card as JSON text, on one line."""
-        return self.model_dump_json()
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """The card in `text`.
-
-        Raises:
-            ModelError: the text is not JSON, its schema version is another one, a key is missing or
-                unknown, or a value is not allowed; the message names the key.
-        """
-        try:
-            return cls.model_validate_json(text, strict=True)
-        except ValidationError as error:
-            raise ModelError(f"model card: {_first_problem(error)}") from None
 
 
 def _first_problem(error: ValidationError) -> str:

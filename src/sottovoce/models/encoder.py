@@ -1,4 +1,4 @@
-"""The pretrained encoder that a model may stand on: its graph in the cache, and how it is opened.
+"""The pretrained encoder that a model may need: its graph in the cache, and how it is opened.
 
 The graph takes a waveform and gives the encoder's hidden states, which the model's own graph takes.
 It is made once, from the encoder's weights, by `sottovoce encoder` (`learn.export.encoder`).

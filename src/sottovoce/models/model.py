@@ -49,7 +49,7 @@ class Model:
 
         Raises:
             ModelError: the file cannot be read or is refused, or the pretrained encoder that it
-                stands on is not here; one line says why.
+                needs is not here; one line says why.
             SottovoceError: `threads` is not at least 1.
         """
         if threads < 1:
@@ -119,15 +119,15 @@ class Model:
 
         Args:
             source: a path, the bytes of a file, a binary file object, (array, rate) or `Audio`.
-            gate: when there is nothing to judge; the defaults if None.
+            gate: thresholds of the gate; the defaults if None.
             min_confidence: below it the status is `uncertain`, 0 to 1; the card's own if None.
 
         Raises:
             AudioError: the source cannot be read, its samples are far beyond -1..1, or the model's
-                answer is not a number.
+                output is not a number.
             SottovoceError: `min_confidence` is not within 0 to 1.
         """
-        predictor = self._predictor(_options(gate, min_confidence))
+        predictor = self._predictor(gate, min_confidence)
         prepared = predictor.preprocess(source)
         if isinstance(prepared, Prediction):
             return prepared
@@ -149,7 +149,7 @@ class Model:
         A source that cannot be read gives a prediction of status `error`, and the rest go on.
 
         Args:
-            sources: any number of what `predict` takes; asked for as they are needed, a few
+            sources: any number of what `predict` takes; read as they are needed, a few
                 dozen ahead.
             gate: as for `predict`.
             min_confidence: as for `predict`.
@@ -159,7 +159,7 @@ class Model:
             SottovoceError: an argument is out of its range.
         """
         threads = number_of_workers(workers)
-        predictor = self._predictor(_options(gate, min_confidence))
+        predictor = self._predictor(gate, min_confidence)
         return predict_many(predictor, self.probabilities, sources, threads)
 
     def timeline(self, source: Source, *, workers: int | None = None, **options: Any) -> Timeline:
@@ -175,8 +175,7 @@ class Model:
             SottovoceError: an option is unknown or out of its range.
         """
         chosen = TimelineOptions(**options)
-        predictor = self._predictor(chosen)
-        return Timeline(predictor, self.probabilities, source, chosen, workers)
+        return Timeline(Predictor(self._card, chosen), self.probabilities, source, chosen, workers)
 
     def stream(self, sample_rate: int, **options: Any) -> Stream:
         """The same for samples that come piece by piece, at this rate in Hz; see `Stream`.
@@ -186,13 +185,14 @@ class Model:
             SottovoceError: an option is unknown or out of its range.
         """
         chosen = TimelineOptions(**options)
-        return Stream(self._predictor(chosen), self.probabilities, sample_rate, chosen)
+        return Stream(Predictor(self._card, chosen), self.probabilities, sample_rate, chosen)
 
-    def _predictor(self, options: PredictOptions) -> Predictor:
+    def _predictor(self, gate: GateOptions | None, min_confidence: float | None) -> Predictor:
+        options = PredictOptions(gate=gate or GateOptions(), min_confidence=min_confidence)
         return Predictor(self._card, options)
 
     def _check_answers(self) -> None:
-        """Run the network on a little noise: its answers must be probabilities of the labels."""
+        """Run the network on a little noise: its output must be probabilities of the labels."""
         samples = max(1, round(self._card.window.min * self._card.sample_rate))
         noise = np.random.default_rng(0).normal(0, 0.1, (2, samples))
         rows = self.probabilities(noise)
@@ -204,7 +204,3 @@ class Model:
             )
         if not (rows >= 0).all() or not np.allclose(rows.sum(axis=1), 1, atol=1e-3):
             raise ModelError("gives no probabilities (0 to 1, summing to 1); export it again")
-
-
-def _options(gate: GateOptions | None, min_confidence: float | None) -> PredictOptions:
-    return PredictOptions(gate=gate or GateOptions(), min_confidence=min_confidence)

@@ -10,7 +10,7 @@ from sottovoce.text import one_line
 
 
 def open_session(data: bytes, threads: int) -> onnxruntime.InferenceSession:
-    """A session that stays within its threads and says nothing by itself.
+    """A session that stays within its threads and logs nothing.
 
     Raises:
         ModelError: ONNX Runtime refuses the graph.
@@ -29,11 +29,11 @@ def open_session(data: bytes, threads: int) -> onnxruntime.InferenceSession:
 
 
 def check_tensor(end: str, found: Sequence[Any], name: str, axes: Mapping[str, int | None]) -> None:
-    """Hold an end of a graph against what it has to be: its name, type and sizes.
+    """Check an input or output of a graph: its name, type and sizes.
 
     Args:
         end: "input" or "output".
-        found: what the session says of it.
+        found: the inputs or outputs of the session.
         name: of the one tensor that is to be there, of float32.
         axes: name -> size of each axis after the first, which is the batch; None is any size.
 

@@ -1,1 +1,1 @@
-"""Voice activity detection: the detector, and the gate that says when there is nothing to judge."""
+"""Voice activity detection: the detector, and the gate that refuses recordings without speech."""

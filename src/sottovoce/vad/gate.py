@@ -1,4 +1,4 @@
-"""Is there anything to judge? Length, level and speech decide before any emotion is named."""
+"""The gate: whether a recording is long and loud enough, and holds speech, to be predicted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ of speech that were cached before are then not used again."""
 LEVEL_FRAME = 480
 """Samples at 16 kHz, 30 ms: what the level is taken over."""
 LOUDEST_FRAMES = 10
-"""The level is that of the quietest of so many loudest frames, 0.3 s: a click alone has none."""
+"""The level is that of the quietest of so many loudest frames, 0.3 s; not of a click alone."""
 MIN_DETECTOR_RMS, MAX_DETECTOR_RMS = 0.05, 0.3
 """Levels that quieter and louder recordings are scaled to before they reach the detector."""
 SLOW_DOWN = 1.35
@@ -46,24 +46,19 @@ class GateResult:
     """Start and end of each stretch of speech, s; empty unless the status is `ok`."""
 
     @property
-    def speech_seconds(self) -> float:
-        """How long speech lasts in all, s."""
-        return sum(end - start for start, end in self.speech)
-
-    @property
     def extent(self) -> tuple[float, float] | None:
         """First start and last end of speech, s; None without speech."""
         return (self.speech[0][0], self.speech[-1][1]) if self.speech else None
 
 
 class Gate:
-    """Decides by `GateOptions` whether a recording can be judged; docs/gate.md has measurements."""
+    """Checks a recording against `GateOptions`; docs/gate.md has measurements."""
 
     def __init__(self, options: GateOptions | None = None) -> None:
         self.options = GateOptions() if options is None else options
 
     def check(self, audio: Audio) -> GateResult:
-        """Whether a recording can be judged, and where in it somebody speaks.
+        """Whether a recording can be predicted, and where in it somebody speaks.
 
         The checks come in this order: `too_short`, `silence`, `no_speech`. Channels are mixed
         down and other rates than 16 kHz converted first.
@@ -112,7 +107,7 @@ class Gate:
         return ()
 
     def gain(self, level: float) -> float:
-        """What brings samples of this level to where the detector hears them."""
+        """Factor that brings samples of this level to one that the detector needs."""
         level = max(level, self.options.silence_rms, 1e-9)
         return min(max(level, MIN_DETECTOR_RMS), MAX_DETECTOR_RMS) / level
 
@@ -122,7 +117,7 @@ class Gate:
 
 
 def speech_level(samples: Samples) -> float:
-    """RMS that the loudest 0.3 s reach, each 30 ms without its mean, so that an offset is no level.
+    """RMS that the loudest 0.3 s reach, each 30 ms without its mean (offset).
 
     Args:
         samples: (samples,) at 16 kHz.

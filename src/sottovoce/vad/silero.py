@@ -34,7 +34,7 @@ def speech_probabilities(samples: Samples) -> NDArray[np.float32]:
     from several threads at once.
 
     Args:
-        samples: (samples,); speech at about 0.1 RMS is heard best.
+        samples: (samples,); speech at about 0.1 RMS is detected best.
 
     Returns:
         (frames,), one probability for every `FRAME` samples begun.
