@@ -19,7 +19,7 @@ CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 """cgroup v2: microseconds of processor time that the process has in a period, and the period."""
 
 LARGE_BLOCK = 1 << 20
-"""Bytes from which a block of memory is asked of the system by itself."""
+"""Bytes from which a block of memory gets a mapping of its own."""
 
 M_MMAP_THRESHOLD = -3
 """The number that glibc's <malloc.h> gives this setting."""

@@ -34,18 +34,8 @@ class Timeline(Iterator[Segment]):
             print(f"{segment.start:.0f} s: {segment.emotion or segment.status}")
 
     It can be gone through once. It is a `Stream` fed with the file's blocks, with the network
-    running in threads meanwhile. `Model.timeline` makes it.
-
-    Args:
-        predictor: of the model.
-        network: of the model.
-        source: as for `Model.predict`; opened at once.
-        options: of the timeline.
-        workers: threads for the network; if None, one a processor, at most 4.
-
-    Raises:
-        AudioError: the source cannot be opened or decoded, then or while it is read.
-        SottovoceError: an option does not go with the model, or `workers` is not at least 1.
+    running in threads meanwhile. `Model.timeline` makes it, with the same arguments and errors;
+    the source is opened at once.
     """
 
     def __init__(

@@ -5,16 +5,13 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Mapping
-from types import ModuleType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from sottovoce.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from sottovoce.learn.frontends import FrontEnd
     from sottovoce.learn.networks import Network
-
-T = TypeVar("T")
 
 
 def frontends() -> Mapping[str, type[FrontEnd]]:
@@ -23,8 +20,7 @@ def frontends() -> Mapping[str, type[FrontEnd]]:
     Raises:
         MissingExtraError: torch is not installed.
     """
-    package = _import("sottovoce.learn.frontends")
-    return _classes(package, package.FrontEnd)
+    return _classes("sottovoce.learn.frontends", "FrontEnd")
 
 
 def networks() -> Mapping[str, type[Network]]:
@@ -33,23 +29,19 @@ def networks() -> Mapping[str, type[Network]]:
     Raises:
         MissingExtraError: torch is not installed.
     """
-    package = _import("sottovoce.learn.networks")
-    return _classes(package, package.Network)
+    return _classes("sottovoce.learn.networks", "Network")
 
 
-def _import(package: str) -> ModuleType:
+def _classes(package_name: str, base_name: str) -> dict[str, Any]:
+    """Import each module of a package; the subclasses of its base that have a name, by name."""
     try:
-        return importlib.import_module(package)
+        package = importlib.import_module(package_name)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("sottovoce"):
             raise
         raise MissingExtraError("the learning half", error.name, "learn") from error
-
-
-def _classes(package: ModuleType, base: type[T]) -> dict[str, type[T]]:
-    """Import each module of `package`; its subclasses of `base`, by name, in order of name."""
-    found: dict[str, type[T]] = {}
-    for entry in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+    base, found = getattr(package, base_name), {}
+    for entry in pkgutil.iter_modules(package.__path__, f"{package_name}."):
         for item in vars(importlib.import_module(entry.name)).values():
             if isinstance(item, type) and issubclass(item, base) and item.__module__ == entry.name:
                 name = getattr(item, "name", None)

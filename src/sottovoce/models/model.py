@@ -172,7 +172,8 @@ class Model:
 
         Raises:
             AudioError: the source cannot be opened or decoded, then or while it is read.
-            SottovoceError: an option is unknown or out of its range.
+            SottovoceError: an option is unknown, out of its range or does not go with the model, or
+                `workers` is not at least 1.
         """
         chosen = TimelineOptions(**options)
         return Timeline(Predictor(self._card, chosen), self.probabilities, source, chosen, workers)

@@ -61,7 +61,7 @@ class SpeechDetector:
             samples: (samples,), as for `speech_probabilities`.
 
         Returns:
-            (frames,), as there.
+            (frames,), one probability for every `FRAME` samples begun.
         """
         count = -(-samples.size // FRAME)
         if not count:

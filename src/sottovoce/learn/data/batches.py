@@ -152,13 +152,8 @@ class TrainingBatches(Dataset[Crops]):
         if len(inside) == length:
             return inside
         filler = _quieter_end(clip, max(1, round(EDGE * rate)))
-        return np.concatenate(
-            [
-                np.resize(filler, before),
-                inside,
-                np.resize(filler, length - before - len(inside)),
-            ]
-        )
+        sizes = before, length - before - len(inside)
+        return np.concatenate([np.resize(filler, sizes[0]), inside, np.resize(filler, sizes[1])])
 
 
 class EpochSteps(Sampler[tuple[int, int]]):

@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -74,7 +74,8 @@ class FeatureStore:
             with writing_to_cache(folder.parent, "features"):
                 folder.parent.mkdir(parents=True, exist_ok=True)
                 remove_abandoned(folder.parent)
-                _write_and_rename(folder, frontend, clips, progress)
+                with _temporary_folder(folder) as temporary:
+                    _write(temporary, frontend, clips, progress)
         return cls(folder)
 
     def __reduce__(self) -> tuple[type[Self], tuple[Path]]:
@@ -89,16 +90,12 @@ class FeatureStore:
         return [(self._values[place], samples) for place, samples in self._pieces[clip]]
 
 
-def _write_and_rename(
-    folder: Path,
-    frontend: FrontEnd,
-    clips: WholeClips | ChangedClips,
-    progress: Progress | None,
-) -> None:
-    """Write a store under a temporary name; of two runs the first to finish names it."""
+@contextlib.contextmanager
+def _temporary_folder(folder: Path) -> Iterator[Path]:
+    """A folder that gets the name `folder` at the end; of two runs, that of the first to finish."""
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix="draft-"))
     try:
-        _write(temporary, frontend, clips, progress)
+        yield temporary
         temporary.rename(folder)
     except OSError:
         if not (folder / INDEX).exists():  # otherwise another run was quicker
