@@ -52,7 +52,9 @@ def test_listening_knows_nothing_of_learning():
     trees = modules()
     for name, tree in trees.items():
         if not name.startswith(("sottovoce.learn", "sottovoce.cli")):
-            reached = {one for one in imported(tree, set(trees)) if "sottovoce.learn" in one}
+            reached = {
+                module for module in imported(tree, set(trees)) if "sottovoce.learn" in module
+            }
             assert not reached, f"{name} imports {reached}"
 
 
@@ -122,7 +124,7 @@ from sottovoce.serve import create_app
 print(json.dumps(create_app().openapi()["paths"]["/v1/timeline"]["post"]["parameters"]))
 """
     parameters = json.loads(run(code, with_a_new_option).splitlines()[-1])
-    (found,) = (each for each in parameters if each["name"] == "sparkle")
+    (found,) = (parameter for parameter in parameters if parameter["name"] == "sparkle")
     assert found["description"] == "How much it glitters."
     assert (found["schema"]["minimum"], found["schema"]["maximum"]) == (0, 7)
 

@@ -6,13 +6,12 @@ import time
 
 import numpy as np
 import pytest
-from tiny_model import RATE, VOICE, tiny_card, write_tiny
+from tiny_model import RATE, VOICE, tiny_card
 
 from sottovoce.audio import Audio
 from sottovoce.errors import ModelError, SottovoceError
 from sottovoce.inference import batch_predictor
 from sottovoce.inference.predictor import Predictor, batches
-from sottovoce.models.model import Model
 from sottovoce.options import GateOptions, PredictOptions
 from sottovoce.results import Status
 
@@ -20,11 +19,6 @@ from sottovoce.results import Status
 @pytest.fixture(scope="module")
 def voice():
     return VOICE
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return Model.open(write_tiny(tmp_path_factory.mktemp("model") / "tiny.onnx"))
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +36,7 @@ def clips(voice):
 
 
 def threads_of_ours():
-    return [one for one in threading.enumerate() if one.name.startswith("sottovoce")]
+    return [thread for thread in threading.enumerate() if thread.name.startswith("sottovoce")]
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -50,10 +44,10 @@ def test_together_they_get_the_answers_that_they_get_alone(model, clips, workers
     alone = [model.predict(clip) for clip in clips]
     together = list(model.predict_many(clips, workers=workers))
     assert len({answer.confidence for answer in alone}) > 30
-    for one, other in zip(alone, together, strict=True):
-        assert one.status is other.status
-        assert one.duration == other.duration
-        assert dict(one.probabilities) == pytest.approx(dict(other.probabilities), abs=1e-6)
+    for first, second in zip(alone, together, strict=True):
+        assert first.status is second.status
+        assert first.duration == second.duration
+        assert dict(first.probabilities) == pytest.approx(dict(second.probabilities), abs=1e-6)
 
 
 def test_a_bad_source_is_an_answer_and_the_rest_go_on(model, voice, tmp_path):
@@ -105,13 +99,13 @@ def test_a_batch_that_the_network_cannot_run_costs_only_the_recordings_that_it_c
 
 
 def test_an_endless_supply_is_asked_for_no_further_ahead_than_a_few_groups(model, voice):
-    asked = itertools.count()
-    answers = model.predict_many((voice for _ in asked), workers=2)
-    assert next(asked) == 0
+    reads = itertools.count()
+    answers = model.predict_many((voice for _ in reads), workers=2)
+    assert next(reads) == 0
     for _ in range(5):
         assert next(answers).status is Status.OK
     answers.close()
-    assert next(asked) <= 4 * batch_predictor.GROUP
+    assert next(reads) <= 4 * batch_predictor.GROUP
 
 
 def test_nothing_is_asked_for_before_the_first_answer_is(model):
@@ -123,9 +117,9 @@ def test_nothing_is_asked_for_before_the_first_answer_is(model):
 
 
 def test_the_first_answers_wait_for_few_sources(model, voice):
-    asked = itertools.count()
-    next(model.predict_many((voice for _ in asked), workers=1))
-    assert next(asked) <= 8
+    reads = itertools.count()
+    next(model.predict_many((voice for _ in reads), workers=1))
+    assert next(reads) <= 8
 
 
 @pytest.mark.parametrize("leave", ["close", "drop"])
@@ -169,7 +163,7 @@ def test_what_is_held_ahead_is_no_long_recording(model, monkeypatch, voice):
         lambda crew, group: held.extend(group) or (lambda: list(group)),
     )
     list(model.predict_many([voice] * 3))
-    assert [type(one).__name__ for one in held] == ["Prediction"] * 3
+    assert [type(prediction).__name__ for prediction in held] == ["Prediction"] * 3
 
 
 def test_only_pieces_of_one_length_go_together():

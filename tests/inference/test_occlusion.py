@@ -138,10 +138,10 @@ def test_times_are_those_of_the_recording_and_not_of_what_was_trimmed() -> None:
 def test_the_probability_is_the_predictions() -> None:
     model = sottovoce.load()
 
-    found, said = explain(model, VOICE), model.predict(VOICE)
+    found, prediction = explain(model, VOICE), model.predict(VOICE)
 
-    assert found.emotion == said.emotion
-    assert found.probability == pytest.approx(said.confidence, abs=1e-5)
+    assert found.emotion == prediction.emotion
+    assert found.probability == pytest.approx(prediction.confidence, abs=1e-5)
 
 
 def test_a_padded_recording_has_its_own_times() -> None:

@@ -15,17 +15,19 @@ from sottovoce.results import Segment, Status
 @given(segments=recordings())
 def test_stretches_cover_the_same_time_and_no_two_neighbours_say_the_same(segments):
     joined = list(merge_segments(segments))
-    for channel in {one.channel for one in segments}:
-        before = [one for one in segments if one.channel == channel]
-        after = sorted((one for one in joined if one.channel == channel), key=lambda s: s.start)
+    for channel in {segment.channel for segment in segments}:
+        before = [segment for segment in segments if segment.channel == channel]
+        after = sorted(
+            (segment for segment in joined if segment.channel == channel), key=lambda s: s.start
+        )
         assert (before[0].start, before[-1].end) == (after[0].start, after[-1].end)
-        for one, following in itertools.pairwise(after):
-            assert one.end == following.start
-            same = one.emotion == following.emotion
-            assert not same or (one.emotion is None and one.status is not following.status)
-        for one in before:
-            (within,) = (s for s in after if s.start <= one.start and one.end <= s.end)
-            assert within.emotion == one.emotion
+        for segment, following in itertools.pairwise(after):
+            assert segment.end == following.start
+            same = segment.emotion == following.emotion
+            assert not same or (segment.emotion is None and segment.status is not following.status)
+        for segment in before:
+            (within,) = (s for s in after if s.start <= segment.start and segment.end <= s.end)
+            assert within.emotion == segment.emotion
 
 
 def test_a_stretch_has_the_mean_of_its_segments_in_proportion_to_their_length():
@@ -51,20 +53,22 @@ def test_a_stretch_has_the_mean_of_its_segments_in_proportion_to_their_length():
 @given(segments=recordings())
 def test_the_summary_counts_what_was_said(segments):
     tally = SummaryBuilder(LABELS)
-    for one in segments:
-        tally.add(one)
+    for segment in segments:
+        tally.add(segment)
     summary = tally.summary()
-    judged = [one for one in segments if one.status is Status.OK]
-    assert summary.duration == pytest.approx(sum(one.duration for one in segments))
+    judged = [segment for segment in segments if segment.status is Status.OK]
+    assert summary.duration == pytest.approx(sum(segment.duration for segment in segments))
     assert list(summary.shares) == list(LABELS)
     assert sum(summary.shares.values()) == (pytest.approx(1) if judged else 0)
     assert sum(summary.statuses.values()) == (pytest.approx(1) if segments else 0)
     changes = 0
-    for channel in {one.channel for one in segments}:
-        labels = [one.emotion for one in judged if one.channel == channel]
+    for channel in {segment.channel for segment in segments}:
+        labels = [segment.emotion for segment in judged if segment.channel == channel]
         changes += sum(a != b for a, b in itertools.pairwise(labels))
     assert summary.changes == changes
-    lengths = [one.duration for one in merge_segments(segments) if one.status is Status.OK]
+    lengths = [
+        segment.duration for segment in merge_segments(segments) if segment.status is Status.OK
+    ]
     found = None if summary.longest is None else summary.longest.duration
     assert found == max(lengths, default=None)
 
@@ -72,13 +76,13 @@ def test_the_summary_counts_what_was_said(segments):
 @given(segments=recordings())
 def test_channels_are_counted_apart(segments):
     tally = SummaryBuilder(LABELS)
-    for one in segments:
-        tally.add(one)
-    for channel in {one.channel for one in segments} - {None}:
+    for segment in segments:
+        tally.add(segment)
+    for channel in {segment.channel for segment in segments} - {None}:
         alone = SummaryBuilder(LABELS)
-        for one in segments:
-            if one.channel == channel:
-                alone.add(one)
+        for segment in segments:
+            if segment.channel == channel:
+                alone.add(segment)
         assert tally.summary(channel) == alone.summary()
 
 

@@ -54,12 +54,12 @@ def enumerated(observed, place, hop, window):
 def test_the_hidden_markov_model_sums_over_all_paths(observed, lag, hop):
     model = HiddenMarkov(3, hop, window=2.0)
     for place, current in enumerate(observed):
-        heard = observed[: place + 1 + lag]
-        found = model(current, heard[place + 1 :])
+        rows = observed[: place + 1 + lag]
+        found = model(current, rows[place + 1 :])
         if current is None:
             assert found is None
         else:
-            np.testing.assert_allclose(found, enumerated(heard, place, hop, 2.0), rtol=1e-9)
+            np.testing.assert_allclose(found, enumerated(rows, place, hop, 2.0), rtol=1e-9)
 
 
 def test_the_hidden_markov_model_looks_a_minute_ahead_without_underflow():
@@ -97,8 +97,8 @@ def test_the_mean_is_of_the_window_the_one_before_and_the_one_after():
 def test_a_label_lasts_before_another_takes_over(found, least):
     """Between two changes within speech there are at least so many segments with speech."""
     hold = Hysteresis(least)
-    labels = [hold(one) for one in found]
-    assert [label is None for label in labels] == [one is None for one in found]
+    labels = [hold(item) for item in found]
+    assert [label is None for label in labels] == [item is None for item in found]
     lasted = paused = 0
     before = None
     for label in labels:
@@ -120,9 +120,9 @@ def test_without_hold_the_label_is_the_likeliest():
 def test_a_long_pause_sets_the_label_free():
     hold = Hysteresis(3)
     happy, sad = row(2, 1, 1), row(1, 2, 1)
-    assert [hold(one) for one in (happy, None, None, sad)] == [0, None, None, 0]
+    assert [hold(value) for value in (happy, None, None, sad)] == [0, None, None, 0]
     hold = Hysteresis(3)
-    assert [hold(one) for one in (happy, None, None, None, sad)] == [0, None, None, None, 1]
+    assert [hold(value) for value in (happy, None, None, None, sad)] == [0, None, None, None, 1]
 
 
 @given(found=st.lists(rows, max_size=30), lookahead=st.sampled_from([0.0, 1.0, 3.5]))
@@ -131,28 +131,33 @@ def test_every_window_becomes_one_segment_in_its_place(smoothing, found, lookahe
     plan = TimelineOptions(window=3, hop=1, smoothing=smoothing, lookahead=lookahead)
     smoother = Smoother(LABELS, plan, 0.5, channel=2)
     segments = []
-    for place, one in enumerate(found):
-        status = Status.SILENCE if one is None else Status.OK
-        segments += smoother.add(UnsmoothedSegment(place, place + 1, status, one))
+    for place, given_row in enumerate(found):
+        status = Status.SILENCE if given_row is None else Status.OK
+        segments += smoother.add(UnsmoothedSegment(place, place + 1, status, given_row))
         assert len(segments) == max(0, place + 1 - plan.lookahead_windows)
     segments += smoother.finish()
-    assert [one.start for one in segments] == list(range(len(found)))
-    for one, given_row in zip(segments, found, strict=True):
-        assert one.channel == 2
+    assert [segment.start for segment in segments] == list(range(len(found)))
+    for segment, given_row in zip(segments, found, strict=True):
+        assert segment.channel == 2
         if given_row is None:
-            assert (one.status, one.emotion, one.confidence) == (Status.SILENCE, None, None)
-            assert one.probabilities == {}
+            assert (segment.status, segment.emotion, segment.confidence) == (
+                Status.SILENCE,
+                None,
+                None,
+            )
+            assert segment.probabilities == {}
         else:
-            assert sum(one.probabilities.values()) == pytest.approx(1)
-            assert one.confidence == one.probabilities[one.emotion]
-            assert one.status is (Status.OK if one.confidence >= 0.5 else Status.UNCERTAIN)
+            assert sum(segment.probabilities.values()) == pytest.approx(1)
+            assert segment.confidence == segment.probabilities[segment.emotion]
+            assert segment.status is (Status.OK if segment.confidence >= 0.5 else Status.UNCERTAIN)
 
 
 def test_off_changes_nothing():
     smoother = Smoother(LABELS, TimelineOptions(smoothing="off", hold=0), 0.0, None)
     given_rows = [row(3, 1, 1), row(1, 3, 1), row(1, 1, 3)]
     (found,) = zip(
-        *(smoother.add(UnsmoothedSegment(0, 1, Status.OK, one)) for one in given_rows), strict=True
+        *(smoother.add(UnsmoothedSegment(0, 1, Status.OK, given_row)) for given_row in given_rows),
+        strict=True,
     )
-    for one, expected in zip(found, given_rows, strict=True):
-        np.testing.assert_array_equal(list(one.probabilities.values()), expected)
+    for segment, expected in zip(found, given_rows, strict=True):
+        np.testing.assert_array_equal(list(segment.probabilities.values()), expected)

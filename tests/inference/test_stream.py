@@ -23,11 +23,6 @@ FEW = settings(
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return Model.open(write_tiny(tmp_path_factory.mktemp("model") / "tiny.onnx"))
-
-
-@pytest.fixture(scope="module")
 def voice():
     """Speech, a long pause, noise, quieter speech: (samples,) at `RATE`."""
     speech = Audio.read(VOICE, sample_rate=RATE).samples[0]
@@ -46,7 +41,7 @@ def pieces(samples, sizes):
 
 def streamed(model, samples, rate, sizes, **options):
     stream = model.stream(rate, **options)
-    segments = [one for piece in pieces(samples, sizes) for one in stream.feed(piece)]
+    segments = [segment for piece in pieces(samples, sizes) for segment in stream.feed(piece)]
     return segments + stream.finish()
 
 
@@ -87,7 +82,7 @@ def test_a_model_at_another_rate_hears_the_same_windows_however_it_is_fed(tmp_pa
     model = Model.open(write_tiny(tmp_path / "m.onnx", card=card))
     whole = streamed(model, voice, RATE, [voice.size])
     assert streamed(model, voice, RATE, [320]) == whole
-    assert {one.status for one in whole} >= {Status.OK, Status.SILENCE}
+    assert {segment.status for segment in whole} >= {Status.OK, Status.SILENCE}
 
 
 @FEW
@@ -144,20 +139,20 @@ def test_the_segments_follow_one_another_to_the_end(model, voice):
     segments = streamed(model, voice, RATE, [12_345])
     assert segments[0].start == 0
     assert segments[-1].end == voice.size / RATE
-    for one, following in itertools.pairwise(segments):
-        assert one.end == following.start
-    assert {round(one.duration, 9) for one in segments[:-1]} == {1.0}
+    for segment, following in itertools.pairwise(segments):
+        assert segment.end == following.start
+    assert {round(segment.duration, 9) for segment in segments[:-1]} == {1.0}
 
 
 def test_a_stream_that_ends_on_the_grid_has_no_empty_last_segment(model, voice):
     segments = streamed(model, voice[: 5 * RATE], RATE, [4000])
-    assert [one.end for one in segments] == [1, 2, 3, 4, 5]
+    assert [segment.end for segment in segments] == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("samples", [0, 1, 100, 5000])
 def test_a_stream_too_short_to_judge_says_so(model, samples):
     segments = streamed(model, np.full(samples, 0.1, np.float32), RATE, [50])
-    assert [one.status for one in segments] == [Status.TOO_SHORT] * (samples > 0)
+    assert [segment.status for segment in segments] == [Status.TOO_SHORT] * (samples > 0)
 
 
 def test_finishing_ends_it(model, voice):
@@ -170,12 +165,12 @@ def test_finishing_ends_it(model, voice):
 
 
 def test_streams_of_one_model_do_not_disturb_each_other(model, voice):
-    one, other = model.stream(RATE), model.stream(RATE)
+    first, second = model.stream(RATE), model.stream(RATE)
     found = []
     for piece in pieces(voice, [4000]):
-        found += one.feed(piece)
-        other.feed(np.roll(piece, 99))
-    assert found + one.finish() == streamed(model, voice, RATE, [voice.size])
+        found += first.feed(piece)
+        second.feed(np.roll(piece, 99))
+    assert found + first.finish() == streamed(model, voice, RATE, [voice.size])
 
 
 # -- what is refused -------------------------------------------------------------------------------
@@ -271,15 +266,15 @@ def test_a_quiet_person_is_heard_after_a_loud_one(model, voice, ravdess):
     quiet = np.tile(0.1 * Audio.read(path, sample_rate=RATE).samples[0], 3)
     alone = streamed(model, quiet, RATE, [1600])
     after = streamed(model, np.concatenate([voice[: 3 * RATE], quiet]), RATE, [1600])[3:]
-    late = [one.status for one in after[4:]]
+    late = [segment.status for segment in after[4:]]
     assert late.count(Status.OK) >= 4
-    assert late == [one.status for one in alone[4:]]
+    assert late == [segment.status for segment in alone[4:]]
 
 
 def test_a_scream_is_heard_as_the_gate_hears_it(model, ravdess):
     path = ravdess / "Actor_06" / "03-01-05-02-02-02-06.flac"
     found = list(model.timeline(path))
-    assert Status.OK in {one.status for one in found}
+    assert Status.OK in {item.status for item in found}
 
 
 def test_noise_is_no_speech_and_a_pause_is_silence(model, voice):
@@ -288,9 +283,9 @@ def test_noise_is_no_speech_and_a_pause_is_silence(model, voice):
     quiet = rng.normal(0, 0.0001, 4 * RATE).astype(np.float32)
     speech = voice[: 3 * RATE]
     found = streamed(model, np.concatenate([speech, noise, speech, quiet]), RATE, [RATE])
-    statuses = [one.status for one in found]
+    statuses = [item.status for item in found]
     assert statuses[1:3] == [Status.OK] * 2
     assert statuses[4:7] == [Status.NO_SPEECH] * 3
     assert statuses[11:] == [Status.SILENCE] * 3
-    for one in found:
-        assert (one.emotion is None) == (one.status is not Status.OK)
+    for item in found:
+        assert (item.emotion is None) == (item.status is not Status.OK)

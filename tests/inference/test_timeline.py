@@ -18,11 +18,6 @@ from sottovoce.vad.gate import Gate
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return Model.open(write_tiny(tmp_path_factory.mktemp("model") / "tiny.onnx"))
-
-
-@pytest.fixture(scope="module")
 def voice():
     return Audio.read(VOICE, sample_rate=RATE).samples[0]
 
@@ -57,13 +52,13 @@ def test_a_segment_says_what_predict_says_of_its_window(tmp_path, long):
     model = Model.open(write_tiny(tmp_path / "m.onnx", card=tiny_card(window=window)))
     audio = Audio(long, RATE)
     segments = list(model.timeline(audio, smoothing="off", hold=0, lookahead=1))
-    judged = [one for one in segments if one.emotion is not None]
+    judged = [segment for segment in segments if segment.emotion is not None]
     assert len(judged) > 15
-    for one in judged:
-        around = audio.crop(one.start - 1, one.end + 1)
+    for segment in judged:
+        around = audio.crop(segment.start - 1, segment.end + 1)
         expected = model.predict(around, gate=GateOptions(min_speech=0, speech_threshold=0))
-        assert one.emotion == expected.emotion
-        assert one.probabilities == pytest.approx(expected.probabilities, abs=1e-6)
+        assert segment.emotion == expected.emotion
+        assert segment.probabilities == pytest.approx(expected.probabilities, abs=1e-6)
 
 
 def test_pauses_have_no_emotion_and_speech_has(model, ravdess):
@@ -80,11 +75,11 @@ def test_pauses_have_no_emotion_and_speech_has(model, ravdess):
         at += 3
     segments = list(model.timeline((np.concatenate(parts), 48_000), hop=0.5, lookahead=1.25))
     for start, end in spoken:
-        inside = [one for one in segments if one.start >= start and one.end <= end]
-        assert np.mean([one.emotion is not None for one in inside]) > 0.9
+        inside = [segment for segment in segments if segment.start >= start and segment.end <= end]
+        assert np.mean([segment.emotion is not None for segment in inside]) > 0.9
     for start, end in silent:
-        inside = [one for one in segments if one.start >= start and one.end <= end]
-        assert {one.status for one in inside} == {Status.SILENCE}
+        inside = [segment for segment in segments if segment.start >= start and segment.end <= end]
+        assert {segment.status for segment in inside} == {Status.SILENCE}
 
 
 def test_the_built_in_model_hears_the_emotions_change(ravdess):
@@ -97,9 +92,9 @@ def test_the_built_in_model_hears_the_emotions_change(ravdess):
     recording = np.concatenate([np.tile(part, 3) for part in parts])
     change = 3 * parts[0].size / RATE
     segments = list(sottovoce.load().timeline((recording, RATE), lookahead=3))
-    for one in segments:
-        if one.emotion is not None and not one.start - 1 < change < one.end + 1:
-            assert one.emotion == ("angry" if one.end <= change else "sad")
+    for segment in segments:
+        if segment.emotion is not None and not segment.start - 1 < change < segment.end + 1:
+            assert segment.emotion == ("angry" if segment.end <= change else "sad")
 
 
 def test_channels_are_kept_apart(model, voice):
@@ -108,14 +103,16 @@ def test_channels_are_kept_apart(model, voice):
     left, right = np.concatenate([voice, rest] * 3), np.concatenate([rest, voice] * 3)
     both = (np.stack([left, right]), RATE)
     segments = list(model.timeline(both, channels="split"))
-    assert [one.channel for one in segments[:4]] == [1, 2, 1, 2]
+    assert [segment.channel for segment in segments[:4]] == [1, 2, 1, 2]
     for channel, samples in ((1, left), (2, right)):
-        apart = [one for one in segments if one.channel == channel]
+        apart = [segment for segment in segments if segment.channel == channel]
         alone = list(model.timeline((samples, RATE), channels="split"))
-        assert [one.to_dict() | {"channel": 1} for one in apart] == [one.to_dict() for one in alone]
+        assert [segment.to_dict() | {"channel": 1} for segment in apart] == [
+            segment.to_dict() for segment in alone
+        ]
     mixed = list(model.timeline(both))
     assert mixed == list(model.timeline((both[0].mean(axis=0), RATE)))
-    assert {one.channel for one in mixed} == {None}
+    assert {segment.channel for segment in mixed} == {None}
 
 
 # -- the summary -----------------------------------------------------------------------------------
@@ -128,8 +125,8 @@ def test_the_summary_is_of_what_was_given_so_far(model, long):
     assert timeline.summary().duration == 5
     rest = list(timeline)
     tally = SummaryBuilder(LABELS)
-    for one in first + rest:
-        tally.add(one)
+    for segment in first + rest:
+        tally.add(segment)
     assert timeline.summary() == tally.summary()
     assert sum(timeline.summary().shares.values()) == pytest.approx(1)
     assert sum(timeline.summary().statuses.values()) == pytest.approx(1)

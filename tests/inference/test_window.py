@@ -51,11 +51,11 @@ def test_pieces_are_on_the_grid_within_bounds_and_lose_less_than_a_step(
     if policy.trim == "speech" and speech is not None:
         start = min(size, max(0, int(np.floor((speech[0] - policy.margin) * rate))))
         end = min(size, max(start, int(np.ceil((speech[1] + policy.margin) * rate))))
-    heard = np.concatenate(cut)
-    heard = heard[heard != 0]  # without padding
-    assert end - start - step < heard.size <= end - start
-    first = start + (end - start - heard.size) // 2
-    np.testing.assert_array_equal(heard, audio.samples[0, first : first + heard.size])
+    kept = np.concatenate(cut)
+    kept = kept[kept != 0]  # without padding
+    assert end - start - step < kept.size <= end - start
+    first = start + (end - start - kept.size) // 2
+    np.testing.assert_array_equal(kept, audio.samples[0, first : first + kept.size])
 
 
 @given(st.integers(1, 200), st.integers(2, 20))

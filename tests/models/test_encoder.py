@@ -37,9 +37,9 @@ def test_two_graphs_say_what_one_says(tmp_path: Path) -> None:
     whole = sottovoce.load(write_tiny(tmp_path / "whole.onnx"))
     batch = np.random.default_rng(0).normal(0, 0.1, (3, 2 * RATE))
     np.testing.assert_allclose(standing.probabilities(batch), whole.probabilities(batch), atol=1e-6)
-    one, many = standing.predict(VOICE), next(standing.predict_many([VOICE]))
-    assert one.probabilities == pytest.approx(whole.predict(VOICE).probabilities)
-    assert many.probabilities == pytest.approx(one.probabilities)
+    single, batched = standing.predict(VOICE), next(standing.predict_many([VOICE]))
+    assert single.probabilities == pytest.approx(whole.predict(VOICE).probabilities)
+    assert batched.probabilities == pytest.approx(single.probabilities)
 
 
 def test_it_listens_without_torch(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_what_an_encoder_gives_names_its_file_and_its_name_does_not() -> None:
         {"features": 5},
         {"version": 2},
     )
-    files = {encoder_file(INFO.model_copy(update=each)) for each in changes}
+    files = {encoder_file(INFO.model_copy(update=change)) for change in changes}
     assert len(files | {encoder_file(INFO)}) == len(changes) + 1
 
 

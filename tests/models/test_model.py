@@ -25,11 +25,6 @@ def voice():
     return VOICE
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return Model.open(write_tiny(tmp_path_factory.mktemp("model") / "tiny.onnx"))
-
-
 def refusal(path) -> str:
     with pytest.raises(ModelError) as refused:
         Model.open(path)
@@ -240,7 +235,7 @@ def test_an_answer_that_is_no_number_is_an_error(voice, tmp_path):
     """A model that breaks on digital zeros, which the noise it is tried on does not show."""
 
     def lower_the_floor(model):
-        (floor,) = (one for one in model.graph.initializer if one.name == "floor")
+        (floor,) = (tensor for tensor in model.graph.initializer if tensor.name == "floor")
         floor.raw_data = np.float32(0).tobytes()
 
     window = WindowPolicy(trim="none", margin=0, grid=0.25, min=0.5, max=1.0)
@@ -266,8 +261,8 @@ def test_one_model_serves_many_threads_at_once(model):
     alone = [model.probabilities(batch) for batch in batches]
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(model.probabilities, batches))
-    for one, other in zip(alone, together, strict=True):
-        np.testing.assert_array_equal(one, other)
+    for first, second in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(first, second)
 
 
 def test_threads_within_a_run_do_not_change_the_answer(model, voice, tmp_path):

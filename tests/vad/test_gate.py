@@ -167,10 +167,12 @@ def test_the_order_is_length_then_level_then_speech() -> None:
 
 
 def test_every_threshold_can_be_moved(utterance: Audio) -> None:
-    heard = Gate().check(utterance)
+    result = Gate().check(utterance)
     assert Gate(GateOptions(min_duration=60)).check(utterance).status is Status.TOO_SHORT
-    assert Gate(GateOptions(silence_rms=heard.rms * 1.01)).check(utterance).status is Status.SILENCE
-    assert Gate(GateOptions(silence_rms=heard.rms * 0.99)).check(utterance).status is Status.OK
+    assert (
+        Gate(GateOptions(silence_rms=result.rms * 1.01)).check(utterance).status is Status.SILENCE
+    )
+    assert Gate(GateOptions(silence_rms=result.rms * 0.99)).check(utterance).status is Status.OK
     assert Gate(GateOptions(min_speech=60)).check(utterance).status is Status.NO_SPEECH
     assert Gate(GateOptions(speech_threshold=1)).check(utterance).status is Status.NO_SPEECH
     hiss = Audio(noise(0.1), RATE)

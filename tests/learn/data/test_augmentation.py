@@ -180,8 +180,8 @@ def test_pitch_moves_and_tempo_stays(rate: int, semitones: float) -> None:
     assert moved.shape == tone.shape
     later = moved[int(1.2 * rate) : int(1.9 * rate)]
     spectrum = torch.fft.rfft(later * torch.hann_window(len(later)), n=2**18).abs()
-    heard = float(spectrum.argmax()) * rate / 2**18
-    assert heard == pytest.approx(440 * 2 ** (semitones / 12), rel=2e-3)
+    pitch = float(spectrum.argmax()) * rate / 2**18
+    assert pitch == pytest.approx(440 * 2 ** (semitones / 12), rel=2e-3)
     assert later.square().mean() == pytest.approx(0.5, rel=0.4)  # bins drift apart
     assert moved[: int(0.9 * rate)].abs().max() < 0.05  # it begins when it began
 

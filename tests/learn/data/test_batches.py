@@ -32,7 +32,7 @@ def test_an_epoch_takes_each_clip_once_and_leaves_the_rest(examples: Examples) -
     made = batches(examples, batch=2)
     assert made.steps == 2
     starts = [made._crop(row, 100, torch.Generator()) for row in range(5)]
-    assert len({len(each) for each in starts}) == 1
+    assert len({len(start) for start in starts}) == 1
     targets = torch.cat([made[0, step].targets for step in range(2)])
     assert len(targets) == 4
 
@@ -106,10 +106,10 @@ def test_whole_clips_are_what_the_listening_half_cuts(examples: Examples) -> Non
 
 
 def test_a_balanced_sampler_draws_each_emotion_as_often_as_it_is_asked(examples: Examples) -> None:
-    many = Examples(examples.store, (0,) * 1000, (0,) * 900 + (1,) * 100)
+    thousand = Examples(examples.store, (0,) * 1000, (0,) * 900 + (1,) * 100)
     for boost, share in (((), 0.5), ((1.0, 3.0), 0.75)):
         made = TrainingBatches(
-            many, WINDOW, TrainingSpec(batch=1000, sampler="balanced"), OFF, 0, boost=boost
+            thousand, WINDOW, TrainingSpec(batch=1000, sampler="balanced"), OFF, 0, boost=boost
         )
         order = made._order(torch.Generator().manual_seed(0))
         assert len(order) == 1000

@@ -97,16 +97,16 @@ def test_what_was_decoded_before_a_failure_is_not_decoded_again(
     with pytest.raises(AudioError, match=r"c\.wav"):
         build(files)
     files[2].write_bytes(good)
-    said: list[tuple[int, int]] = []
+    reports: list[tuple[int, int]] = []
     store = ClipStore.build(
         files,
         ["A", "B", "C"],
         RATE,
         speech=middle,
         speech_version="middle",
-        progress=lambda *counts: said.append(counts),
+        progress=lambda *counts: reports.append(counts),
     )
-    assert said == [(1, 1)]
+    assert reports == [(1, 1)]
     np.testing.assert_array_equal(store[1], Audio.read(files[1], sample_rate=RATE).samples[0])
 
 
@@ -137,9 +137,9 @@ def test_other_processes_map_it_again(files: list[Path]) -> None:
 
 
 def test_progress_reaches_the_end(files: list[Path]) -> None:
-    said: list[tuple[int, int]] = []
-    ClipStore.build(files, ["A", "B", "C"], RATE, progress=lambda *counts: said.append(counts))
-    assert said == [(1, 3), (2, 3), (3, 3)]
+    reports: list[tuple[int, int]] = []
+    ClipStore.build(files, ["A", "B", "C"], RATE, progress=lambda *counts: reports.append(counts))
+    assert reports == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_a_cache_that_cannot_be_written_is_one_clear_line(

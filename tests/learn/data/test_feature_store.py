@@ -52,7 +52,7 @@ def test_it_holds_what_the_front_end_gives_of_each_piece(examples: Examples) -> 
     assert len(store) == 5
     for row in range(5):
         cut = pieces(examples.store.audio(row), WINDOW, examples.store.speech(row))
-        cut, found = sorted(cut, key=len), sorted(store.pieces(row), key=lambda each: each[1])
+        cut, found = sorted(cut, key=len), sorted(store.pieces(row), key=lambda piece: piece[1])
         assert [samples for _, samples in found] == [len(piece) for piece in cut]
         for (values, _), piece in zip(found, cut, strict=True):
             expected = made.raw(torch.from_numpy(piece[None].copy()))[0].numpy()
@@ -76,7 +76,7 @@ def test_training_and_judging_read_the_store(examples: Examples) -> None:
     batch = TrainingBatches(kept, WINDOW, TrainingSpec(batch=2, crop=0.0), AugmentSpec(), 0)[0, 0]
     assert batch.sound.shape == (2, 9, 20)
     whole, plain = WholeClips(kept, WINDOW), WholeClips(examples, WINDOW)
-    owners = [torch.cat([each[i].owners for i in range(len(each))]) for each in (whole, plain)]
+    owners = [torch.cat([clips[i].owners for i in range(len(clips))]) for clips in (whole, plain)]
     assert torch.equal(*owners)
     assert [whole[i].samples for i in range(len(whole))] == [
         plain[i].sound.shape[1] for i in range(len(plain))
@@ -136,7 +136,7 @@ def test_changed_copies_are_for_training_alone(examples: Examples) -> None:
     assert changed[0].sound.shape == (len(whole[0].sound), RATE // 4)
     assert torch.equal(changed[0].owners, whole[0].owners)
     made = frontend()
-    stores = [FeatureStore.build(made, each, str(i)) for i, each in enumerate((whole, changed))]
+    stores = [FeatureStore.build(made, clips, str(i)) for i, clips in enumerate((whole, changed))]
     kept = dataclasses.replace(examples, features=stores[0], copies=(stores[1],))
     batches = TrainingBatches(kept, WINDOW, TrainingSpec(batch=5, crop=0.0), AugmentSpec(), 0)
     seen = {row.numpy().tobytes() for epoch in range(20) for row in batches[epoch, 0].sound}

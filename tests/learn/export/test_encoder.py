@@ -82,7 +82,7 @@ def classifier_on(
 
 def tensors(path: Path) -> dict[str, np.ndarray]:
     graph = onnx.load(path).graph
-    return {each.name: numpy_helper.to_array(each) for each in graph.initializer}
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
 
 
 @pytest.fixture(scope="module", params=CASES)
@@ -111,16 +111,18 @@ def test_the_model_s_file_holds_only_what_was_trained(
     made: tuple[str, Path, Classifier, Path],
 ) -> None:
     kind, _, classifier, path = made
-    trained = sum(each.numel() for each in classifier.state_dict().values())
+    trained = sum(value.numel() for value in classifier.state_dict().values())
     held = tensors(path)
-    assert sum(each.size for each in held.values()) < 1.5 * trained  # folding doubles a few
+    assert sum(value.size for value in held.values()) < 1.5 * trained  # folding doubles a few
     frontend = classifier.frontend
     encoder = {
-        np.sort(each.numpy(), axis=None).tobytes()
-        for each in frontend.frozen.state_dict().values()
-        if each.ndim > 1
+        np.sort(value.numpy(), axis=None).tobytes()
+        for value in frontend.frozen.state_dict().values()
+        if value.ndim > 1
     }
-    both = {name for name, each in held.items() if np.sort(each, axis=None).tobytes() in encoder}
+    both = {
+        name for name, values in held.items() if np.sort(values, axis=None).tobytes() in encoder
+    }
     # The table of positions that WavLM's layers share is trained with those that are trained.
     assert all("rel_attn_embed" in name for name in both), both
     assert not any(".embedding." in name for name in held)

@@ -37,16 +37,16 @@ def graph(classifier: Classifier) -> bytes:
 
 
 def constants(classifier: Classifier) -> list[np.ndarray]:
-    return [each.numpy() for each in classifier.frontend.buffers()]
+    return [buffer.numpy() for buffer in classifier.frontend.buffers()]
 
 
 def tensors(graph: bytes) -> dict[str, np.ndarray]:
     model = onnx.load_from_string(graph)
-    return {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
 
 
 def test_the_weights_halve_and_the_front_end_stays(classifier: Classifier, graph: bytes) -> None:
-    front = sum(each.nbytes for each in constants(classifier))
+    front = sum(constant.nbytes for constant in constants(classifier))
     halved = to_fp16(graph, constants(classifier))
     assert len(halved) - front < 0.55 * (len(graph) - front)
     for name, values in tensors(graph).items():
@@ -77,7 +77,7 @@ def test_the_runtime_casts_once_and_computes_in_float32(
     opened = onnx.load(tmp_path / "opened.onnx")
     assert "Cast" in {node.op_type for node in onnx.load_from_string(halved).graph.node}
     assert "Cast" not in {node.op_type for node in opened.graph.node}
-    assert TensorProto.FLOAT16 not in {each.data_type for each in opened.graph.initializer}
+    assert TensorProto.FLOAT16 not in {tensor.data_type for tensor in opened.graph.initializer}
 
 
 def test_the_file_halves_and_answers_the_same(
@@ -90,7 +90,7 @@ def test_the_file_halves_and_answers_the_same(
         export_model(classifier, CARD, file, [noise], fp16=bool(half))
     whole, halved = (sottovoce.load(file).probabilities(noise) for file in files)
     assert 0 < np.abs(whole - halved).max() < 5e-3
-    front = sum(each.nbytes for each in constants(classifier))
+    front = sum(constant.nbytes for constant in constants(classifier))
     sizes = [file.stat().st_size - front for file in files]
     assert sizes[1] < 0.55 * sizes[0]
 

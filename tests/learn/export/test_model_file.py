@@ -66,7 +66,9 @@ def test_the_temperature_is_in_the_graph(classifier: Classifier, graph: bytes) -
 def test_gain_changes_no_answer(graph: bytes) -> None:
     session = onnxruntime.InferenceSession(graph)
     batch = np.random.default_rng(0).standard_normal((1, RATE)).astype(np.float32) / 10
-    loud, quiet = (session.run(None, {"waveform": each})[0] for each in (batch, batch / 100))
+    loud, quiet = (
+        session.run(None, {"waveform": waveform})[0] for waveform in (batch, batch / 100)
+    )
     np.testing.assert_allclose(loud, quiet, atol=1e-4)
 
 

@@ -30,8 +30,8 @@ def speech(ravdess: Path) -> Mapping[int, list[NDArray[np.float32]]]:
     paths = [min(ravdess.glob(name)) for name in names]
     chosen = {16_000: paths, 22_050: paths[2:3], 48_000: paths[3:]}
     return {
-        rate: [Audio.read(path, sample_rate=rate).samples for path in each]
-        for rate, each in chosen.items()
+        rate: [Audio.read(path, sample_rate=rate).samples for path in files]
+        for rate, files in chosen.items()
     }
 
 

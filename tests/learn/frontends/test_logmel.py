@@ -99,7 +99,7 @@ def test_the_level_does_not_hear_pauses() -> None:
     waveform = voice()
     pause = 1e-3 * voice(3.0, seed=1)
     longer = torch.cat([pause, waveform, pause], dim=1)
-    inner, outer = (speech_level(frontend().power(each)) for each in (waveform, longer))
+    inner, outer = (speech_level(frontend().power(sound)) for sound in (waveform, longer))
     assert float(10 * (inner / outer).log10().abs()) < 0.05
 
 

@@ -72,7 +72,7 @@ def test_speech_has_the_f0_that_pyin_and_praat_find(ravdess: Path) -> None:
         found = f0(torch.from_numpy(samples.copy()))[0]
         pyin, voiced, _ = librosa.pyin(samples[0], fmin=65, fmax=800, sr=RATE, hop_length=512)
         tracks.append((found, np.where(voiced, pyin, 0), praat(samples[0], len(found))))
-    ours, pyin, theirs = (np.concatenate(each) for each in zip(*tracks, strict=True))
+    ours, pyin, theirs = (np.concatenate(track) for track in zip(*tracks, strict=True))
     assert ((ours > 0) != (theirs > 0)).mean() < 0.1
     agreed = (pyin > 0) & (np.abs(theirs - pyin) <= 0.1 * pyin)
     assert (ours[agreed] == 0).mean() < 0.04

@@ -101,7 +101,9 @@ def test_pooled_they_are_means_and_deviations(
     states = front(folder, pooling="none", layers=[1, 2]).raw(waveform)
     pooled = front(folder, layers=[1, 2]).raw(waveform)
     first, second = states.split(WIDTH, dim=1)
-    parts = [f(each, axis=2) for each in (first.numpy(), second.numpy()) for f in (np.mean, np.std)]
+    parts = [
+        f(state, axis=2) for state in (first.numpy(), second.numpy()) for f in (np.mean, np.std)
+    ]
     np.testing.assert_allclose(pooled[:, :, 0], np.concatenate(parts, axis=1), atol=1e-5)
     assert pooled.shape == (2, 4 * WIDTH, 1)
 
@@ -142,9 +144,11 @@ def test_what_is_trained_gets_gradients_and_the_rest_does_not(
     assert not raw.requires_grad
     given = cut.normalised(raw)
     (given * torch.randn(given.shape, generator=torch.Generator().manual_seed(0))).sum().backward()
-    trained = {name: each for name, each in cut.named_parameters() if each.requires_grad}
+    trained = {name: weight for name, weight in cut.named_parameters() if weight.requires_grad}
     assert trained
-    still = [n for n, each in trained.items() if each.grad is None or not each.grad.abs().sum()]
+    still = [
+        n for n, weight in trained.items() if weight.grad is None or not weight.grad.abs().sum()
+    ]
     assert not [name for name in still if "bias" not in name]  # some biases cannot matter
 
 
@@ -253,7 +257,7 @@ def test_missing_weights_are_named(tmp_path: Path) -> None:
 
     tiny_encoder("hubert", tmp_path)
     tensors = load_file(tmp_path / "model.safetensors")
-    kept = {name: each for name, each in tensors.items() if "encoder.layers.1." not in name}
+    kept = {name: tensor for name, tensor in tensors.items() if "encoder.layers.1." not in name}
     save_file(kept, tmp_path / "model.safetensors")
     assert "lack 16, such as encoder.layers.1." in refusal(tmp_path)
 
@@ -310,17 +314,19 @@ def test_only_safetensors_and_configs_are_fetched(
 ) -> None:
     import huggingface_hub
 
-    asked: dict[str, object] = {}
+    arguments: dict[str, object] = {}
 
     def download(name: str, **how: object) -> str:
-        asked.update(how, name=name)
+        arguments.update(how, name=name)
         return str(tmp_path)
 
     monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     assert find("somebody/encoder", "refs/pr/3") == tmp_path
-    assert (asked["name"], asked["revision"]) == ("somebody/encoder", "refs/pr/3")
-    assert all(each.endswith((".json", ".safetensors")) for each in asked["allow_patterns"])
+    assert (arguments["name"], arguments["revision"]) == ("somebody/encoder", "refs/pr/3")
+    assert all(
+        pattern.endswith((".json", ".safetensors")) for pattern in arguments["allow_patterns"]
+    )
 
 
 # -- options ---------------------------------------------------------------------------------------
@@ -367,9 +373,9 @@ def test_the_same_values_have_the_same_identity_and_others_another(tmp_path: Pat
         {"train_layers": 1},
         {"train_layers": "all"},
     )
-    identities = [front(tmp_path, **each).identity for each in options]
+    identities = [front(tmp_path, **option).identity for option in options]
     assert len(set(identities)) == len(options)
-    assert identities == [front(tmp_path, **each).identity for each in options]
+    assert identities == [front(tmp_path, **option).identity for option in options]
 
 
 def test_the_real_encoder_s_layers_are_heard(ravdess: Path, whisper: Path) -> None:

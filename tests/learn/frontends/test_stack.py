@@ -210,7 +210,7 @@ def test_a_front_end_says_where_its_bands_lie() -> None:
         assert centres is not None
         np.testing.assert_allclose(centres.numpy(), expected, rtol=1e-5)
     without = [[mel, {"name": "rms"}], [{"name": "mfcc"}], [{**mel, "deltas": 1}]]
-    assert all(parts(*each).centres is None for each in without)
+    assert all(parts(*tables).centres is None for tables in without)
     assert parts(mel, normalise="feature").centres is None
 
 
@@ -244,8 +244,8 @@ def test_a_clip_is_normalised_as_a_whole_or_by_feature() -> None:
     whole = parts(*tables, normalise="clip")(waveform)
     torch.testing.assert_close(whole.mean(dim=(1, 2)), torch.zeros(3), atol=1e-4, rtol=0)
     torch.testing.assert_close(whole.std(dim=(1, 2)), torch.ones(3), atol=1e-3, rtol=0)
-    each = parts(*tables, normalise="feature")(waveform)
-    torch.testing.assert_close(each.mean(dim=2), torch.zeros(3, 129), atol=1e-4, rtol=0)
+    values = parts(*tables, normalise="feature")(waveform)
+    torch.testing.assert_close(values.mean(dim=2), torch.zeros(3, 129), atol=1e-4, rtol=0)
 
 
 def test_training_statistics_are_those_of_the_clips_that_were_given() -> None:

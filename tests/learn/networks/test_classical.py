@@ -97,8 +97,8 @@ def test_inputs_are_means_and_deviations_as_far_from_those_of_training_as_usual(
     frames, _ = clips(4, 0)
     fresh, _ = clips(4, 1)
     known, new = (
-        np.concatenate([each.mean(axis=2), each.std(axis=2)], axis=1)
-        for each in (frames.double().numpy(), fresh.double().numpy())
+        np.concatenate([values.mean(axis=2), values.std(axis=2)], axis=1)
+        for values in (frames.double().numpy(), fresh.double().numpy())
     )
     expected = (new - known.mean(axis=0)) / known.std(axis=0)
     np.testing.assert_allclose(inputs(fitted("svm", 4), fresh), expected, atol=1e-4)
@@ -162,8 +162,8 @@ def test_a_forest_gives_its_probabilities_even_on_its_thresholds(classes: int, s
     rng = np.random.default_rng(seed)
     for row in points[:60]:  # at questions of one of the trees, as float32 has them
         tree = oracle.estimators_[rng.integers(20)].tree_
-        asked = np.flatnonzero((tree.feature >= 0) & (rng.random(tree.node_count) < 0.5))
-        row[tree.feature[asked]] = tree.threshold[asked]
+        inner = np.flatnonzero((tree.feature >= 0) & (rng.random(tree.node_count) < 0.5))
+        row[tree.feature[inner]] = tree.threshold[inner]
     np.testing.assert_allclose(
         probabilities(network, points), oracle.predict_proba(points), atol=2e-5
     )
@@ -224,10 +224,12 @@ def test_the_model_file_says_the_same_at_any_length() -> None:
         )
     ]
     with torch.inference_mode():
-        heard = [(frontend(torch.from_numpy(each)), torch.arange(len(each))) for each in checks]
+        batches = [
+            (frontend(torch.from_numpy(check)), torch.arange(len(check))) for check in checks
+        ]
         members = [make(name, 4, statistics=EVERY) for name in NAMES]
         for member in members:
-            member.fit(heard, 0)
+            member.fit(batches, 0)
     model = Calibrated(Classifier(frontend, members), 1.3).eval()
     card = tiny_card(labels=("neutral", "happy", "sad", "angry"))
     assert disagreement(model, to_onnx(model, card), checks) < 1e-5
@@ -297,7 +299,7 @@ def test_a_forest_on_a_whole_corpus_is_small() -> None:
     network = make("random-forest", 8, trees=10)
     generator = torch.Generator().manual_seed(0)
     network.fit([(torch.randn(1200, FEATURES, 3, generator=generator), torch.arange(1200) % 8)], 0)
-    assert sum(each.nbytes for each in network.buffers()) < 10 * 12 * 3000
+    assert sum(buffer.nbytes for buffer in network.buffers()) < 10 * 12 * 3000
 
 
 def test_statistics_are_those_of_numpy() -> None:

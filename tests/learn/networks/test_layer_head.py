@@ -69,9 +69,9 @@ def test_it_knows_whether_it_was_trained(clips: tuple[torch.Tensor, torch.Tensor
 def test_the_scale_of_a_feature_does_not_matter(clips: tuple[torch.Tensor, torch.Tensor]) -> None:
     frames, targets = clips
     scale = torch.logspace(-3, 3, LAYERS * EACH)[:, None]
-    one = train(head(dropout=0.0), frames, targets)(frames)
+    single = train(head(dropout=0.0), frames, targets)(frames)
     other = train(head(dropout=0.0), frames * scale, targets)(frames * scale)
-    assert (one.argmax(dim=1) == other.argmax(dim=1)).float().mean() > 0.99
+    assert (single.argmax(dim=1) == other.argmax(dim=1)).float().mean() > 0.99
 
 
 def test_a_sequence_counts_by_its_mean(clips: tuple[torch.Tensor, torch.Tensor]) -> None:

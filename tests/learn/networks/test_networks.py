@@ -54,7 +54,7 @@ def without_dropout(model: Network) -> Network:
 
 
 def weights(model: nn.Module) -> int:
-    return sum(each.numel() for each in model.parameters())
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 @EVERY
@@ -108,7 +108,7 @@ def test_bfloat16_trains_and_says_nearly_the_same(name: str) -> None:
         half, training = model(clips), model.train()(clips)
     torch.testing.assert_close(half.float(), full, rtol=0, atol=0.05)
     training.float().logsumexp(dim=1).sum().backward()
-    assert all(torch.isfinite(each.grad).all() for each in model.parameters())
+    assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters())
 
 
 class Ear(nn.Module):
@@ -167,7 +167,7 @@ def test_the_published_best_of_the_random_search_has_the_weights_counted_by_hand
     (first, width), (second, last) = recurrent(64, 2, 128), recurrent(32, 2, 2 * 64)
     assert (width, last) == (128, 64)
     assert weights(model) == convolutions + first + second + 65 * 128 + 129 * 8
-    assert [each.p for each in model.modules() if isinstance(each, nn.Dropout)] == [
+    assert [module.p for module in model.modules() if isinstance(module, nn.Dropout)] == [
         *(0.3, 0.3),
         0.4,
         0.5,
@@ -187,19 +187,21 @@ def test_the_stacked_rows_become_a_sequence_of_an_eighth_of_the_frames() -> None
 def test_rows_are_a_picture_seen_from_the_side_of_time() -> None:
     """The LSTM hears frame after frame: what comes last cannot change what it said before."""
     model = tiny("cnn2d-lstm")
-    heard: list[torch.Tensor] = []
-    model.recurrent.register_forward_hook(lambda *call: heard.append(call[2]))  # type: ignore
+    sequences: list[torch.Tensor] = []
+    model.recurrent.register_forward_hook(lambda *call: sequences.append(call[2]))  # type: ignore
     clip = torch.randn(1, 20, 80)
     changed = clip.clone()
     changed[:, :, 64:] = 0
     model(clip), model(changed)
-    same = (heard[0] == heard[1]).all(dim=2)[0]
+    same = (sequences[0] == sequences[1]).all(dim=2)[0]
     assert same.tolist() == [True] * 7 + [False] * 3  # the convolutions look ahead
 
 
 def test_the_inception_network_has_googlenets_channels() -> None:
-    blocks = [each for each in network("inception").modules() if isinstance(each, InceptionBlock)]
-    assert [each.channels for each in blocks] == [256, 480, 512, 512, 512, 528, 832, 832, 1024]
+    blocks = [
+        module for module in network("inception").modules() if isinstance(module, InceptionBlock)
+    ]
+    assert [block.channels for block in blocks] == [256, 480, 512, 512, 512, 528, 832, 832, 1024]
     assert len(blocks) == sum(map(len, STAGES))
 
 
@@ -218,10 +220,10 @@ def test_the_inception_network_halves_its_picture_five_times() -> None:
 
 def test_width_and_batch_norm_of_the_inception_network() -> None:
     half = network("inception", width=0.5)
-    blocks = [each for each in half.modules() if isinstance(each, InceptionBlock)]
-    assert [each.channels for each in blocks] == [128, 240, 256, 256, 256, 264, 416, 416, 512]
+    blocks = [module for module in half.modules() if isinstance(module, InceptionBlock)]
+    assert [block.channels for block in blocks] == [128, 240, 256, 256, 256, 264, 416, 416, 512]
     plain = network("inception", width=0.1, batch_norm=False)
-    assert not any(isinstance(each, nn.BatchNorm2d) for each in plain.modules())
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in plain.modules())
     assert plain(torch.randn(2, 20, 16)).shape == (2, 8)
 
 
@@ -236,11 +238,11 @@ def test_self_attention_is_torchs_own() -> None:
 
 def test_the_attention_network_has_the_published_widths() -> None:
     model = network("cnn-bilstm-attention", features=64)
-    assert [each.out_channels for each in model.modules() if isinstance(each, nn.Conv1d)] == [
+    assert [module.out_channels for module in model.modules() if isinstance(module, nn.Conv1d)] == [
         *(128, 256, 512, 512)
     ]
-    linear = [each for each in model.head.modules() if isinstance(each, nn.Linear)]  # type: ignore
-    assert [(each.in_features, each.out_features) for each in linear] == [(256, 128), (128, 8)]
+    linear = [module for module in model.head.modules() if isinstance(module, nn.Linear)]  # type: ignore
+    assert [(layer.in_features, layer.out_features) for layer in linear] == [(256, 128), (128, 8)]
 
 
 @pytest.mark.parametrize("cell", [nn.RNN, nn.LSTM, nn.GRU])

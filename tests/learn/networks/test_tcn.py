@@ -12,7 +12,7 @@ def network(**options: object) -> TCN:
 
 
 def test_the_default_has_under_three_million_weights() -> None:
-    assert sum(each.numel() for each in network().parameters()) < 3e6
+    assert sum(parameter.numel() for parameter in network().parameters()) < 3e6
 
 
 @pytest.mark.parametrize("frames", [51, 52, 233, 3001])
