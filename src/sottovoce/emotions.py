@@ -1,5 +1,6 @@
 """The emotion vocabulary, and the colour and the letter that stand for each emotion."""
 
+import string
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
@@ -65,8 +66,7 @@ def letters(labels: Sequence[str]) -> dict[str, str]:
     """
     chosen: dict[str, str] = {}
     for label in labels:
-        own = [character for character in label.upper() if character.isascii()]
-        candidates = [character for character in own if character.isalnum()]
-        candidates += "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+        own = (c for c in label.upper() if c.isascii() and c.isalnum())
+        candidates = [*own, *string.ascii_uppercase, *string.digits]
         chosen[label] = next((c for c in candidates if c not in chosen.values()), "*")
     return chosen

@@ -79,22 +79,18 @@ class Smoother:
         later = [other.row for other in islice(self._pending, self._lookahead)]
         row = self._smooth(segment.row, later)
         label = self._hysteresis(row)
-        if row is None or label is None:
-            return Segment(
-                start=segment.start,
-                end=segment.end,
-                status=segment.status,
-                channel=self._channel,
-            )
-        confidence = float(row[label])
+        status = segment.status
+        more: dict[str, Any] = {}
+        if row is not None and label is not None:
+            confidence = float(row[label])
+            status = Status.OK if confidence >= self._min_confidence else Status.UNCERTAIN
+            more = {
+                "emotion": self._labels[label],
+                "confidence": confidence,
+                "probabilities": dict(zip(self._labels, row.tolist(), strict=True)),
+            }
         return Segment(
-            start=segment.start,
-            end=segment.end,
-            status=Status.OK if confidence >= self._min_confidence else Status.UNCERTAIN,
-            emotion=self._labels[label],
-            confidence=confidence,
-            probabilities=dict(zip(self._labels, row.tolist(), strict=True)),
-            channel=self._channel,
+            start=segment.start, end=segment.end, status=status, channel=self._channel, **more
         )
 
 
