@@ -6,7 +6,7 @@ import pytest
 from tiny_model import tiny_card
 
 from sottovoce.errors import ModelError
-from sottovoce.models.card import Card
+from sottovoce.models.card import Card, speaker_hash
 
 
 def document() -> dict[str, object]:
@@ -111,3 +111,8 @@ def test_nan_is_no_number():
     text = tiny_card().to_json().replace('"min_confidence":0.0', '"min_confidence":NaN')
     assert "NaN" in text
     refusal(text)
+
+
+def test_a_speaker_of_a_table_is_the_same_whether_the_table_is_given_alone_or_with_others():
+    assert speaker_hash("table/anna") == speaker_hash("table/calls/anna")
+    assert len({speaker_hash(f"{corpus}/1") for corpus in ("table", "ravdess", "savee")}) == 3

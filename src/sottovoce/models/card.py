@@ -18,9 +18,12 @@ def speaker_hash(speaker: str) -> str:
     """16 hexadecimal digits that stand for a speaker: the first of the SHA-256 of the name.
 
     Args:
-        speaker: as a corpus names them, e.g. "ravdess/01"; corpora of the same people share it.
+        speaker: as a corpus names them, e.g. "ravdess/01"; corpora of the same people share it. Of
+            "table/calls/anna", a speaker of one of several tables, it is that of "table/anna": the
+            table may be given alone another time.
     """
-    return hashlib.sha256(speaker.encode()).hexdigest()[:16]
+    corpus, *_, name = speaker.split("/")
+    return hashlib.sha256(f"{corpus}/{name}".encode()).hexdigest()[:16]
 
 
 class WindowPolicy(StrictModel):
