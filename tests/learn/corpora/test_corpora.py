@@ -220,7 +220,9 @@ def test_a_second_scan_decodes_nothing_and_a_changed_file_is_seen(
     before = scan(tmp_path)
     decoded: list[Path] = []
     read = _content._read
-    monkeypatch.setattr(_content, "_read", lambda path: (decoded.append(path), read(path))[1])
+    monkeypatch.setattr(
+        _content, "_read", lambda path, *rest: (decoded.append(path), read(path, *rest))[1]
+    )
     assert scan(tmp_path) == before
     assert decoded == []
     write(second, tone(300, seconds=0.1))

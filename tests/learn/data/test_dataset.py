@@ -1,16 +1,20 @@
-"""Cached features are found again by everything that they follow from, and by nothing else."""
+"""Clips are decoded once; cached features are found by everything that they follow from alone."""
+
+from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 import torch
 from ramps import RATE, WINDOW
-from tiny_corpus import RECIPE
+from tiny_corpus import RECIPE, write_corpus
 
+from sottovoce.audio import Audio
 from sottovoce.learn.data import augmentation
 from sottovoce.learn.data.batches import ChangedClips, Examples, WholeClips
 from sottovoce.learn.data.clip_store import ClipStore
-from sottovoce.learn.data.dataset import features_key
+from sottovoce.learn.data.dataset import Data, features_key
 from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.recipe.specs import AugmentSpec
 
@@ -84,3 +88,24 @@ def test_clips_as_they_are_do_not_follow_from_augmentation(
     examples: Examples, noise: ClipStore
 ) -> None:
     assert key(examples, noise, 0) == key(examples, None, 0, gain=1.0)
+
+
+def test_each_clip_is_decoded_once_for_the_scan_and_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOTTOVOCE_CACHE", str(tmp_path / "cache"))
+    folder = write_corpus(tmp_path / "ravdess")
+    decoded: Counter[str] = Counter()
+    plain = Audio.read
+
+    def read(source: Path, **options: object) -> Audio:
+        decoded[source.name] += 1
+        return plain(source, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Audio, "read", read)
+    data = Data.load(Recipe.parse(RECIPE), {"ravdess": folder})
+    assert set(decoded) == {path.name for path in folder.rglob("*.wav")}
+    assert set(decoded.values()) == {1}
+    for row, clip in enumerate(data.clips):
+        expected = plain(clip.path, sample_rate=RATE)
+        np.testing.assert_array_equal(data.store[row], expected.samples[0])

@@ -20,7 +20,7 @@ from types import MappingProxyType, ModuleType
 
 from sottovoce.emotions import EMOTIONS
 from sottovoce.errors import CorpusError
-from sottovoce.learn.corpora._content import Content, measure_files
+from sottovoce.learn.corpora._content import Content, OnDecoded, measure_files
 from sottovoce.text import display_path
 
 SILENCE_RMS = 1e-4
@@ -193,6 +193,7 @@ def scan(
     folder: str | os.PathLike[str],
     *,
     progress: Callable[[int, int], None] | None = None,
+    on_decoded: OnDecoded | None = None,
     **options: object,
 ) -> CorpusScan:
     """Read a corpus folder: its clips, in order of path, and what is wrong with it.
@@ -203,6 +204,8 @@ def scan(
         corpus: as `listing` takes it.
         folder: where the corpus lies.
         progress: called with how many clips are decoded, and of how many.
+        on_decoded: called with the digest and the audio of each clip that is decoded here, such as
+            `ClipWriter.add`, so that it need not be decoded again.
         options: what the corpus's `read` takes beside its folder.
 
     Raises:
@@ -213,7 +216,7 @@ def scan(
     listed = listing(corpus, folder, **options)
     problems = list(listed.problems)
     clips: list[Clip] = []
-    contents = measure_files([clip.path for clip in listed.clips], folder, progress)
+    contents = measure_files([clip.path for clip in listed.clips], folder, progress, on_decoded)
     home = folder
     if folder.is_file():  # a table, whose clips may lie anywhere
         home = Path(os.path.commonpath([clip.path.parent for clip in listed.clips]))

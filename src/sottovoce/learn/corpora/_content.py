@@ -18,6 +18,9 @@ from sottovoce.audio import Audio
 from sottovoce.errors import AudioError
 from sottovoce.system import available_cpus, cache_folder, write_atomically
 
+OnDecoded = Callable[[str, Audio], None]
+"""Takes the digest and the audio of a file, with all its channels, at its own rate."""
+
 FULL_SCALE = 0.999
 CLIPPED_RUN = 3
 """Samples in a row at full scale that count as clipping: a loud peak touches it for one or two."""
@@ -76,7 +79,10 @@ def _clipped(samples: np.ndarray) -> float:
 
 
 def measure_files(
-    paths: Sequence[Path], folder: Path, progress: Callable[[int, int], None] | None = None
+    paths: Sequence[Path],
+    folder: Path,
+    progress: Callable[[int, int], None] | None = None,
+    on_decoded: OnDecoded | None = None,
 ) -> list[Content | AudioError]:
     """The content of each file, or why it cannot be read, in the order of `paths`.
 
@@ -84,6 +90,7 @@ def measure_files(
         paths: of the audio files.
         folder: of the corpus, which names the cache.
         progress: called with how many files are done, and of how many.
+        on_decoded: called, in threads, with the digest and the audio of each file that is decoded.
     """
     store = cache_folder() / "contents" / f"{_hash(os.fsencode(folder.resolve()))[:32]}.json"
     remembered = _load(store)
@@ -93,7 +100,7 @@ def measure_files(
     }
     report = progress or (lambda done, total: None)
     report(len(found), len(keys))
-    for path, content in _decode([path for path in keys if path not in found]):
+    for path, content in _decode([path for path in keys if path not in found], on_decoded):
         found[path] = content
         report(len(found), len(keys))
     facts = {keys[path]: fact for path, fact in found.items() if isinstance(fact, Content)}
@@ -102,22 +109,28 @@ def measure_files(
     return [found[path] for path in paths]
 
 
-def _decode(paths: Sequence[Path]) -> Iterator[tuple[Path, Content | AudioError]]:
+def _decode(
+    paths: Sequence[Path], on_decoded: OnDecoded | None
+) -> Iterator[tuple[Path, Content | AudioError]]:
     """Decode in threads; results come as they are ready."""
     pool = ThreadPoolExecutor(max_workers=available_cpus())
     try:
-        waiting = {pool.submit(_read, path): path for path in paths}
+        waiting = {pool.submit(_read, path, on_decoded): path for path in paths}
         for future in as_completed(waiting):
             yield waiting[future], future.result()
     finally:  # also after Ctrl-C: what has not begun never will
         pool.shutdown(cancel_futures=True)
 
 
-def _read(path: Path) -> Content | AudioError:
+def _read(path: Path, on_decoded: OnDecoded | None) -> Content | AudioError:
     try:
-        return Content.of(Audio.read(path, mono=False))
+        audio = Audio.read(path, mono=False)
     except AudioError as error:
         return error
+    content = Content.of(audio)
+    if on_decoded is not None:
+        on_decoded(content.digest, audio)
+    return content
 
 
 def _key(path: Path) -> str:

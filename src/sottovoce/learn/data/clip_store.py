@@ -51,43 +51,8 @@ class ClipStore:
         speech_version: str = "",
         progress: Progress | None = None,
     ) -> "ClipStore":
-        """Give these clips, decoding those that are not in the cache yet.
-
-        Args:
-            paths: the clips' files.
-            digests: what is in each; the cache goes by these, not by paths.
-            sample_rate: Hz.
-            speech: finds first start and last end of speech in s, or None where there is none.
-            speech_version: names how `speech` does it; another version, another file.
-            progress: called as clips are decoded.
-
-        Raises:
-            SottovoceError: a clip cannot be decoded, or the cache cannot be written; the clips
-                that were decoded before are kept.
-        """
-        key = _hash([CLIPS_VERSION, sample_rate, speech_version])
-        store = cls(cache_folder() / "clips" / key, tuple(digests), sample_rate)
-        missing = {
-            digest: path
-            for digest, path in zip(digests, paths, strict=True)
-            if not store._file(digest).exists()
-        }
-
-        def decode(digest: str) -> None:
-            audio = Audio.read(missing[digest], sample_rate=sample_rate)
-            extent = speech(audio) if speech else None
-            header = np.array(extent or (np.nan, np.nan)).tobytes()
-            with writing_to_cache(store.folder.parent, "decoded clips"):
-                write_atomically(store._file(digest), header + audio.samples[0].tobytes())
-
-        pool = ThreadPoolExecutor(max_workers=available_cpus())
-        try:
-            for done, _ in enumerate(pool.map(decode, missing), start=1):
-                if progress:
-                    progress(done, len(missing))
-        finally:  # also after Ctrl-C: what has not begun never will
-            pool.shutdown(cancel_futures=True)
-        return store
+        """Give these clips; see `ClipWriter` and its `store` for the arguments."""
+        return ClipWriter(sample_rate, speech, speech_version).store(paths, digests, progress)
 
     @property
     def key(self) -> str:
@@ -111,10 +76,79 @@ class ClipStore:
         return None if np.isnan(start) else (start, end)
 
     def _values(self, index: int) -> NDArray[np.float32]:
-        return np.memmap(self._file(self.digests[index]), np.float32, mode="r")
+        return np.memmap(clip_file(self.folder, self.digests[index]), np.float32, mode="r")
 
-    def _file(self, digest: str) -> Path:
-        return self.folder / f"{digest}.f32"
+
+class ClipWriter:
+    """Puts clips into the cache, both those that are decoded already and those that are not.
+
+    Args:
+        sample_rate: Hz, to which they are resampled.
+        speech: finds first start and last end of speech in s, or None where there is none.
+        speech_version: names how `speech` does it; another version, another file.
+    """
+
+    def __init__(
+        self,
+        sample_rate: int,
+        speech: Callable[[Audio], Extent | None] | None = None,
+        speech_version: str = "",
+    ) -> None:
+        self._sample_rate = sample_rate
+        self._speech = speech
+        key = _hash([CLIPS_VERSION, sample_rate, speech_version])
+        self._folder = cache_folder() / "clips" / key
+
+    def add(self, digest: str, audio: Audio) -> None:
+        """Keep a clip that is decoded, at whatever rate and with all its channels.
+
+        Raises:
+            SottovoceError: the cache cannot be written.
+        """
+        path = clip_file(self._folder, digest)
+        if path.exists():
+            return
+        audio = audio.mono().resample(self._sample_rate)
+        extent = self._speech(audio) if self._speech else None
+        header = np.array(extent or (np.nan, np.nan)).tobytes()
+        with writing_to_cache(self._folder.parent, "decoded clips"):
+            write_atomically(path, header + audio.samples[0].tobytes())
+
+    def store(
+        self, paths: Sequence[Path], digests: Sequence[str], progress: Progress | None = None
+    ) -> ClipStore:
+        """Decode those clips that are not in the cache yet, in threads, and give all of them.
+
+        Args:
+            paths: the clips' files.
+            digests: what is in each; the cache goes by these, not by paths.
+            progress: called as clips are decoded.
+
+        Raises:
+            SottovoceError: a clip cannot be decoded, or the cache cannot be written; the clips
+                that were decoded before are kept.
+        """
+        missing = {
+            digest: path
+            for digest, path in zip(digests, paths, strict=True)
+            if not clip_file(self._folder, digest).exists()
+        }
+        pool = ThreadPoolExecutor(max_workers=available_cpus())
+        try:
+            decoded = pool.map(
+                lambda digest: self.add(digest, Audio.read(missing[digest], mono=False)), missing
+            )
+            for done, _ in enumerate(decoded, start=1):
+                if progress:
+                    progress(done, len(missing))
+        finally:  # also after Ctrl-C: what has not begun never will
+            pool.shutdown(cancel_futures=True)
+        return ClipStore(self._folder, tuple(digests), self._sample_rate)
+
+
+def clip_file(folder: Path, digest: str) -> Path:
+    """Where a clip is kept."""
+    return folder / f"{digest}.f32"
 
 
 def _hash(settings: object) -> str:

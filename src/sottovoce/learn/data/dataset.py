@@ -11,7 +11,7 @@ from sottovoce.learn.corpora import Clip, is_table, scan
 from sottovoce.learn.corpora._folder import AUDIO, files
 from sottovoce.learn.data import augmentation
 from sottovoce.learn.data.batches import ChangedClips, Examples, WholeClips
-from sottovoce.learn.data.clip_store import ClipStore
+from sottovoce.learn.data.clip_store import ClipStore, ClipWriter
 from sottovoce.learn.data.feature_store import FeatureStore
 from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.train.classifier import make_frontend
@@ -63,11 +63,16 @@ class Data:
             CorpusError: a folder is missing or too many, or an emotion has no clip.
         """
         sources = _sources(recipe, folders)
+        gate = Gate()
+        writer = ClipWriter(
+            recipe.sample_rate, lambda audio: gate.check(audio).extent, SPEECH_VERSION
+        )
         clips: list[Clip] = []
         for corpus in sources:
             found = scan(
                 corpus,
                 folders[corpus],
+                on_decoded=writer.add,
                 **({"columns": recipe.table} if is_table(corpus) else {}),
                 progress=lambda done, total, corpus=corpus: progress(  # type: ignore[misc]
                     f"reading {corpus}", done, total
@@ -82,14 +87,10 @@ class Data:
                 f"no clip of {', '.join(recipe.corpora)} is {missing[0]}, which the recipe "
                 "names; leave it out of the labels, or add a corpus that has it"
             )
-        gate = Gate()
-        store = ClipStore.build(
+        store = writer.store(
             [clip.path for clip in clips],
             [clip.digest for clip in clips],
-            recipe.sample_rate,
-            speech=lambda audio: gate.check(audio).extent,
-            speech_version=SPEECH_VERSION,
-            progress=lambda done, total: progress("decoding", done, total),
+            lambda done, total: progress("decoding", done, total),
         )
         noise = None
         if recipe.augment.noise:
