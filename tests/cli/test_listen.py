@@ -273,7 +273,9 @@ def test_the_screen_shows_level_emotion_and_the_last_minute_and_then_goes_away(w
             show([one], np.full((1, 1600), 0.5, np.float32))
         console.file = shown = io.StringIO()
         show([], None)
-        time.sleep(0.3)  # it is drawn ten times a second
+        deadline = time.monotonic() + 20
+        while "happy 80%" not in ESCAPES.sub("", shown.getvalue()) and time.monotonic() < deadline:
+            time.sleep(0.01)  # it is drawn ten times a second, in a thread of its own
         drawn = [ESCAPES.sub("", line) for line in re.split(r"[\r\n]+", shown.getvalue())]
     assert max(map(len, drawn)) <= width
     text = "\n".join(drawn)
