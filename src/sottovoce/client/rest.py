@@ -229,6 +229,10 @@ def _checked(kind: type[PredictOptions], options: Mapping[str, Any]) -> dict[str
     """The options that were given; the service has the defaults of the others."""
     if options.get("gate") is not None:
         raise SottovoceError("gate cannot be sent to a service; leave it out")
+    known = [name for name in kind.model_fields if name != "gate"]
+    for name in options:
+        if name not in (*known, "gate"):
+            raise SottovoceError(f"{name}: no such option; expected {', '.join(known)}")
     chosen = {name: value for name, value in options.items() if value is not None}
     checked = kind(**chosen)
     return {name: getattr(checked, name) for name in chosen}
