@@ -12,6 +12,8 @@ from sottovoce.models.card import (
     Card,
     CorpusInfo,
     Figure,
+    ProfileInfo,
+    ProfileKind,
     ProtocolInfo,
     WindowPolicy,
     speaker_hash,
@@ -92,6 +94,68 @@ def tiny_graph(classes: int = len(LABELS)) -> onnx.ModelProto:
     return helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10, producer_name="tests"
     )
+
+
+PROFILES = ProfileInfo(
+    dimensions=4,
+    normal=ProfileKind(
+        centre=(-3.0, -4.0, -4.5, -3.5),
+        shrinkage=(0.5, 1.0, 2.0, 1.0),
+        min_confidence=0.3,
+        spread=(0.0, 0.5),
+    ),
+    mixed=ProfileKind(
+        centre=(-2.5, -3.5, -4.0, -3.0),
+        shrinkage=(1.0, 2.0, 4.0, 2.0),
+        min_confidence=0.4,
+        spread=(0.1, 2.0),
+    ),
+)
+"""Of `tiny_profile_graph`."""
+
+
+def tiny_profile_graph() -> onnx.ModelProto:
+    """`tiny_graph` as a model that takes profiles: its embedding is the logarithm of the levels."""
+    model = tiny_graph()
+    graph = model.graph
+    nodes = [node for node in graph.node if node.op_type not in ("MatMul", "Softmax", "Log")]
+    nodes += [
+        helper.make_node("Log", ["lifted"], ["embedding"]),
+        helper.make_node("Min", ["kind", "one"], ["used"]),
+        helper.make_node("Cast", ["used"], ["factor"], to=TensorProto.FLOAT),
+        helper.make_node("Unsqueeze", ["factor", "axis1"], ["column"]),
+        helper.make_node("Mul", ["baseline", "column"], ["taken"]),
+        helper.make_node("Sub", ["embedding", "taken"], ["centred"]),
+        helper.make_node("Unsqueeze", ["centred", "axis1"], ["row"]),
+        helper.make_node("Gather", ["three", "kind"], ["chosen"]),
+        helper.make_node("MatMul", ["row", "chosen"], ["logit_row"]),
+        helper.make_node("Squeeze", ["logit_row", "axis1"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+    ]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    three = np.random.default_rng(8).normal(size=(3, 4, len(LABELS))).astype(np.float32)
+    graph.initializer.extend(
+        [
+            numpy_helper.from_array(three, "three"),
+            numpy_helper.from_array(np.array(1, np.int64), "one"),
+        ]
+    )
+    graph.input.extend(
+        [
+            helper.make_tensor_value_info("baseline", TensorProto.FLOAT, ["batch", 4]),
+            helper.make_tensor_value_info("kind", TensorProto.INT64, ["batch"]),
+        ]
+    )
+    graph.output.append(helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", 4]))
+    return model
+
+
+def write_tiny_profiled(path: Path, **changes: object) -> Path:
+    """A model file that takes profiles; `changes` to its card."""
+    card = tiny_card(name="tiny-profiled", profiles=PROFILES.model_dump(), **changes)
+    path.write_bytes(seal(tiny_profile_graph().SerializeToString(), card.to_json()))
+    return path
 
 
 def write_tiny(

@@ -84,13 +84,15 @@ def test_an_encoder_that_gives_something_else_is_refused(tmp_path: Path) -> None
     info = INFO.model_copy(update={"features": 8})
     write_tiny_encoder(info)
     message = refusal(write_tiny_head(tmp_path / "head.onnx", info, features=8))
-    assert "expected any batch and 8 features and 1 frames" in message
+    assert "expected encoded tensor(float) (any batch, 8 features, 1 frames)" in message
 
 
 def test_a_head_that_takes_something_else_is_refused(tmp_path: Path) -> None:
     write_tiny_encoder()
     path = write_tiny_head(tmp_path / "head.onnx", features=5)
-    with pytest.raises(ModelError, match=r"its input is encoded .*expected any batch and 4 feat"):
+    with pytest.raises(
+        ModelError, match=r"its input is encoded .*expected encoded .*any batch, 4 feat"
+    ):
         sottovoce.load(path)
 
 

@@ -44,13 +44,17 @@ class Predictor:
     Args:
         card: of the model.
         options: of the predictions.
+        min_confidence: what goes with a profile, where the options say nothing; None: the card's.
     """
 
-    def __init__(self, card: Card, options: PredictOptions) -> None:
+    def __init__(
+        self, card: Card, options: PredictOptions, min_confidence: float | None = None
+    ) -> None:
         self.card = card
         self.gate = Gate(options.gate)
+        default = card.min_confidence if min_confidence is None else min_confidence
         given = options.min_confidence
-        self.min_confidence = card.min_confidence if given is None else given
+        self.min_confidence = default if given is None else given
 
     def preprocess(self, source: Source) -> PreparedRecording | Prediction:
         """Decode, gate and cut; a `Prediction` already where the gate finds no speech.

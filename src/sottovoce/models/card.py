@@ -2,6 +2,7 @@
 
 import datetime
 import hashlib
+import math
 import reprlib
 from typing import ClassVar, Literal, Self
 
@@ -112,6 +113,57 @@ class Figure(StrictModel):
         return self
 
 
+class ProfileKind(StrictModel):
+    """What a profile of one kind needs to know: its baseline without any recording, and its range.
+
+    The baseline of n recordings whose embeddings have the mean m is, dimension by dimension,
+    centre + (m - centre) * n / (n + shrinkage): the posterior mean of a normal distribution
+    (empirical Bayes, Efron and Morris 1975).
+    """
+
+    centre: tuple[float, ...]
+    """(dimensions,) mean of the embedding over speakers."""
+    shrinkage: tuple[float, ...]
+    """(dimensions,) above 0: how many recordings' worth the centre counts for."""
+    min_confidence: float = Field(ge=0, le=1)
+    """Below this a prediction with such a profile is `uncertain`."""
+    spread: tuple[float, float]
+    """Usual range of the spread of a sample; outside it the sample is warned of."""
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if not all(map(math.isfinite, self.centre)):
+            raise ValueError("centre must be finite numbers")
+        if not all(value > 0 for value in self.shrinkage):
+            raise ValueError("shrinkage must be above 0")
+        if not 0 <= self.spread[0] <= self.spread[1]:
+            raise ValueError("spread must be two numbers from 0, the lower first")
+        return self
+
+
+class ProfileInfo(StrictModel):
+    """How a model takes profiles.
+
+    Its graph then has the inputs "baseline" (batch, dimensions) and "kind" (batch,), int64, 0 for
+    none, 1 for normal, 2 for mixed; and gives "embedding" (batch, dimensions) beside the
+    probabilities.
+    """
+
+    dimensions: int = Field(ge=1)
+    """Of the embedding."""
+    normal: ProfileKind
+    """Of a voice as it usually is: two sentences spoken plainly."""
+    mixed: ProfileKind
+    """Of a person or a place in whatever moods: eight or more recordings."""
+
+    @model_validator(mode="after")
+    def _sizes(self) -> Self:
+        for kind in (self.normal, self.mixed):
+            if {len(kind.centre), len(kind.shrinkage)} != {self.dimensions}:
+                raise ValueError("centre and shrinkage must have as many numbers as dimensions")
+        return self
+
+
 class SealedModel(StrictModel):
     """Metadata that a sealed file holds as JSON text."""
 
@@ -195,6 +247,8 @@ class Card(SealedModel):
     """The day it was made, as an ISO date."""
     encoder: EncoderInfo | None = None
     """The pretrained encoder that the graph takes its input from, if any; not in the file."""
+    profiles: ProfileInfo | None = None
+    """How it takes profiles, if it does."""
 
     @field_validator("labels")
     @classmethod

@@ -12,7 +12,7 @@ import onnxruntime
 from sottovoce.errors import ModelError
 from sottovoce.models.card import EncoderInfo
 from sottovoce.models.model_file import ENCODER_KEY, read_card
-from sottovoce.models.session import check_tensor, open_session
+from sottovoce.models.session import check_tensors, open_session
 from sottovoce.system import cache_folder
 from sottovoce.text import describe
 
@@ -56,8 +56,8 @@ def open_encoder(info: EncoderInfo, threads: int, model: str) -> onnxruntime.Inf
         if found.key != info.key:
             raise ModelError("it is another encoder's")
         session = open_session(data, threads)
-        check_tensor("input", session.get_inputs(), "waveform", {"samples": None})
-        check_tensor("output", session.get_outputs(), "encoded", encoded_axes(info))
+        check_tensors("input", session.get_inputs(), {"waveform": ("float", {"samples": None})})
+        check_tensors("output", session.get_outputs(), {"encoded": ("float", encoded_axes(info))})
     except ModelError as error:
         raise ModelError(
             f"stands on the encoder {info.name}, and its file {describe(path)} is refused: "

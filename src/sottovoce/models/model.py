@@ -1,8 +1,12 @@
 """A model: opens one model file, checks it, and predicts one recording or many."""
 
+from __future__ import annotations
+
+import hashlib
 import os
-from collections.abc import Iterable, Iterator
-from typing import Any, Self
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import onnxruntime
@@ -10,17 +14,75 @@ from numpy.typing import NDArray
 
 from sottovoce.audio import Source
 from sottovoce.errors import AudioError, ModelError, SottovoceError
-from sottovoce.inference.batch_predictor import number_of_workers, predict_many, run_network
+from sottovoce.inference.batch_predictor import (
+    embed_many,
+    number_of_workers,
+    predict_many,
+    run_network,
+)
 from sottovoce.inference.predictor import Predictor, Probabilities
+from sottovoce.inference.profile import (
+    KIND_NUMBERS,
+    Kind,
+    Profile,
+    ProfileSource,
+    kind_info,
+    open_profile,
+)
 from sottovoce.inference.stream import Stream
 from sottovoce.inference.timeline import Timeline
-from sottovoce.models.card import Card
+from sottovoce.models.card import Card, ProfileInfo
 from sottovoce.models.encoder import encoded_axes, open_encoder
 from sottovoce.models.model_file import read_model_file
-from sottovoce.models.session import check_tensor, open_session
+from sottovoce.models.session import check_tensors, open_session
 from sottovoce.options import GateOptions, PredictOptions, TimelineOptions
 from sottovoce.results import Prediction, Status
 from sottovoce.text import describe, one_line
+
+Embeddings = NDArray[np.float32]
+"""(clips, dimensions)."""
+
+
+class Baselines(NamedTuple):
+    """What clips are judged against, as the graph takes it.
+
+    Attributes:
+        baseline: (clips, dimensions) float32.
+        kind: (clips,) int64: 0 for none, 1 for a normal voice, 2 for a mixed sample.
+    """
+
+    baseline: NDArray[np.float32]
+    kind: NDArray[np.int64]
+
+    @classmethod
+    def none(cls, clips: int, dimensions: int) -> Baselines:
+        """Of clips that are judged without a profile."""
+        return cls(np.zeros((clips, dimensions), np.float32), np.zeros(clips, np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class ProfiledNetwork:
+    """A model's network with one profile: called with (clips, samples), it gives probabilities.
+
+    Attributes:
+        run: the network.
+        baseline: (dimensions,) and kind of the profile; None for none.
+        min_confidence: that goes with the profile; None: the card's.
+    """
+
+    run: Callable[[NDArray[Any], Baselines | None], Probabilities]
+    baseline: tuple[NDArray[np.float32], int] | None
+    min_confidence: float | None
+
+    def __call__(self, batch: NDArray[Any]) -> Probabilities:
+        """(clips, samples) -> (clips, classes)."""
+        if self.baseline is None:
+            return self.run(batch, None)
+        values, kind = self.baseline
+        count = len(batch)
+        return self.run(
+            batch, Baselines(np.tile(values, (count, 1)), np.full(count, kind, np.int64))
+        )
 
 
 class Model:
@@ -34,10 +96,12 @@ class Model:
         card: Card,
         session: onnxruntime.InferenceSession,
         encoder: onnxruntime.InferenceSession | None = None,
+        digest: str = "",
     ) -> None:
         self._card = card
         self._session = session
         self._encoder = encoder
+        self._digest = digest
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, threads: int = 1) -> Self:
@@ -58,14 +122,11 @@ class Model:
         try:
             session = open_session(data, threads)
             encoder = None
-            if card.encoder is None:
-                check_tensor("input", session.get_inputs(), "waveform", {"samples": None})
-            else:
+            if card.encoder is not None:
                 encoder = open_encoder(card.encoder, threads, describe(path))
-                check_tensor("input", session.get_inputs(), "encoded", encoded_axes(card.encoder))
-            classes = {"classes": len(card.labels)}
-            check_tensor("output", session.get_outputs(), "probabilities", classes)
-            model = cls(card, session, encoder)
+            check_tensors("input", session.get_inputs(), _inputs(card))
+            check_tensors("output", session.get_outputs(), _outputs(card))
+            model = cls(card, session, encoder, hashlib.sha256(data).hexdigest())
             model._check_answers()
         except ModelError as error:
             raise ModelError(f"{describe(path)}: {error}") from None
@@ -81,32 +142,84 @@ class Model:
         """The emotions, in the order of the outputs."""
         return self._card.labels
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the model's file, 64 hexadecimal digits."""
+        return self._digest
+
     def __repr__(self) -> str:
         return f"<Model {self._card.title}: {', '.join(self.labels)}>"
 
-    def probabilities(self, batch: NDArray[np.floating[Any]]) -> Probabilities:
+    def probabilities(
+        self, batch: NDArray[np.floating[Any]], baselines: Baselines | None = None
+    ) -> Probabilities:
         """Run the network alone: no gate, no window.
 
         Args:
             batch: (clips, samples), at `card.sample_rate`, nominally -1..1.
+            baselines: of the profile of each clip; None: without profiles.
 
         Returns:
             (clips, classes), each row summing to 1, in the order of `labels`.
 
         Raises:
             ModelError: the network cannot take this batch.
+            SottovoceError: the model takes no profiles, and here are baselines.
         """
+        return self._run(batch, baselines)["probabilities"]
+
+    def embed(self, batch: NDArray[np.floating[Any]]) -> Embeddings:
+        """What the network makes of clips, before it judges them: (clips, dimensions).
+
+        Args:
+            batch: as for `probabilities`.
+
+        Raises:
+            ModelError: the network cannot take this batch.
+            SottovoceError: the model takes no profiles, so it has no embedding to give.
+        """
+        self.profile_info()
+        return self._run(batch, None)["embedding"]
+
+    def profile_info(self) -> ProfileInfo:
+        """How the model takes profiles.
+
+        Raises:
+            SottovoceError: it takes none.
+        """
+        if self._card.profiles is None:
+            raise SottovoceError(
+                f"{self._card.title} takes no profile; use a model that does, such as the built-in "
+                "one"
+            )
+        return self._card.profiles
+
+    def _run(
+        self, batch: NDArray[np.floating[Any]], baselines: Baselines | None
+    ) -> dict[str, NDArray[np.float32]]:
+        """Output's name -> its values."""
         waveform = np.ascontiguousarray(batch, dtype=np.float32)
-        given = {"waveform": waveform}
+        given: dict[str, NDArray[Any]] = {}
+        if self._card.profiles is not None:
+            count, dimensions = len(waveform), self._card.profiles.dimensions
+            given = (baselines or Baselines.none(count, dimensions))._asdict()
+        elif baselines is not None:
+            self.profile_info()
+        names = [tensor.name for tensor in self._session.get_outputs()]
         try:
             if self._encoder is not None:
-                given = {"encoded": self._encoder.run(["encoded"], given)[0]}
-            (rows,) = self._session.run(["probabilities"], given)
+                given["encoded"] = self._encoder.run(["encoded"], {"waveform": waveform})[0]
+            else:
+                given["waveform"] = waveform
+            found = self._session.run(names, given)
         except Exception as error:  # ONNX Runtime's errors share no base class
             raise ModelError(
                 f"{self._card.title} cannot run on a batch of {waveform.shape}: {one_line(error)}"
             ) from None
-        return np.asarray(rows, dtype=np.float32)
+        return {
+            name: np.asarray(values, dtype=np.float32)
+            for name, values in zip(names, found, strict=True)
+        }
 
     def predict(
         self,
@@ -114,6 +227,7 @@ class Model:
         *,
         gate: GateOptions | None = None,
         min_confidence: float | None = None,
+        profile: ProfileSource | None = None,
     ) -> Prediction:
         """The emotion in one recording.
 
@@ -121,17 +235,20 @@ class Model:
             source: a path, the bytes of a file, a binary file object, (array, rate) or `Audio`.
             gate: thresholds of the gate; the defaults if None.
             min_confidence: below it the status is `uncertain`, 0 to 1; the card's own if None.
+            profile: of the voice or the place, or its file; None: without.
 
         Raises:
             AudioError: the source cannot be read, its samples are far beyond -1..1, or the model's
                 output is not a number.
-            SottovoceError: `min_confidence` is not within 0 to 1.
+            SottovoceError: `min_confidence` is not within 0 to 1, or the profile is another
+                model's.
         """
-        predictor = self._predictor(gate, min_confidence)
+        network = self.network(profile)
+        predictor = self._predictor(gate, min_confidence, network)
         prepared = predictor.preprocess(source)
         if isinstance(prepared, Prediction):
             return prepared
-        prediction = run_network(predictor, self.probabilities, prepared)
+        prediction = run_network(predictor, network, prepared)
         if prediction.status is Status.ERROR:
             raise AudioError(prediction.message)
         return prediction
@@ -142,6 +259,7 @@ class Model:
         *,
         gate: GateOptions | None = None,
         min_confidence: float | None = None,
+        profile: ProfileSource | None = None,
         workers: int | None = None,
     ) -> Iterator[Prediction]:
         """The emotions in many recordings, in order, as they come.
@@ -153,20 +271,30 @@ class Model:
                 dozen ahead.
             gate: as for `predict`.
             min_confidence: as for `predict`.
+            profile: as for `predict`; of all of them.
             workers: threads that decode, gate and run; if None, one a processor, at most 4.
 
         Raises:
             SottovoceError: an argument is out of its range.
         """
         threads = number_of_workers(workers)
-        predictor = self._predictor(gate, min_confidence)
-        return predict_many(predictor, self.probabilities, sources, threads)
+        network = self.network(profile)
+        predictor = self._predictor(gate, min_confidence, network)
+        return predict_many(predictor, network, sources, threads)
 
-    def timeline(self, source: Source, *, workers: int | None = None, **options: Any) -> Timeline:
+    def timeline(
+        self,
+        source: Source,
+        *,
+        profile: ProfileSource | None = None,
+        workers: int | None = None,
+        **options: Any,
+    ) -> Timeline:
         """Emotion over time in a recording of any length, segment by segment as it is read.
 
         Args:
             source: as for `predict`.
+            profile: as for `predict`.
             workers: threads for the network; if None, one a processor, at most 4.
             options: window=3.0, hop=1.0 and the other fields of `TimelineOptions`.
 
@@ -176,9 +304,13 @@ class Model:
                 `workers` is not at least 1.
         """
         chosen = TimelineOptions(**options)
-        return Timeline(Predictor(self._card, chosen), self.probabilities, source, chosen, workers)
+        network = self.network(profile)
+        predictor = Predictor(self._card, chosen, network.min_confidence)
+        return Timeline(predictor, network, source, chosen, workers)
 
-    def stream(self, sample_rate: int, **options: Any) -> Stream:
+    def stream(
+        self, sample_rate: int, *, profile: ProfileSource | None = None, **options: Any
+    ) -> Stream:
         """The same for samples that come piece by piece, at this rate in Hz; see `Stream`.
 
         Raises:
@@ -186,11 +318,79 @@ class Model:
             SottovoceError: an option is unknown or out of its range.
         """
         chosen = TimelineOptions(**options)
-        return Stream(Predictor(self._card, chosen), self.probabilities, sample_rate, chosen)
+        network = self.network(profile)
+        predictor = Predictor(self._card, chosen, network.min_confidence)
+        return Stream(predictor, network, sample_rate, chosen)
 
-    def _predictor(self, gate: GateOptions | None, min_confidence: float | None) -> Predictor:
+    def profile(
+        self,
+        recordings: Iterable[Source],
+        kind: Kind = "mixed",
+        *,
+        gate: GateOptions | None = None,
+        workers: int | None = None,
+    ) -> Profile:
+        """What a voice, or a place, sounds like: the baseline that others are judged against.
+
+        Args:
+            recordings: any number of what `predict` takes. Those without speech, and those that
+                cannot be read, are left out; `Profile.left_out` says which and why.
+            kind: "normal": one person's, spoken plainly, two sentences or more. "mixed": of one
+                person or one place in whatever moods, eight recordings or more.
+            gate: as for `predict`.
+            workers: as for `predict_many`.
+
+        Raises:
+            SottovoceError: the model takes no profiles, an argument is out of its range, or speech
+                is heard in none of the recordings.
+        """
+        self.profile_info()
+        if kind not in KIND_NUMBERS:
+            raise SottovoceError(f"kind is {kind!r}; expected normal or mixed")
+        predictor = self._predictor(gate, None, self.network(None))
+        found, seconds, left_out = [], 0.0, []
+        for heard in embed_many(predictor, self.embed, recordings, number_of_workers(workers)):
+            if isinstance(heard, Prediction):
+                left_out.append(f"{heard.source or 'a recording'}: {heard.message}")
+            else:
+                found.append(heard.embedding)
+                seconds += heard.seconds
+        if not found:
+            first = f" ({left_out[0]})" if left_out else ""
+            raise SottovoceError(
+                f"no speech was heard in any of {len(left_out)} recordings{first}; "
+                "a profile needs one or more with speech"
+            )
+        return Profile.of(
+            np.stack(found),
+            seconds,
+            kind=kind,
+            model=self._card.title,
+            digest=self._digest,
+            left_out=tuple(left_out),
+        )
+
+    def network(self, profile: ProfileSource | None) -> ProfiledNetwork:
+        """The network with a profile, or without: what predictors run.
+
+        Raises:
+            SottovoceError: the model takes no profile, or this one is another model's.
+        """
+        if profile is None:
+            return ProfiledNetwork(self.probabilities, None, None)
+        info = self.profile_info()
+        opened = open_profile(profile, self._card.title, self._digest)
+        return ProfiledNetwork(
+            self.probabilities,
+            (opened.baseline(info), KIND_NUMBERS[opened.kind]),
+            kind_info(info, opened.kind).min_confidence,
+        )
+
+    def _predictor(
+        self, gate: GateOptions | None, min_confidence: float | None, network: ProfiledNetwork
+    ) -> Predictor:
         options = PredictOptions(gate=gate or GateOptions(), min_confidence=min_confidence)
-        return Predictor(self._card, options)
+        return Predictor(self._card, options, network.min_confidence)
 
     def _check_answers(self) -> None:
         """Run the network on a little noise: its output must be probabilities of the labels."""
@@ -205,3 +405,27 @@ class Model:
             )
         if not (rows >= 0).all() or not np.allclose(rows.sum(axis=1), 1, atol=1e-3):
             raise ModelError("gives no probabilities (0 to 1, summing to 1); export it again")
+
+
+Tensors = Mapping[str, tuple[str, Mapping[str, int | None]]]
+"""Name -> type, and the sizes of its axes after the batch."""
+
+
+def _inputs(card: Card) -> Tensors:
+    """What the graph of a model takes."""
+    sound: Tensors = {"waveform": ("float", {"samples": None})}
+    if card.encoder is not None:
+        sound = {"encoded": ("float", encoded_axes(card.encoder))}
+    if card.profiles is None:
+        return sound
+    dimensions = {"dimensions": card.profiles.dimensions}
+    return {**sound, "baseline": ("float", dimensions), "kind": ("int64", {})}
+
+
+def _outputs(card: Card) -> Tensors:
+    """What it gives."""
+    probabilities: Tensors = {"probabilities": ("float", {"classes": len(card.labels)})}
+    if card.profiles is None:
+        return probabilities
+    dimensions = {"dimensions": card.profiles.dimensions}
+    return {**probabilities, "embedding": ("float", dimensions)}

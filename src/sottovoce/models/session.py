@@ -28,34 +28,42 @@ def open_session(data: bytes, threads: int) -> onnxruntime.InferenceSession:
         raise ModelError(f"ONNX Runtime refuses it ({one_line(error)}); export it again") from None
 
 
-def check_tensor(end: str, found: Sequence[Any], name: str, axes: Mapping[str, int | None]) -> None:
-    """Check an input or output of a graph: its name, type and sizes.
+def check_tensors(
+    end: str, found: Sequence[Any], expected: Mapping[str, tuple[str, Mapping[str, int | None]]]
+) -> None:
+    """Check the inputs or outputs of a graph: their names, types and sizes.
 
     Args:
         end: "input" or "output".
         found: the inputs or outputs of the session.
-        name: of the one tensor that is to be there, of float32.
-        axes: name -> size of each axis after the first, which is the batch; None is any size.
+        expected: name -> type, such as "float", and size of each axis after the first, which is the
+            batch; None is any size.
 
     Raises:
-        ModelError: it is something else.
+        ModelError: they are something else.
     """
     actual = ", ".join(f"{tensor.name} {tensor.type} {tensor.shape}" for tensor in found)
-    expected = [(name, "tensor(float)", 1 + len(axes))]
-    if [(tensor.name, tensor.type, len(tensor.shape)) for tensor in found] != expected:
-        raise ModelError(
-            f"its {end} is {actual or 'missing'}; "
-            f"expected {name} tensor(float) (batch, {', '.join(axes)}); export it again"
-        )
-    batch, *sizes = found[0].shape
-    right = not isinstance(batch, int) and all(
-        not isinstance(size, int) or size == wanted
-        for size, wanted in zip(sizes, axes.values(), strict=True)
+    by_name = {tensor.name: tensor for tensor in found}
+    right = len(found) == len(expected) and all(
+        name in by_name and _fits(by_name[name], kind, tuple(axes.values()))
+        for name, (kind, axes) in expected.items()
     )
     if not right:
-        words = [
-            f"any number of {axis}" if n is None else f"{n} {axis}" for axis, n in axes.items()
-        ]
-        raise ModelError(
-            f"its {end} is {actual}; expected any batch and {' and '.join(words)}; export it again"
+        wanted = " and ".join(
+            f"{name} tensor({kind}) (any batch"
+            + "".join(f", {n or 'any number of'} {axis}" for axis, n in axes.items())
+            + ")"
+            for name, (kind, axes) in expected.items()
         )
+        raise ModelError(f"its {end} is {actual or 'missing'}; expected {wanted}; export it again")
+
+
+def _fits(tensor: Any, kind: str, sizes: Sequence[int | None]) -> bool:
+    """Whether a tensor is of a type, with these sizes after a batch of any size."""
+    if tensor.type != f"tensor({kind})" or len(tensor.shape) != 1 + len(sizes):
+        return False
+    batch, *rest = tensor.shape
+    return not isinstance(batch, int) and all(
+        not isinstance(size, int) or size == wanted
+        for size, wanted in zip(rest, sizes, strict=True)
+    )

@@ -14,16 +14,19 @@ from numpy.typing import NDArray
 
 from sottovoce.audio import Samples
 from sottovoce.errors import ModelError
-from sottovoce.inference.predictor import BATCH_SECONDS, Network, Probabilities, batches
+from sottovoce.inference.predictor import BATCH_SECONDS, Probabilities, batches
 from sottovoce.models.card import Card
-from sottovoce.models.model import Model
+from sottovoce.models.model import Baselines, Model
 from sottovoce.vad.gate import CHUNK
 from sottovoce.vad.silero import speech_probabilities
 
 MAX_CLIPS = 64
 """Clips that are taken from the queue at a time."""
 
-QueuedClip = tuple[Samples, "Future[Probabilities]"]
+Row = tuple[NDArray[np.float32], int]
+"""(dimensions,) baseline and kind of one clip."""
+
+QueuedClip = tuple[Samples, Row | None, "Future[Probabilities]"]
 
 
 class Batcher:
@@ -32,11 +35,11 @@ class Batcher:
     No clip waits for others: those that come while a batch runs make up the next one.
 
     Args:
-        network: what runs.
+        network: what runs: (clips, samples), perhaps with `Baselines` -> (clips, classes).
         sample_rate: of its clips, Hz.
     """
 
-    def __init__(self, network: Network, sample_rate: int) -> None:
+    def __init__(self, network: Callable[..., Probabilities], sample_rate: int) -> None:
         self._network = network
         self._rate = sample_rate
         self._queue: queue.SimpleQueue[QueuedClip | None] = queue.SimpleQueue()
@@ -52,8 +55,10 @@ class Batcher:
         """How many clips wait, about."""
         return self._queue.qsize()
 
-    def run(self, batch: Samples) -> Probabilities:
+    def run(self, batch: Samples, baselines: Baselines | None = None) -> Probabilities:
         """(clips, samples) -> (clips, classes), together with others' clips of that length.
+
+        Clips with profiles, each with its own, share batches with those without.
 
         Raises:
             ModelError: the network cannot take them, or the batcher is closed.
@@ -62,8 +67,11 @@ class Batcher:
         with self._closing:
             if self._closed:
                 raise ModelError("the model is closed")
-            for pair in zip(batch, futures, strict=True):
-                self._queue.put(pair)
+            for place, (samples, future) in enumerate(zip(batch, futures, strict=True)):
+                row: Row | None = None
+                if baselines is not None:
+                    row = baselines.baseline[place], int(baselines.kind[place])
+                self._queue.put((samples, row, future))
         return np.stack([future.result() for future in futures])
 
     def close(self) -> None:
@@ -81,7 +89,7 @@ class Batcher:
                     is_last = True
                 else:
                     clips.append(clip)
-            for places in batches([samples.size for samples, _ in clips], self._rate):
+            for places in batches([samples.size for samples, *_ in clips], self._rate):
                 self._run([clips[place] for place in places])
             if is_last:
                 return
@@ -89,13 +97,29 @@ class Batcher:
     def _run(self, clips: list[QueuedClip]) -> None:
         self.observe(len(clips))
         try:
-            rows = self._network(np.stack([samples for samples, _ in clips]))
+            samples = np.stack([samples for samples, *_ in clips])
+            baselines = _joined([row for _, row, _ in clips])
+            rows = (
+                self._network(samples) if baselines is None else self._network(samples, baselines)
+            )
         except Exception as error:  # of whatever kind: it goes to the threads that wait
-            for _, future in clips:
+            for *_, future in clips:
                 future.set_exception(error)
             return
-        for (_, future), row in zip(clips, rows, strict=True):
+        for (*_, future), row in zip(clips, rows, strict=True):
             future.set_result(row)
+
+
+def _joined(rows: list[Row | None]) -> Baselines | None:
+    """The baselines of clips of which some may have no profile; None where none has one."""
+    known = [row for row in rows if row is not None]
+    if not known:
+        return None
+    none: Row = np.zeros_like(known[0][0]), 0
+    each = [row or none for row in rows]
+    return Baselines(
+        np.stack([baseline for baseline, _ in each]), np.array([kind for _, kind in each])
+    )
 
 
 class SharedModel(Model):
@@ -106,8 +130,9 @@ class SharedModel(Model):
         card: Card,
         session: onnxruntime.InferenceSession,
         encoder: onnxruntime.InferenceSession | None = None,
+        digest: str = "",
     ) -> None:
-        super().__init__(card, session, encoder)
+        super().__init__(card, session, encoder, digest)
         self.batcher = Batcher(super().probabilities, card.sample_rate)
 
     def warm_up(self) -> None:
@@ -117,6 +142,8 @@ class SharedModel(Model):
         clips = int(BATCH_SECONDS / seconds)
         self.probabilities(np.zeros((clips, round(seconds * self.card.sample_rate)), np.float32))
 
-    def probabilities(self, batch: NDArray[np.floating[Any]]) -> Probabilities:
+    def probabilities(
+        self, batch: NDArray[np.floating[Any]], baselines: Baselines | None = None
+    ) -> Probabilities:
         """As `Model.probabilities`, in a batch with what other threads run at the time."""
-        return self.batcher.run(np.ascontiguousarray(batch, dtype=np.float32))
+        return self.batcher.run(np.ascontiguousarray(batch, dtype=np.float32), baselines)

@@ -67,7 +67,7 @@ class ResNet1d(Network):
             width = wider
         self.stages = nn.Sequential(*stages)
         self.norm = nn.LayerNorm(width)
-        self.pool = Pool(width, options.attention)
+        self.pool = StatisticsPool(width, options.attention)
         self.embed = nn.Linear(2 * width, options.embedding)
         self.head = nn.Linear(options.embedding, classes)
 
@@ -122,7 +122,7 @@ class Block(nn.Module):
         return frames + self.scale * self.dropout(change)
 
 
-class Pool(nn.Module):
+class StatisticsPool(nn.Module):
     """Attentive statistics pooling: (batch, time, width) -> (batch, 2 * width).
 
     Each channel has weights of its own (Okabe et al. 2018).
