@@ -1,0 +1,108 @@
+"""Judges the clips that a fold left out, without a profile and with profiles of every kind and size."""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sottovoce.learn.embedding.classifiers import Classifiers, Labels, groups_of, profile_logits
+from sottovoce.system import write_atomically
+
+DRAWS = 3
+"""Random samples of each size that a figure is the mean of."""
+
+MIXED_SIZES = (1, 2, 4, 8, 16, 32)
+NORMAL_SIZES = (1, 2, 4)
+PLACE_SIZES = (8, 32)
+
+ALL = 1_000_000
+"""The size of a sample that holds everything there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoldJudgement:
+    """What a fold's model said of the clips that it never heard, before any temperature.
+
+    Attributes:
+        clips: (n,) their names.
+        truth: (n,) index of the emotion.
+        speakers: (n,) who speaks.
+        sexes: (n,) "male", "female" or "".
+        distance: (n,) how unlike the training clips they are; see `Confidence`.
+        logits: name of a way to judge -> (draws, n, classes) log probabilities: "none"; "mixed-16",
+            with 16 random clips of the speaker; "normal-2", with 2 neutral ones; "place-32", with
+            32 random clips of the whole corpus; or a change of the sound, "noise-20".
+    """
+
+    clips: NDArray[np.str_]
+    truth: NDArray[np.int64]
+    speakers: NDArray[np.str_]
+    sexes: NDArray[np.str_]
+    distance: NDArray[np.float32]
+    logits: Mapping[str, NDArray[np.float32]]
+
+    def write(self, path: Path) -> None:
+        """Write an .npz file, logits in half precision."""
+        content = io.BytesIO()
+        facts = {name: getattr(self, name) for name in self.__slots__ if name != "logits"}
+        ways = {f"logits/{way}": values.astype(np.float16) for way, values in self.logits.items()}
+        np.savez_compressed(content, **facts, **ways)  # type: ignore[arg-type]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, content.getvalue())
+
+    @classmethod
+    def read(cls, path: Path) -> "FoldJudgement":
+        """Read what `write` wrote."""
+        with np.load(path) as file:
+            ways = [name for name in file.files if name.startswith("logits/")]
+            logits = {name.removeprefix("logits/"): file[name].astype(np.float32) for name in ways}
+            facts = {name: file[name] for name in cls.__slots__ if name != "logits"}
+            return cls(**facts, logits=logits)
+
+
+def judge(
+    classifiers: Classifiers, embedding: torch.Tensor, labels: Labels, seed: int = 0
+) -> dict[str, NDArray[np.float32]]:
+    """Log probabilities of clips in every way: see `FoldJudgement.logits`.
+
+    Args:
+        classifiers: that never heard these speakers.
+        embedding: (clips, size).
+        labels: of the clips.
+        seed: of the random samples.
+    """
+    everything = torch.arange(len(embedding))
+    speakers = groups_of(labels.speakers, torch.ones_like(labels.neutral))
+    neutral = groups_of(labels.speakers, labels.neutral)
+    generator = torch.Generator().manual_seed(seed)
+
+    def sample(pool: torch.Tensor, size: int) -> torch.Tensor:
+        return pool[torch.randperm(len(pool), generator=generator)[:size]]
+
+    def said(kind: int, groups: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
+        return profile_logits(classifiers, embedding, labels.allowed, kind, groups)
+
+    found = {"none": torch.stack([said(0, [(everything, everything)])])}
+    for size in (*MIXED_SIZES, ALL):
+        draws = 1 if size == ALL else DRAWS
+        own = [[(rows, sample(rows, size)) for rows in speakers.values()] for _ in range(draws)]
+        found[f"mixed-{'all' if size == ALL else size}"] = torch.stack([said(2, g) for g in own])
+    for size in NORMAL_SIZES:
+        nobody = everything[:0]
+        plain = [
+            [
+                (rows, sample(neutral.get(speaker, nobody), size))
+                for speaker, rows in speakers.items()
+            ]
+            for _ in range(DRAWS)
+        ]
+        found[f"normal-{size}"] = torch.stack([said(1, g) for g in plain])
+    for size in (*PLACE_SIZES, ALL):
+        draws = 1 if size == ALL else DRAWS
+        place = [[(everything, sample(everything, size))] for _ in range(draws)]
+        found[f"place-{'all' if size == ALL else size}"] = torch.stack([said(2, g) for g in place])
+    return {way: values.numpy() for way, values in found.items()}

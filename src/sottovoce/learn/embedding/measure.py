@@ -1,0 +1,227 @@
+"""The figures of models that take profiles, from what each fold said of those it never heard."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_softmax
+
+from sottovoce.learn.embedding.calibrate import Judged, factor, fit_confidence
+from sottovoce.learn.embedding.judge import FoldJudgement
+from sottovoce.learn.embedding.students import LEFT_OUT
+from sottovoce.learn.evaluate.intervals import Interval, intervals
+from sottovoce.learn.evaluate.metrics import LabelledPredictions
+
+START = 1.0
+"""Distance from which the temperature rises; that of a training clip is 1 in the root mean square."""
+
+KINDS = ("none", "normal-2", "mixed-16")
+"""How the clips are judged on which the temperature of each classifier is fitted."""
+
+THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """The judgements of a model's folds.
+
+    Attributes:
+        strangers: seed -> the folds of RAVDESS, one after another.
+        left_out: corpus -> seed -> the judgement of the fold that left it out.
+        labels: of the classes.
+    """
+
+    strangers: Mapping[int, FoldJudgement]
+    left_out: Mapping[str, Mapping[int, FoldJudgement]]
+    labels: tuple[str, ...]
+
+    @classmethod
+    def read(cls, folder: Path, labels: Sequence[str]) -> "Runs":
+        """Read `<fold>-<seed>-e<classes>.npz` files."""
+        end = f"e{len(labels)}.npz"
+        seeds = sorted({int(path.name.split("-")[-2]) for path in folder.glob(f"ravdess1-*-{end}")})
+        strangers = {
+            seed: joined(
+                [
+                    FoldJudgement.read(folder / f"ravdess{fold}-{seed}-{end}")
+                    for fold in range(1, 7)
+                ]
+            )
+            for seed in seeds
+        }
+        left_out = {
+            corpus: {
+                seed: FoldJudgement.read(folder / f"without-{corpus}-{seed}-{end}")
+                for seed in seeds
+                if (folder / f"without-{corpus}-{seed}-{end}").exists()
+            }
+            for corpus in LEFT_OUT
+        }
+        return cls(strangers, {c: runs for c, runs in left_out.items() if runs}, tuple(labels))
+
+
+def joined(folds: Sequence[FoldJudgement]) -> FoldJudgement:
+    """Several folds as one."""
+    facts = {
+        name: np.concatenate([getattr(fold, name) for fold in folds])
+        for name in FoldJudgement.__slots__
+        if name != "logits"
+    }
+    ways = folds[0].logits
+    logits = {way: np.concatenate([f.logits[way] for f in folds], axis=1) for way in ways}
+    return FoldJudgement(**facts, logits=logits)
+
+
+def figure(
+    judgements: Sequence[FoldJudgement],
+    way: str,
+    labels: Sequence[str],
+    temperatures: Sequence[NDArray[np.float64]] | None = None,
+) -> dict[str, Interval]:
+    """Metrics of one way to judge: means over seeds and draws, with intervals over speakers.
+
+    Args:
+        judgements: one a seed.
+        way: as in `FoldJudgement.logits`.
+        labels: of the classes.
+        temperatures: of each judgement, (clips,); 1 if None.
+    """
+    runs = []
+    for number, judgement in enumerate(judgements):
+        for draw in judgement.logits[way]:
+            logits = np.asarray(draw, dtype=np.float64)
+            if temperatures is not None:
+                logits = logits / temperatures[number][:, None]
+            runs.append(
+                LabelledPredictions(
+                    judgement.truth,
+                    log_softmax(np.maximum(logits, -1e4), axis=1),
+                    judgement.speakers,
+                    judgement.clips,
+                    tuple(labels),
+                )
+            )
+    return intervals(runs, draws=2000)
+
+
+def by_speaker(judgements: Sequence[FoldJudgement], way: str, labels: Sequence[str]) -> dict[str, float]:
+    """Speaker -> UAR, the mean over seeds and draws."""
+    found: dict[str, list[float]] = {}
+    for judgement in judgements:
+        for speaker in np.unique(judgement.speakers):
+            rows = judgement.speakers == speaker
+            for draw in judgement.logits[way]:
+                found.setdefault(str(speaker), []).append(
+                    _uar(judgement.truth[rows], draw[rows].argmax(axis=1))
+                )
+    return {speaker: float(np.mean(values)) for speaker, values in found.items()}
+
+
+def sex_gap(judgements: Sequence[FoldJudgement], way: str) -> float:
+    """UAR of women less that of men, the mean over seeds and draws; NaN where one is not there."""
+    gaps = []
+    for judgement in judgements:
+        for draw in judgement.logits[way]:
+            heard = draw.argmax(axis=1)
+            women, men = (judgement.sexes == sex for sex in ("female", "male"))
+            if women.any() and men.any():
+                gaps.append(
+                    _uar(judgement.truth[women], heard[women])
+                    - _uar(judgement.truth[men], heard[men])
+                )
+    return float(np.mean(gaps)) if gaps else float("nan")
+
+
+def _uar(truth: NDArray[np.int64], heard: NDArray[np.int64]) -> float:
+    return float(np.mean([(heard[truth == one] == one).mean() for one in np.unique(truth)]))
+
+
+def judged(judgement: FoldJudgement, way: str, rows: NDArray[np.bool_] | None = None) -> Judged:
+    """One draw of a judgement, as a calibration is fitted to it."""
+    chosen = np.ones(len(judgement.truth), bool) if rows is None else rows
+    return Judged(
+        np.asarray(judgement.logits[way][0][chosen], np.float64),
+        np.asarray(judgement.distance[chosen], np.float64),
+        judgement.truth[chosen],
+    )
+
+
+Groups = dict[str, list[list[Judged]]]
+
+
+def calibration_groups(runs: Runs) -> Groups:
+    """Group -> seed -> kind -> clips: RAVDESS's strangers, and each corpus that was left out."""
+    everyone = {"strangers": runs.strangers, **runs.left_out}
+    return {
+        name: [[judged(one, way) for way in KINDS] for one in seeds.values()]
+        for name, seeds in everyone.items()
+    }
+
+
+def fit_final(runs: Runs) -> tuple[tuple[float, ...], float]:
+    """The temperatures and the slope of the final model: of all groups."""
+    return fit_confidence([seed for seeds in calibration_groups(runs).values() for seed in seeds], START)
+
+
+def honest_temperatures(runs: Runs, way: str) -> dict[str, list[NDArray[np.float64]]]:
+    """Temperatures for each clip that were fitted on other people: group -> seed -> (clips,).
+
+    Those of a corpus that was left out come from the other corpora; those of RAVDESS's strangers
+    from the other half of them and the corpora.
+    """
+    groups = calibration_groups(runs)
+    kind = KINDS.index(way)
+    found: dict[str, list[NDArray[np.float64]]] = {}
+    for name in runs.left_out:
+        others = [seed for other, seeds in groups.items() if other != name for seed in seeds]
+        temperatures, slope = fit_confidence(others, START)
+        found[name] = [
+            temperatures[kind] * factor(np.asarray(one.distance, np.float64), slope, START)
+            for one in runs.left_out[name].values()
+        ]
+    corpora = [seed for other, seeds in groups.items() if other != "strangers" for seed in seeds]
+    found["strangers"] = []
+    for one in runs.strangers.values():
+        half = np.isin(one.speakers, np.unique(one.speakers)[::2])
+        temperature = np.zeros(len(one.truth))
+        for side in (half, ~half):
+            others = [*corpora, [judged(one, each, ~side) for each in KINDS]]
+            temperatures, slope = fit_confidence(others, START)
+            distance = np.asarray(one.distance[side], np.float64)
+            temperature[side] = temperatures[kind] * factor(distance, slope, START)
+        found["strangers"].append(temperature)
+    return found
+
+
+def right_at(
+    judgements: Sequence[FoldJudgement],
+    way: str,
+    temperatures: Sequence[NDArray[np.float64]],
+) -> dict[float, tuple[float, float]]:
+    """Confidence -> fraction of clips judged at least so surely, and how many of these are right."""
+    confidences, right = [], []
+    for judgement, temperature in zip(judgements, temperatures, strict=True):
+        for draw in judgement.logits[way]:
+            chances = np.exp(log_softmax(draw / temperature[:, None], axis=1))
+            confidences.append(chances.max(axis=1))
+            right.append(chances.argmax(axis=1) == judgement.truth)
+    confidence, hit = np.concatenate(confidences), np.concatenate(right)
+    return {
+        least: (float((confidence >= least).mean()), float(hit[confidence >= least].mean()))
+        for least in THRESHOLDS
+        if (confidence >= least).any()
+    }
+
+
+def expected_error(
+    judgements: Sequence[FoldJudgement],
+    way: str,
+    labels: Sequence[str],
+    temperatures: Sequence[NDArray[np.float64]],
+) -> Interval:
+    """The expected calibration error in 15 bins."""
+    return figure(judgements, way, labels, temperatures)["ece15"]
+
+
