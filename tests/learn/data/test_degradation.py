@@ -130,9 +130,11 @@ def test_filters_lose_what_butterworth_says(order: int, frequency: float) -> Non
         assert loss == pytest.approx(10 * np.log10(1 + ratio ** (2 * order)), abs=0.01)
 
 
-def test_a_cutoff_beyond_half_the_rate_is_an_error() -> None:
+def test_a_frequency_beyond_half_the_rate_is_an_error() -> None:
     with pytest.raises(AudioError, match="at 16000 Hz expected below 8000"):
         change.low_pass(CLIP, RATE, 8000)
+    with pytest.raises(AudioError, match="a tone at 6000 Hz; at 8000 Hz expected below 4000"):
+        change.tone(CLIP, 8000, 6000, 40)
 
 
 def test_the_equaliser_follows_its_curve_and_keeps_the_level() -> None:

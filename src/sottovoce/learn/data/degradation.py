@@ -84,18 +84,31 @@ def white_noise(samples: Samples, snr_db: float, rng: np.random.Generator) -> Sa
 
 
 def tone(samples: Samples, rate: int, frequency: float, snr_db: float) -> Samples:
-    """Add a sine of `frequency` Hz whose peak is `snr_db` below the peak of the clip."""
+    """Add a sine of `frequency` Hz whose peak is `snr_db` below the peak of the clip.
+
+    Raises:
+        AudioError: the rate is too low for the frequency.
+    """
+    _check_below_half(frequency, rate, "a tone")
     peak = np.abs(samples).max(initial=0.0) / 10 ** (snr_db / 20)
     return _float32(samples + peak * np.sin(2 * np.pi * frequency / rate * np.arange(len(samples))))
 
 
 def low_pass(samples: Samples, rate: int, cutoff: float, order: int = 1) -> Samples:
-    """Filter by a causal Butterworth low pass, -3 dB at `cutoff` Hz, 6 dB an octave each order."""
+    """Filter by a causal Butterworth low pass, -3 dB at `cutoff` Hz, 6 dB an octave each order.
+
+    Raises:
+        AudioError: the rate is too low for the cutoff.
+    """
     return _butterworth(samples, rate, cutoff, order, "lowpass")
 
 
 def high_pass(samples: Samples, rate: int, cutoff: float, order: int = 1) -> Samples:
-    """Filter by a causal Butterworth high pass, -3 dB at `cutoff` Hz, 6 dB an octave each order."""
+    """Filter by a causal Butterworth high pass, -3 dB at `cutoff` Hz, 6 dB an octave each order.
+
+    Raises:
+        AudioError: the rate is too low for the cutoff.
+    """
     return _butterworth(samples, rate, cutoff, order, "highpass")
 
 
@@ -232,9 +245,13 @@ def _coded(
 
 
 def _butterworth(samples: Samples, rate: int, cutoff: float, order: int, kind: str) -> Samples:
-    if not 0 < cutoff < rate / 2:
-        raise AudioError(f"a {kind} of {cutoff:g} Hz; at {rate} Hz expected below {rate / 2:g}")
+    _check_below_half(cutoff, rate, f"a {kind} filter")
     return _float32(sosfilt(butter(order, cutoff, kind, fs=rate, output="sos"), samples))
+
+
+def _check_below_half(frequency: float, rate: int, what: str) -> None:
+    if not 0 < frequency < rate / 2:
+        raise AudioError(f"{what} at {frequency:g} Hz; at {rate} Hz expected below {rate / 2:g}")
 
 
 def _resampled(samples: Samples, rate: int, target: int) -> Samples:
