@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from sottovoce.learn.evaluate.audit import Audit, Requirement
+    from sottovoce.learn.evaluate.audit.requirements import Audit, Requirement
 
 STYLES = {"passed": "green", "failed": "bold red", "no threshold": "", "not possible": "dim"}
 REPORT_WIDTH = 150
@@ -56,8 +56,8 @@ def audit(
     with requires_extras("audit", "learn"):
         from sottovoce.learn.corpora import scan
         from sottovoce.learn.data.dataset import NOISE, decode_noise
-        from sottovoce.learn.evaluate.audit import Verdict
-        from sottovoce.learn.evaluate.audit import audit as run_audit
+        from sottovoce.learn.evaluate.audit.audit import audit as run_audit
+        from sottovoce.learn.evaluate.audit.requirements import Verdict
     from sottovoce.models.registry import load
 
     opened = load(model)

@@ -29,7 +29,12 @@ def pitch_groups(clips: Sequence[Audio], speakers: Sequence[str]) -> NDArray[np.
     Returns:
         (n,), each of `PITCH_GROUPS`, or "" for speakers that are not known or have too few clips.
     """
-    pitch = np.array([mean_f0(clip.samples[0], clip.sample_rate) for clip in clips])
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # a clip is too small to share: with two, waiting can take fifty times
+    try:
+        pitch = np.array([mean_f0(clip.samples[0], clip.sample_rate) for clip in clips])
+    finally:
+        torch.set_num_threads(threads)
     usable = (pitch >= PITCH_RANGE[0]) & (pitch <= PITCH_RANGE[1])
     groups = np.full(len(clips), "", dtype="<U16")
     names = np.asarray(speakers)
