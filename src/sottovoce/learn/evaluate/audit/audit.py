@@ -87,6 +87,7 @@ def audit(
     noise: ClipStore | None = None,
     *,
     clips: int = 300,
+    changes: Sequence[SoundChange] = CHANGES,
     report: Progress = lambda what, done, total: None,
 ) -> Audit:
     """Measure a model against every requirement that some corpora allow.
@@ -96,6 +97,7 @@ def audit(
         scans: one or more corpora.
         noise: recordings of background noise at the model's rate, if there are any.
         clips: how many to take of each corpus at most, see `subset`; 0 takes all.
+        changes: of sound that it should be robust to.
         report: called as clips are decoded and predicted.
 
     Raises:
@@ -110,7 +112,7 @@ def audit(
         parts.append(part)
         requirements += _correctness(part)
         requirements += _fairness_within(part, store)
-        for change in CHANGES:
+        for change in changes:
             requirements += _robustness(model, part, store, change, noise, report)
     everything = _together(parts)
     languages = [clip.language for clip in everything.clips]
