@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 STYLES = {"passed": "green", "failed": "bold red", "no threshold": "", "not possible": "dim"}
 REPORT_WIDTH = 150
 """Characters of a line of the HTML report."""
+TRAINED_ON = "(trained on speakers of it)"
 
 
 def register(app: typer.Typer) -> None:
@@ -123,46 +124,56 @@ def _show(found: Audit, console: Console) -> None:
     from rich import box
     from rich.table import Table
 
+    from sottovoce.learn.evaluate.audit.requirements import Verdict
+
     console.print(f"Audit of {found.model}")
     for note in found.notes:
         console.print(f"Note: {note}", style="bold yellow")
-    for area, of_area in groupby(found.requirements, lambda requirement: requirement.area):
-        table = Table(box=box.SIMPLE_HEAD, title=area, title_justify="left")
-        for name in ("corpus", "test", "figure (95 % interval)", "required", "verdict", "source"):
-            table.add_column(name, overflow="fold")
-        for _, same_test in groupby(of_area, lambda r: (r.corpus, r.test)):
+    measured = [one for one in found.requirements if one.figure is not None]
+    for (area, corpus, trained_on), group in groupby(measured, _table_of):
+        title = f"{area}: {corpus}" + (f" {TRAINED_ON}" if trained_on else "")
+        table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
+        for name in ("test", "figure (95 % interval)", "required", "verdict", "source"):
+            table.add_column(name, overflow="fold", min_width=12 if name == "verdict" else None)
+        for _, same_test in groupby(group, lambda one: one.test):
             _add_row(table, list(same_test))
         console.print(table)
-    counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(found.counts.items()))
+    console.print("Not possible:", style="bold")
+    for one in found.requirements:
+        if one.figure is None:
+            where = f" on {one.corpus}" if one.corpus else ""
+            console.print(f"  {one.area}{where}: {one.test} ({one.reason})")
+    counts = ", ".join(f"{found.counts[verdict]} {verdict}" for verdict in Verdict)
     console.print(
-        f"{len(found.requirements)} requirements: {counts}. An emotion counts as one; shown is "
-        "the worst. Sources are tests of ser-tests (arXiv 2312.06270); (b): borrowed from a test "
-        "of something else."
+        f"\n{len(found.requirements)} requirements: {counts}. Each emotion counts; shown is the "
+        "one that is furthest from passing. Sources are tests of ser-tests (arXiv 2312.06270); * is "
+        "borrowed from its test of something similar."
     )
-    if any(requirement.trained_on for requirement in found.requirements):
-        console.print("(trained on): the model knows speakers of this corpus; optimistic.")
+    if any(one.trained_on for one in found.requirements):
+        console.print(f"{TRAINED_ON}: figures are optimistic; they do not say how strangers fare.")
+
+
+def _table_of(one: Requirement) -> tuple[str, str, bool]:
+    return one.area, one.corpus, one.trained_on
 
 
 def _add_row(table: Table, requirements: list[Requirement]) -> None:
     """One line a test; of several emotions, the one that is furthest from passing."""
     from rich.text import Text
 
-    measured = [r for r in requirements if r.figure] or requirements
-    worst = min(measured, key=_margin)
-    corpus = worst.corpus + (" (trained on)" if worst.trained_on else "")
+    worst = min(requirements, key=_margin)
     test = worst.test
     if len(requirements) > 1:
-        passed = sum(r.verdict == "passed" for r in requirements)
+        passed = sum(one.verdict == "passed" for one in requirements)
         test += f": {passed} of {len(requirements)} passed; {worst.emotion}"
-    elif worst.emotion:
-        test += f": {worst.emotion}"
     if worst.reason:
         test += f" ({worst.reason})"
     threshold = worst.threshold
+    source = threshold.source.partition(" ")[2] if threshold else ""  # its first word is the area
     table.add_row(
-        *map(Text, (corpus, test, _figure(worst), _required(worst))),
+        *map(Text, (test, _figure(worst), _required(worst))),
         Text(worst.verdict, STYLES[worst.verdict]),
-        Text(threshold.source + (" (b)" if threshold.borrowed else "") if threshold else ""),
+        Text(source + " *" * bool(threshold and threshold.borrowed)),
     )
 
 

@@ -186,11 +186,11 @@ def _correctness(part: AuditedClips) -> Iterator[Requirement]:
     scores = scores_of(confusion)
     scores["share"] = scores["share"] - confusion.sum(-1) / confusion.sum((-2, -1))[..., None]
     for score, threshold in CORRECTNESS.items():
-        title = TITLES[score] + (", less the true share" if score == "share" else "")
+        title = TITLES[score] + (", less the true one" if score == "share" else "")
         yield from part.judge(
             "correctness", title, scores[score], threshold, names, difference=score == "share"
         )
-    test = "speaker average: error in the share of each emotion"
+    test = "speaker average: error of the share of the predictions"
     each = by_speaker(draws, confusions(part.predictions, emotions))
     enough = (each.sum(-1) >= SPEAKER_CLIPS).all(-1)
     if part.predictions.num_speakers < 2 or enough.sum() < 2:
@@ -298,7 +298,7 @@ def _robustness(
         return
     draws = SpeakerDraws.of(before, DRAWS)
     same = draws.total((before.predicted == after.predicted).astype(float))
-    reason = f"{refused.total()} of {len(part.clips)} got no answer" if refused else ""
+    reason = f"{refused.total()} of {len(part.clips)} without an answer" if refused else ""
     unchanged = same / draws.total(np.ones(len(part.clips)))
     test = f"{change.name}: unchanged predictions"
     threshold = change.threshold(change.unchanged)

@@ -17,10 +17,11 @@ from sottovoce.learn.evaluate.intervals import Interval
 TITLES = {
     "uar": "UAR",
     "uap": "UAP",
-    "recall": "recall of each emotion",
-    "precision": "precision of each emotion",
-    "share": "share of each emotion among the predictions",
+    "recall": "recall",
+    "precision": "precision",
+    "share": "share of the predictions",
 }
+"""Score -> its name; the last three are of each emotion."""
 
 
 class Verdict(StrEnum):
@@ -141,7 +142,7 @@ NOT_POSSIBLE = (
     (
         "robustness",
         "recording condition",
-        "needs the same speech recorded by several microphones at once; the made-up ones stand in",
+        "needs the same speech recorded by several microphones at once; simulated ones stand in",
     ),
 )
 """(area, test of ser-tests, why it is not here)."""
