@@ -146,8 +146,8 @@ def _show(found: Audit, console: Console) -> None:
     counts = ", ".join(f"{found.counts[verdict]} {verdict}" for verdict in Verdict)
     console.print(
         f"\n{len(found.requirements)} requirements: {counts}. Each emotion counts; shown is the "
-        "one that is furthest from passing. Sources are tests of ser-tests (arXiv 2312.06270); * is "
-        "borrowed from its test of something similar."
+        "one that is furthest from passing. Sources are tests of ser-tests (arXiv 2312.06270); * "
+        "is borrowed from its test of something similar."
     )
     if any(one.trained_on for one in found.requirements):
         console.print(f"{TRAINED_ON}: figures are optimistic; they do not say how strangers fare.")
