@@ -106,7 +106,13 @@ def test_training_speakers_calm_clips_and_the_clips_taken_are_said(audited: Audi
 
 def test_the_report_is_one_html_file_with_the_same_rows(audited: Audited) -> None:
     assert audited.html.lstrip().startswith("<!DOCTYPE html>")
-    for words in ("Classification", "ravdess (trained on speakers of it)", "not possible"):
+    assert '<html lang="en">' in audited.html
+    for words in (
+        "<title>Audit of tiny 1.0</title>",
+        "Classification",
+        "ravdess (trained on speakers of it)",
+        "not possible",
+    ):
         assert words in audited.html
     assert "src=" not in audited.html
     assert "href=" not in audited.html

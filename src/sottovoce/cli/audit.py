@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict
+from html import escape
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -81,18 +82,17 @@ def audit(
         if noise_folder is not None:
             noise = decode_noise(noise_folder, opened.card.sample_rate, show)
         found = run_audit(opened, scans, noise, clips=clips, report=show)
-    if json_file:
-        text = json.dumps(_record(found), indent=2)
-        if json_file == "-":
-            typer.echo(text)
-        else:
-            write_atomically(Path(json_file), text + "\n")
-    if report is not None:
-        _write_html(found, report)
-    if json_file != "-":
+    text = json.dumps(_record(found), indent=2)
+    if json_file == "-":
+        typer.echo(text)
+    else:
         from rich.console import Console
 
         _show(found, Console(markup=False, highlight=False, emoji=False))
+        if json_file:
+            write_atomically(Path(json_file), text + "\n")
+    if report is not None:
+        _write_html(found, report)
     if strict and found.counts[Verdict.FAILED]:
         raise typer.Exit(1)
 
@@ -117,7 +117,10 @@ def _write_html(found: Audit, path: Path) -> None:
             record=True, file=nowhere, width=REPORT_WIDTH, markup=False, highlight=False
         )
         _show(found, console)
-        write_atomically(path, console.export_html(inline_styles=True))
+    page = console.export_html(inline_styles=True)
+    head = f"<head>\n<title>Audit of {escape(found.model)}</title>"
+    page = page.replace("<html>", '<html lang="en">', 1).replace("<head>", head, 1)
+    write_atomically(path, page)
 
 
 def _show(found: Audit, console: Console) -> None:
@@ -134,7 +137,7 @@ def _show(found: Audit, console: Console) -> None:
         title = f"{area}: {corpus}" + (f" {TRAINED_ON}" if trained_on else "")
         table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
         for name in ("test", "figure (95 % interval)", "required", "verdict", "source"):
-            table.add_column(name, overflow="fold", min_width=12 if name == "verdict" else None)
+            table.add_column(name, overflow="fold", no_wrap=name not in ("test", "source"))
         for _, same_test in groupby(group, lambda one: one.test):
             _add_row(table, list(same_test))
         console.print(table)

@@ -186,6 +186,30 @@ def test_a_model_that_needs_loud_sound_fails_where_it_gets_quiet_sound(made: Cor
     assert value(found, "telephone, 8 kHz mu-law: change of UAR") == 0
 
 
+def test_a_model_that_is_always_wrong_is_robust_all_the_same(made: CorpusScan) -> None:
+    found = run(lambda hertz, audio: "happy", made, changes=CHANGES[:1])
+    assert value(found, "UAR") == value(found, "UAP") == 0
+    assert value(found, f"{CHANGES[0].name}: unchanged predictions") == 1
+
+
+def test_clips_without_an_answer_are_left_out_from_the_start(made: CorpusScan) -> None:
+    longest = max(len(soundfile.read(clip.path)[0]) for clip in made.clips) / RATE
+    found = run(
+        lambda hertz, audio: "" if audio.duration >= longest else right(hertz, audio),
+        made,
+        changes=[one for one in CHANGES if one.name.startswith("gain")],
+    )
+    assert any("4 of 24 clips got no answer (silence 4)" in note for note in found.notes)
+    assert value(found, "UAR") == 1
+    assert find(found, "gain, -2 to 2 dB: unchanged predictions").reason == ""
+
+
+def test_a_sex_with_one_speaker_is_not_compared(made: CorpusScan) -> None:
+    clips = tuple(c for c in made.clips if c.sex == "male" or c.speaker.endswith("0"))
+    found = run(right, dataclasses.replace(made, clips=clips), changes=())
+    assert find(found, "sex").reason.endswith("found: female 1, male 3")
+
+
 def test_a_model_that_hears_high_tones_is_caught_by_the_telephone_band(tmp_path: Path) -> None:
     """It calls angry whatever has power above 4 kHz: a telephone takes that away."""
     made = corpus(tmp_path)
