@@ -134,7 +134,7 @@ def tilt(samples: Samples, rate: int, db: float) -> Samples:
 
 
 def impulse_response(rate: int, t60: float, seed: int = 0, direct_db: float = 0.0) -> Samples:
-    """A made-up room: the direct sound, then noise that decays by 60 dB in `t60` seconds.
+    """A synthetic room: the direct sound, then noise that decays by 60 dB in `t60` seconds.
 
     The simplest model of late reverberation (Polack 1988): white Gaussian noise under an
     exponential, here from 2.5 ms after the direct sound on, until it has decayed by 60 dB.
@@ -160,7 +160,7 @@ def impulse_response(rate: int, t60: float, seed: int = 0, direct_db: float = 0.
 def room(
     samples: Samples, rate: int, t60: float = 0.3, seed: int = 0, direct_db: float = 0.0
 ) -> Samples:
-    """Put the clip into a made-up room, see `impulse_response`; keeps length and RMS."""
+    """Put the clip into a synthetic room, see `impulse_response`; keeps length and RMS."""
     response = impulse_response(rate, t60, seed, direct_db)
     return _at_level_of(samples, fftconvolve(samples, response)[: len(samples)])
 
