@@ -10,7 +10,18 @@ from sottovoce import cli
 from sottovoce.cli import run
 
 COMMANDS = (
-    *("app", "corpus", "encoder", "evaluate", "listen", "models", "predict", "search", "serve"),
+    *(
+        "app",
+        "audit",
+        "corpus",
+        "encoder",
+        "evaluate",
+        "listen",
+        "models",
+        "predict",
+        "search",
+        "serve",
+    ),
     *("timeline", "train"),
 )
 

@@ -94,7 +94,7 @@ class Data:
         )
         noise = None
         if recipe.augment.noise:
-            noise = _noise(folders[NOISE], recipe.sample_rate, progress)
+            noise = decode_noise(folders[NOISE], recipe.sample_rate, progress)
         if recipe.training.crop:
             return cls(recipe, tuple(clips), store, noise)
         features, *copies = _features(recipe, store, noise, progress)
@@ -175,7 +175,8 @@ def features_key(
     return json.dumps(key)
 
 
-def _noise(folder: Path, sample_rate: int, progress: Progress) -> ClipStore:
+def decode_noise(folder: Path, sample_rate: int, progress: Progress) -> ClipStore:
+    """Decode every recording in a folder of background noise."""
     paths = [path for path in files(folder) if path.suffix.lower() in AUDIO]
     digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
     return ClipStore.build(

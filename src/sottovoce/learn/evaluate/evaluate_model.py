@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 
+from sottovoce.audio import Source
 from sottovoce.errors import CorpusError
-from sottovoce.learn.corpora import CorpusScan, is_known_speaker
+from sottovoce.learn.corpora import Clip, CorpusScan, is_known_speaker
 from sottovoce.learn.evaluate.metrics import LabelledPredictions
 from sottovoce.models.card import speaker_hash
 from sottovoce.models.model import Model
@@ -64,17 +66,56 @@ class ModelEvaluation:
         return tuple(warnings)
 
 
+Progress = Callable[[str, float, float | None], None]
+"""Called with what is being done, how many clips are done, and of how many."""
+
+
+def predict_clips(
+    model: Model,
+    clips: Sequence[Clip],
+    source: Callable[[Clip], Source] = attrgetter("path"),
+    report: Progress = lambda what, done, total: None,
+) -> tuple[LabelledPredictions, Counter[str]]:
+    """Run a model with its default gate over labelled clips whose emotions it knows.
+
+    Args:
+        model: an opened model file.
+        clips: one or more.
+        source: what is heard of a clip; its file if nothing else is said.
+        report: called after each clip.
+
+    Returns:
+        A prediction for each clip, in order, over the model's labels and the class `NO_ANSWER`,
+        which those hold that the gate turns away; and status -> number of these.
+    """
+    predictions = []
+    for prediction in model.predict_many(source(clip) for clip in clips):
+        predictions.append(prediction)
+        report("predicting", len(predictions), len(clips))
+    no_answer = [*[0.0] * len(model.labels), 1.0]
+    with_gate = LabelledPredictions.from_probabilities(
+        [[*p.probabilities.values(), 0.0] if p.probabilities else no_answer for p in predictions],
+        truth=[model.labels.index(clip.emotion) for clip in clips],
+        speakers=[clip.speaker for clip in clips],
+        clips=[clip.name for clip in clips],
+        labels=(*model.labels, NO_ANSWER),
+    )
+    return with_gate, Counter(str(p.status) for p in predictions if not p.probabilities)
+
+
 def evaluate_model(
     model: Model,
     scans: Sequence[CorpusScan],
-    report: Callable[[str, float, float | None], None] = lambda what, done, total: None,
+    report: Progress = lambda what, done, total: None,
+    source: Callable[[Clip], Source] = attrgetter("path"),
 ) -> ModelEvaluation:
     """Run a model with its default gate over every clip of some scanned corpora.
 
     Args:
         model: an opened model file.
         scans: the corpora, from `sottovoce.learn.corpora.scan`.
-        report: called with what is being done, how many clips are done, and of how many.
+        report: called after each clip.
+        source: what is heard of a clip, see `predict_clips`.
 
     Raises:
         CorpusError: no clip has an emotion that the model knows, or none got an answer.
@@ -89,20 +130,8 @@ def evaluate_model(
             f"{', '.join(names)}: no clip with an emotion that {model.card.title} knows "
             f"({', '.join(labels)})"
         )
-    predictions = []
-    for prediction in model.predict_many(clip.path for clip in clips):
-        predictions.append(prediction)
-        report("predicting", len(predictions), len(clips))
-    refused = Counter(str(p.status) for p in predictions if not p.probabilities)
-    no_answer = [*[0.0] * len(labels), 1.0]
-    with_gate = LabelledPredictions.from_probabilities(
-        [[*p.probabilities.values(), 0.0] if p.probabilities else no_answer for p in predictions],
-        truth=[labels.index(clip.emotion) for clip in clips],
-        speakers=[clip.speaker for clip in clips],
-        clips=[clip.name for clip in clips],
-        labels=(*labels, NO_ANSWER),
-    )
-    has_answer = np.flatnonzero([bool(prediction.probabilities) for prediction in predictions])
+    with_gate, refused = predict_clips(model, clips, source, report)
+    has_answer = np.flatnonzero(with_gate.predicted != len(labels))
     if not has_answer.size:
         raise CorpusError(
             f"{', '.join(names)}: none of {len(clips)} clips got an answer ({_counts(refused)})"

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sottovoce.errors import SottovoceError
 from sottovoce.learn.evaluate.metrics import LabelledPredictions, MetricSums
@@ -19,6 +21,47 @@ class Interval:
     value: float
     low: float
     high: float
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class SpeakerDraws:
+    """How often each speaker is in each draw of a bootstrap over speakers.
+
+    Attributes:
+        weights: (1 + draws, speakers); row 0 has every speaker once.
+        unit: (n,) int, which of the speakers spoke each clip.
+    """
+
+    weights: NDArray[np.float64]
+    unit: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, predictions: LabelledPredictions, draws: int, seed: int = 0) -> Self:
+        """Draw the speakers of some clips; the clips themselves where no two speakers are known."""
+        units = predictions.speakers if predictions.num_speakers > 1 else predictions.clips
+        names, unit = np.unique(units, return_inverse=True)
+        count = len(names)
+        drawn = np.random.default_rng(seed).multinomial(count, [1 / count] * count, size=draws)
+        return cls(np.vstack([np.ones(count), drawn]), unit)
+
+    def total(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Sum a value of each clip over the clips of each draw: (n, ...) -> (1 + draws, ...)."""
+        by_unit = np.zeros((self.weights.shape[1], *values.shape[1:]))
+        np.add.at(by_unit, self.unit, values)
+        return np.tensordot(self.weights, by_unit, 1)
+
+
+def percentile_interval(figures: NDArray[np.float64]) -> Interval | None:
+    """Give the interval of a figure: figures[0] is its value, the others those of the draws.
+
+    Draws without the figure are NaN and count for nothing; None if the value itself is, or more
+    than half of the draws. The interval is stretched where it would not hold the value.
+    """
+    value, known = figures[0], figures[1:][~np.isnan(figures[1:])]
+    if np.isnan(value) or 2 * len(known) < len(figures) - 1:
+        return None
+    low, high = np.percentile(known, (2.5, 97.5))
+    return Interval(float(value), float(min(low, value)), float(max(high, value)))
 
 
 def intervals(
@@ -48,23 +91,21 @@ def intervals(
     """
     aligned = _align([runs] if isinstance(runs, LabelledPredictions) else list(runs))
     first = aligned[0]
-    units = first.speakers if first.num_speakers > 1 else first.clips
-    names, group = np.unique(units, return_inverse=True)
-    count = len(names)
     if draws < LEAST_DRAWS:
         raise SottovoceError(f"{draws} draws; use {LEAST_DRAWS} or more")
-    drawn = np.random.default_rng(seed).multinomial(count, [1 / count] * count, size=draws)
-    weights = np.vstack([np.ones(count), drawn])  # row 0: every unit once
+    drawn = SpeakerDraws.of(first, draws, seed)
     measured = [
-        MetricSums.of(run, group, count).weighted(weights).metrics(first.labels) for run in aligned
+        MetricSums.of(run, drawn.unit, drawn.weights.shape[1])
+        .weighted(drawn.weights)
+        .metrics(first.labels)
+        for run in aligned
     ]
     result = {}
     for name in measured[0]:
         figures = np.mean([metrics[name] for metrics in measured], axis=0)
-        value, known = figures[0], figures[~np.isnan(figures)]
-        if not np.isnan(value):
-            low, high = np.percentile(known[1:], (2.5, 97.5))
-            result[name] = Interval(float(value), float(min(low, value)), float(max(high, value)))
+        interval = percentile_interval(figures)
+        if interval is not None:
+            result[name] = interval
     return result
 
 
