@@ -43,7 +43,7 @@ def measure(name: str) -> dict[str, Any]:
         found[f"ravdess, {len(labels)} emotions, women less men"] = {
             way: round(100 * sex_gap(strangers, way), 1) for way in KINDS
         }
-        speakers = by_speaker(strangers, "none", labels)
+        speakers = by_speaker(strangers, "none")
         worst = min(speakers, key=speakers.__getitem__)
         found[f"ravdess, {len(labels)} emotions, worst speaker"] = {
             worst: round(100 * speakers[worst], 1)

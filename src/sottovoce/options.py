@@ -194,6 +194,13 @@ class TimelineOptions(PredictOptions):
         description="Mix the channels, or follow each on its own.",
     )
     """"mix" them down to their mean, or "split": follow each on its own."""
+    same_voice: bool = Field(
+        default=False,
+        description="One voice throughout: judge it against itself.",
+    )
+    """Whether each channel is one voice, to be judged against a mixed profile of itself: a timeline
+    takes that of the whole recording, which is then heard twice, a stream that of what it has
+    heard so far. The model must be one that takes profiles."""
 
     @model_validator(mode="after")
     def _windows_leave_no_gap(self) -> Self:

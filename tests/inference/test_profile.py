@@ -10,6 +10,7 @@ from sottovoce import Audio, load
 from sottovoce.errors import SottovoceError
 from sottovoce.inference.profile import Profile
 from sottovoce.models.model import Baselines, Model
+from sottovoce.results import Segment
 
 
 @pytest.fixture
@@ -129,3 +130,49 @@ def test_doubtful_profiles_are_warned_of(model: Model) -> None:
     assert any("plainly" in warning for warning in moods.warnings(PROFILES))
     sound = few.model_copy(update={"recordings": 20.0, "spread": 1.0})
     assert sound.warnings(PROFILES) == ()
+
+
+def segments_of(model: Model, **options: object) -> list[Segment]:
+    return list(model.timeline(VOICE, hop=0.5, window=1.0, lookahead=0.25, **options))
+
+
+def test_file_timeline_and_stream_agree_with_a_profile(model: Model) -> None:
+    profile = model.profile([VOICE], "mixed")
+    voice = Audio.read(VOICE)
+    stream = model.stream(voice.sample_rate, hop=0.5, window=1.0, lookahead=0.25, profile=profile)
+    fed = stream.feed(voice.samples[:, :20_000]) + stream.feed(voice.samples[:, 20_000:])
+    assert fed + stream.finish() == segments_of(model, profile=profile)
+    assert segments_of(model, profile=profile) != segments_of(model)
+
+
+def test_a_timeline_of_one_voice_is_judged_against_all_of_it_and_a_stream_against_the_past(
+    model: Model,
+) -> None:
+    whole = segments_of(model, same_voice=True, smoothing="off")
+    with VOICE.open("rb") as file:
+        again = list(
+            model.timeline(
+                file, hop=0.5, window=1.0, lookahead=0.25, same_voice=True, smoothing="off"
+            )
+        )
+    assert again == whole
+    assert whole != segments_of(model, smoothing="off")
+    voice = Audio.read(VOICE)
+    options = {"hop": 0.5, "window": 1.0, "lookahead": 0.25, "smoothing": "off"}
+    stream = model.stream(voice.sample_rate, same_voice=True, **options)
+    causal = stream.feed(voice.samples) + stream.finish()
+    half = voice.samples.shape[1] // 2
+    shorter = model.stream(voice.sample_rate, same_voice=True, **options)
+    begun = shorter.feed(voice.samples[:, :half])
+    assert begun == causal[: len(begun)]
+    np.testing.assert_allclose(  # by its end the stream has heard what the timeline did
+        list(causal[-2].probabilities.values()), list(whole[-2].probabilities.values()), atol=0.05
+    )
+
+
+def test_one_voice_needs_a_model_that_takes_profiles(model: Model, tmp_path: Path) -> None:
+    plain = load(write_tiny(tmp_path / "tiny.onnx"))
+    with pytest.raises(SottovoceError, match=r"tiny 1.0 takes no profile"):
+        plain.timeline(VOICE, same_voice=True)
+    with pytest.raises(SottovoceError, match="give no other"):
+        model.timeline(VOICE, same_voice=True, profile=model.profile([VOICE]))

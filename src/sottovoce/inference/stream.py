@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -20,6 +21,9 @@ from sottovoce.results import Segment, Summary
 
 Item = TypeVar("Item")
 
+NetworkOfChannel = Callable[[int, Sequence[Samples]], Network]
+"""(index of the channel, pieces of a frame) -> the network that is to judge them."""
+
 
 class TimelinePipeline:
     """A recording on its way to segments, in three steps.
@@ -32,6 +36,8 @@ class TimelinePipeline:
         network: of the model.
         sample_rate: of the samples that will come, Hz.
         options: of the timeline.
+        judge: with `same_voice`, the network of a channel; it is called with the channel's index
+            and the pieces of the frame that is to be judged.
 
     Raises:
         AudioError: the sample rate is out of its range.
@@ -39,13 +45,19 @@ class TimelinePipeline:
     """
 
     def __init__(
-        self, predictor: Predictor, network: Network, sample_rate: int, options: TimelineOptions
+        self,
+        predictor: Predictor,
+        network: Network,
+        sample_rate: int,
+        options: TimelineOptions,
+        judge: NetworkOfChannel | None = None,
     ) -> None:
         card = predictor.card
         options.check_window(card.window.max, card.title)
         self.sample_rate = checked_rate(sample_rate, "the recording")
         self._predictor = predictor
         self._network = network
+        self._judge = judge
         self._options = options
         self._summary = SummaryBuilder(card.labels)
         self._framers: list[Framer] = []
@@ -71,8 +83,8 @@ class TimelinePipeline:
         """The frames that the end of the recording cuts short."""
         return _interleave([framer.finish() for framer in self._framers])
 
-    def predict(self, frame: Frame) -> UnsmoothedSegment:
-        """Run the network on a frame, where there is speech in it.
+    def predict(self, channel: int, frame: Frame) -> UnsmoothedSegment:
+        """Run the network on a frame of the channel at this index, where there is speech in it.
 
         One frame a run: a batch would be little faster, and its results depend in their last
         digits on what else is in it, so that a stream's would depend on how it is fed.
@@ -80,7 +92,10 @@ class TimelinePipeline:
         prepared = frame.prepare(self._predictor.card, self._predictor.gate)
         if not isinstance(prepared, PreparedRecording):
             return UnsmoothedSegment(frame.start, frame.end, prepared, None)
-        prediction = run_network(self._predictor, self._network, prepared)
+        network = self._network
+        if self._judge is not None:
+            network = self._judge(channel, prepared.pieces)
+        prediction = run_network(self._predictor, network, prepared)
         values = list(prediction.probabilities.values())
         row = np.array(values) if values else None
         return UnsmoothedSegment(frame.start, frame.end, prediction.status, row)
@@ -141,9 +156,14 @@ class Stream:
     """
 
     def __init__(
-        self, predictor: Predictor, network: Network, sample_rate: int, options: TimelineOptions
+        self,
+        predictor: Predictor,
+        network: Network,
+        sample_rate: int,
+        options: TimelineOptions,
+        judge: NetworkOfChannel | None = None,
     ) -> None:
-        self._pipeline = TimelinePipeline(predictor, network, sample_rate, options)
+        self._pipeline = TimelinePipeline(predictor, network, sample_rate, options, judge)
         self._finished = False
 
     @property
@@ -191,7 +211,7 @@ class Stream:
         return [
             segment
             for channel, frame in frames
-            for segment in pipeline.smooth(channel, pipeline.predict(frame))
+            for segment in pipeline.smooth(channel, pipeline.predict(channel, frame))
         ]
 
 

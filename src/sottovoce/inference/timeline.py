@@ -18,7 +18,7 @@ from sottovoce.inference.batch_predictor import number_of_workers
 from sottovoce.inference.framing import Frame
 from sottovoce.inference.predictor import Network, Predictor, source_path
 from sottovoce.inference.smoothing import UnsmoothedSegment
-from sottovoce.inference.stream import TimelinePipeline
+from sottovoce.inference.stream import NetworkOfChannel, TimelinePipeline
 from sottovoce.options import TimelineOptions
 from sottovoce.results import Segment, Summary
 from sottovoce.text import describe
@@ -45,6 +45,7 @@ class Timeline(Iterator[Segment]):
         source: Source,
         options: TimelineOptions,
         workers: int | None = None,
+        judge: NetworkOfChannel | None = None,
     ) -> None:
         self._workers = number_of_workers(workers)
         self.source = source_path(source)
@@ -52,7 +53,7 @@ class Timeline(Iterator[Segment]):
         self._name = describe(source)
         with ExitStack() as stack:
             rate, self._blocks = _opened(source, stack)
-            self._pipeline = TimelinePipeline(predictor, network, rate, options)
+            self._pipeline = TimelinePipeline(predictor, network, rate, options, judge)
             self._open = stack.pop_all()
         self._segments = self._run()
 
@@ -88,7 +89,7 @@ class Timeline(Iterator[Segment]):
         running: deque[tuple[int, Future[UnsmoothedSegment]]] = deque()
         try:
             for channel, frame in self._frames():
-                running.append((channel, pool.submit(pipeline.predict, frame)))
+                running.append((channel, pool.submit(pipeline.predict, channel, frame)))
                 while len(running) > AHEAD * self._workers or (running and running[0][1].done()):
                     first, future = running.popleft()
                     yield from pipeline.smooth(first, future.result())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from sottovoce.audio import Source
+from sottovoce.audio import Samples, Source
 from sottovoce.errors import AudioError, ModelError, SottovoceError
 from sottovoce.inference.batch_predictor import (
     embed_many,
@@ -20,7 +20,8 @@ from sottovoce.inference.batch_predictor import (
     predict_many,
     run_network,
 )
-from sottovoce.inference.predictor import Predictor, Probabilities
+from sottovoce.inference.own_voice import OwnVoice
+from sottovoce.inference.predictor import Network, Predictor, Probabilities
 from sottovoce.inference.profile import (
     KIND_NUMBERS,
     Kind,
@@ -70,14 +71,14 @@ class ProfiledNetwork:
         min_confidence: that goes with the profile; None: the card's.
     """
 
-    run: Callable[[NDArray[Any], Baselines | None], Probabilities]
+    run: Callable[..., Probabilities]
     baseline: tuple[NDArray[np.float32], int] | None
     min_confidence: float | None
 
     def __call__(self, batch: NDArray[Any]) -> Probabilities:
         """(clips, samples) -> (clips, classes)."""
         if self.baseline is None:
-            return self.run(batch, None)
+            return self.run(batch)
         values, kind = self.baseline
         count = len(batch)
         return self.run(
@@ -305,8 +306,32 @@ class Model:
         """
         chosen = TimelineOptions(**options)
         network = self.network(profile)
-        predictor = Predictor(self._card, chosen, network.min_confidence)
-        return Timeline(predictor, network, source, chosen, workers)
+        own = self._own_voice(chosen, profile)
+        if own is None:
+            predictor = Predictor(self._card, chosen, network.min_confidence)
+            return Timeline(predictor, network, source, chosen, workers)
+        voice, predictor = own
+
+        def listen(channel: int, pieces: Sequence[Samples]) -> Network:
+            voice.hear(channel, pieces)
+            return network
+
+        unsmoothed = chosen.model_copy(update={"smoothing": "off"})
+        file: Any = source if hasattr(source, "seek") else None
+        start = file.tell() if file else 0
+        with Timeline(predictor, network, source, unsmoothed, workers, listen) as heard:
+            for _ in heard:
+                pass
+        if file:
+            file.seek(start)
+        networks: dict[int, Network] = {}
+
+        def judge(channel: int, _: Sequence[Samples]) -> Network:
+            if channel not in networks:
+                networks[channel] = self.network(voice.profile(channel))
+            return networks[channel]
+
+        return Timeline(predictor, network, source, chosen, workers, judge)
 
     def stream(
         self, sample_rate: int, *, profile: ProfileSource | None = None, **options: Any
@@ -319,8 +344,17 @@ class Model:
         """
         chosen = TimelineOptions(**options)
         network = self.network(profile)
-        predictor = Predictor(self._card, chosen, network.min_confidence)
-        return Stream(predictor, network, sample_rate, chosen)
+        own = self._own_voice(chosen, profile)
+        if own is None:
+            predictor = Predictor(self._card, chosen, network.min_confidence)
+            return Stream(predictor, network, sample_rate, chosen)
+        voice, predictor = own
+
+        def judge(channel: int, pieces: Sequence[Samples]) -> Network:
+            voice.hear(channel, pieces)
+            return self.network(voice.profile(channel))
+
+        return Stream(predictor, network, sample_rate, chosen, judge)
 
     def profile(
         self,
@@ -385,6 +419,21 @@ class Model:
             (opened.baseline(info), KIND_NUMBERS[opened.kind]),
             kind_info(info, opened.kind).min_confidence,
         )
+
+    def _own_voice(
+        self, options: TimelineOptions, profile: ProfileSource | None
+    ) -> tuple[OwnVoice, Predictor] | None:
+        """What judges a voice against itself, where the options ask for it."""
+        if not options.same_voice:
+            return None
+        if profile is not None:
+            raise SottovoceError(
+                "same_voice makes a profile of its own; give no other, or leave it"
+            )
+        info = self.profile_info()
+        title = self._card.title, self._digest
+        voice = OwnVoice(self.embed, info, options.hop / options.window, title)
+        return voice, Predictor(self._card, options, info.mixed.min_confidence)
 
     def _predictor(
         self, gate: GateOptions | None, min_confidence: float | None, network: ProfiledNetwork

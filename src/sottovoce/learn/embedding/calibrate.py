@@ -1,4 +1,4 @@
-"""Confidence that holds for strangers: a temperature that rises with how unlike the known a clip is."""
+"""Confidence that holds for strangers: a temperature that rises with a clip's distance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -136,10 +136,10 @@ def fit_classifiers(
 
 
 def groups_of(speakers: torch.Tensor, chosen: torch.Tensor) -> dict[int, torch.Tensor]:
-    """Speaker -> rows of those of their clips that are chosen; speakers without any are left out."""
+    """Speaker -> rows of their clips that are chosen; speakers without any are left out."""
     rows = torch.nonzero(chosen)[:, 0]
     own = speakers[rows]
-    return {int(speaker): rows[own == speaker] for speaker in own.unique()}
+    return {int(speaker): rows[own == speaker] for speaker in own.unique()}  # type: ignore[no-untyped-call]
 
 
 def draw_baselines(

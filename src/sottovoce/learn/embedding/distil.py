@@ -1,8 +1,9 @@
-"""Trains students: small networks that learn a teacher's features from changed sound, side by side."""
+"""Trains students, side by side: small networks that learn a teacher's features."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -10,6 +11,7 @@ from pydantic import Field
 from torch import nn
 from torch.func import functional_call, stack_module_state, vmap
 
+from sottovoce.errors import SottovoceError
 from sottovoce.learn.data.batches import generator_for
 from sottovoce.learn.embedding.logistic import masked_log_softmax
 from sottovoce.learn.embedding.sound import Changes
@@ -71,7 +73,7 @@ class Teaching:
     frame_rate: float
 
     def frames_at(self, rows: torch.Tensor, seconds: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """The frame nearest to each moment of some clips, (batch, time) s, and whether it is inside."""
+        """The frame nearest to each moment, (batch, time) s, and whether it is inside its clip."""
         place = (seconds * self.frame_rate).round().long()
         counts = self.frame_counts[rows][:, None]
         inside = (place >= 0) & (place < counts)
@@ -97,7 +99,7 @@ class Member:
 
 
 class Student(nn.Module):
-    """A network with what it needs while it is taught: log-mel features to targets of every kind."""
+    """A network with what it needs while it is taught: features to targets of every kind."""
 
     def __init__(
         self, options: ResNet1dOptions, bands: int, classes: int, components: int, frames: int
@@ -155,8 +157,12 @@ class Trainer:
         self.basis = torch.tensor([member.basis for member in self.members], device=self.device)
         decayed = [v for n, v in self.weights.items() if n.endswith("weight") and v.ndim == 3]
         rest = [v for n, v in self.weights.items() if not (n.endswith("weight") and v.ndim == 3)]
+        groups: list[dict[str, Any]] = [
+            {"params": decayed},
+            {"params": rest, "weight_decay": 0.0},
+        ]
         self.optimiser = torch.optim.AdamW(
-            [{"params": decayed}, {"params": rest, "weight_decay": 0.0}],
+            groups,
             lr=self.spec.learning_rate,
             weight_decay=self.spec.weight_decay,
             betas=(0.9, 0.98),
@@ -324,7 +330,8 @@ class Trainer:
             if found is None:
                 found = part.new_zeros(len(self.members), len(rows), part.shape[2])
             found[:, place[cuts.rows]] = part
-        assert found is not None
+        if found is None:
+            raise SottovoceError("no clip to embed")
         return found
 
     @torch.no_grad()
@@ -356,7 +363,7 @@ class Trainer:
 
 
 def rate_at(done: float, warmup: float) -> float:
-    """The learning rate, 0 to 1, after a fraction of the steps: it rises in a line, then half a cosine."""
+    """The learning rate, 0 to 1, after a fraction of the steps: a line up, half a cosine down."""
     if done < warmup:
         return max(done / warmup, 1e-3)
     return 0.5 * (1 + float(torch.cos(torch.tensor((done - warmup) / (1 - warmup) * torch.pi))))

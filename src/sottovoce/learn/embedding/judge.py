@@ -1,4 +1,4 @@
-"""Judges the clips that a fold left out, without a profile and with profiles of every kind and size."""
+"""Judges the clips that a fold left out: without a profile, and with all kinds and sizes."""
 
 import io
 from collections.abc import Mapping, Sequence

@@ -50,13 +50,14 @@ def balanced_weights(
         (clips,) with a mean of 1.
     """
     pairs = corpora * (int(targets.max()) + 1) + targets
-    _, group, counts = pairs.unique(return_inverse=True, return_counts=True)
-    _, corpus, sizes = corpora.unique(return_inverse=True, return_counts=True)
+    _, group, counts = pairs.unique(return_inverse=True, return_counts=True)  # type: ignore[no-untyped-call]
+    _, corpus, sizes = corpora.unique(return_inverse=True, return_counts=True)  # type: ignore[no-untyped-call]
     weights = sizes[corpus].double() ** (1 - power) / counts[group].double()
     emotions = torch.zeros(len(sizes), dtype=torch.float64, device=corpora.device)
     emotions.index_add_(0, corpus, 1 / counts[group].double())
     weights = weights / emotions[corpus]
-    return (weights / weights.mean()).float()
+    balanced: torch.Tensor = (weights / weights.mean()).float()
+    return balanced
 
 
 def masked_log_softmax(logits: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
@@ -72,9 +73,9 @@ def fit_logistic(
 ) -> torch.Tensor:
     """Fit weights (inputs + 1, classes), the last row being the intercept.
 
-    It minimises the weighted mean of the negative log likelihood, plus strength / 2 times the sum of
-    the squared weights (without the intercept), by L-BFGS in float32: the problem is convex, so
-    the answer does not hang on the start.
+    It minimises the weighted mean of the negative log likelihood, plus strength / 2 times the sum
+    of the squared weights (without the intercept), by L-BFGS in float32: the problem is convex,
+    so the answer does not hang on the start.
 
     Args:
         points: the clips.
@@ -102,10 +103,10 @@ def fit_logistic(
         logs = masked_log_softmax(inputs @ weights, points.allowed)
         right = logs.gather(1, points.targets[:, None])[:, 0]
         loss = -(share * right).sum() + strength / 2 * (weights.square() * penalised).sum()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
-    optimiser.step(closure)
+    optimiser.step(closure)  # type: ignore[no-untyped-call]
     return weights.detach()
 
 

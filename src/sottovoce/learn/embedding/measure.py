@@ -15,7 +15,7 @@ from sottovoce.learn.evaluate.intervals import Interval, intervals
 from sottovoce.learn.evaluate.metrics import LabelledPredictions
 
 START = 1.0
-"""Distance from which the temperature rises; that of a training clip is 1 in the root mean square."""
+"""Distance from which the temperature rises; a training clip's is 1 in the root mean square."""
 
 KINDS = ("none", "normal-2", "mixed-16")
 """How the clips are judged on which the temperature of each classifier is fitted."""
@@ -44,10 +44,7 @@ class Runs:
         seeds = sorted({int(path.name.split("-")[-2]) for path in folder.glob(f"ravdess1-*-{end}")})
         strangers = {
             seed: joined(
-                [
-                    FoldJudgement.read(folder / f"ravdess{fold}-{seed}-{end}")
-                    for fold in range(1, 7)
-                ]
+                [FoldJudgement.read(folder / f"ravdess{fold}-{seed}-{end}") for fold in range(1, 7)]
             )
             for seed in seeds
         }
@@ -106,7 +103,7 @@ def figure(
     return intervals(runs, draws=2000)
 
 
-def by_speaker(judgements: Sequence[FoldJudgement], way: str, labels: Sequence[str]) -> dict[str, float]:
+def by_speaker(judgements: Sequence[FoldJudgement], way: str) -> dict[str, float]:
     """Speaker -> UAR, the mean over seeds and draws."""
     found: dict[str, list[float]] = {}
     for judgement in judgements:
@@ -162,7 +159,9 @@ def calibration_groups(runs: Runs) -> Groups:
 
 def fit_final(runs: Runs) -> tuple[tuple[float, ...], float]:
     """The temperatures and the slope of the final model: of all groups."""
-    return fit_confidence([seed for seeds in calibration_groups(runs).values() for seed in seeds], START)
+    return fit_confidence(
+        [seed for seeds in calibration_groups(runs).values() for seed in seeds], START
+    )
 
 
 def honest_temperatures(runs: Runs, way: str) -> dict[str, list[NDArray[np.float64]]]:
@@ -200,7 +199,7 @@ def right_at(
     way: str,
     temperatures: Sequence[NDArray[np.float64]],
 ) -> dict[float, tuple[float, float]]:
-    """Confidence -> fraction of clips judged at least so surely, and how many of these are right."""
+    """Confidence -> fraction of clips judged at least so surely, and of these that are right."""
     confidences, right = [], []
     for judgement, temperature in zip(judgements, temperatures, strict=True):
         for draw in judgement.logits[way]:
@@ -222,6 +221,4 @@ def expected_error(
     temperatures: Sequence[NDArray[np.float64]],
 ) -> Interval:
     """The expected calibration error in 15 bins."""
-    return figure(judgements, way, labels, temperatures)["ece15"]
-
-
+    return figure(judgements, way, labels, temperatures)["ece"]

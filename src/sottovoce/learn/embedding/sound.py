@@ -1,4 +1,4 @@
-"""Random changes to cuts of speech, on any device: rooms, noise, channels, telephones, tempo, voices."""
+"""Random changes to speech, on any device: rooms, noise, channels, telephones, tempo, voices."""
 
 from dataclasses import dataclass
 
@@ -72,7 +72,7 @@ class Changes:
             waveform = torch.where(some(spec.room), changed, waveform)
         if spec.noise and self.noise is not None:
             snr = uniform(*spec.noise_snr, (batch, 1), generator).to(waveform.device)
-            changed = waveform + self._noise_for(waveform, snr, generator)
+            changed = waveform + noise_for(waveform, self.noise, snr, generator)
             waveform = torch.where(some(spec.noise), changed, waveform)
         waveform = equalise(waveform, rate, spec.equaliser, generator)
         if spec.low_pass:
@@ -86,21 +86,6 @@ class Changes:
                 some(spec.telephone), mu_law(band(waveform, low, high, rate)), waveform
             )
         return waveform
-
-    def _noise_for(
-        self, waveform: torch.Tensor, snr: torch.Tensor, generator: torch.Generator
-    ) -> torch.Tensor:
-        """A stretch of some noise for each cut, at its ratio in dB."""
-        assert self.noise is not None
-        batch, samples = waveform.shape
-        which = torch.randint(len(self.noise), (batch,), generator=generator).to(waveform.device)
-        spare = self.noise.shape[1] - samples
-        start = (torch.rand(batch, generator=generator) * spare).long().to(waveform.device)
-        place = start[:, None] + torch.arange(samples, device=waveform.device)
-        noise = self.noise[which[:, None], place]
-        power = waveform.square().mean(dim=1, keepdim=True)
-        level = noise.square().mean(dim=1, keepdim=True).clamp_min(1e-12)
-        return noise * (power / level / 10 ** (snr / 10)).sqrt()
 
     def of_features(
         self, features: torch.Tensor, centres: torch.Tensor, frames: int, generator: torch.Generator
@@ -127,6 +112,29 @@ class Changes:
             changed = warp_frequency(changed, centres, factor.to(features.device))
         changed = mask(changed, spec.time_mask, generator, dim=2)
         return mask(changed, spec.frequency_mask, generator, dim=1), position
+
+
+def noise_for(
+    waveform: torch.Tensor, noise: torch.Tensor, snr: torch.Tensor, generator: torch.Generator
+) -> torch.Tensor:
+    """A stretch of some noise for each cut, at its ratio: (batch, samples).
+
+    Args:
+        waveform: (batch, samples).
+        noise: (recordings, more samples).
+        snr: (batch, 1) dB.
+        generator: of the random draws.
+    """
+    batch, samples = waveform.shape
+    which = torch.randint(len(noise), (batch,), generator=generator).to(waveform.device)
+    spare = noise.shape[1] - samples
+    start = (torch.rand(batch, generator=generator) * spare).long().to(waveform.device)
+    place = start[:, None] + torch.arange(samples, device=waveform.device)
+    stretch = noise[which[:, None], place]
+    power = waveform.square().mean(dim=1, keepdim=True)
+    level = stretch.square().mean(dim=1, keepdim=True).clamp_min(1e-12)
+    scaled: torch.Tensor = stretch * (power / level / 10 ** (snr / 10)).sqrt()
+    return scaled
 
 
 def in_room(
@@ -195,4 +203,5 @@ def mu_law(waveform: torch.Tensor) -> torch.Tensor:
     value = waveform / peak
     coded = value.sign() * torch.log1p(MU * value.abs()) / scale.to(value.device)
     coded = (coded * 127).round() / 127
-    return coded.sign() * torch.expm1(coded.abs() * scale.to(value.device)) / MU * peak
+    opened: torch.Tensor = torch.expm1(coded.abs() * scale.to(value.device)) / MU
+    return coded.sign() * opened * peak

@@ -190,7 +190,8 @@ class SpeakerBatches:
             if shares.get(name):
                 inside = torch.nonzero(corpora == number)[:, 0]
                 self._rows[number] = [
-                    inside[owners[inside] == speaker] for speaker in owners[inside].unique()
+                    inside[owners[inside] == speaker]
+                    for speaker in owners[inside].unique()  # type: ignore[no-untyped-call]
                 ]
         self._shares = torch.tensor([shares[speech.corpus_names[n]] for n in self._rows])
         self.speakers, self.clips = speakers, clips

@@ -1,4 +1,4 @@
-"""The students of an experiment: who learns from whom, and what is kept of each when it is taught."""
+"""The students of an experiment: who learns from whom, and what they are taught."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,9 +33,7 @@ class FoldPlan:
 
 
 def plan_folds(speech: Speech) -> list[FoldPlan]:
-    """The six published folds of RAVDESS with all other corpora to learn from, those that leave a
-    corpus out, and the final one.
-    """
+    """Who is left out: RAVDESS's six published folds, then a corpus at a time, then nobody."""
     folds = []
     corpora = [clip.corpus for clip in speech.clips]
     speakers = [clip.speaker for clip in speech.clips]
@@ -43,9 +41,11 @@ def plan_folds(speech: Speech) -> list[FoldPlan]:
     for number, actors in enumerate(EMOBOX6, start=1):
         names = {f"ravdess/{actor:02}" for actor in actors}
         folds.append(_plan(f"ravdess{number}", [speaker in names for speaker in speakers], known))
-    for corpus in LEFT_OUT:
-        if corpus in corpora:
-            folds.append(_plan(f"without-{corpus}", [name == corpus for name in corpora], known))
+    folds += [
+        _plan(f"without-{corpus}", [name == corpus for name in corpora], known)
+        for corpus in LEFT_OUT
+        if corpus in corpora
+    ]
     folds.append(_plan(FINAL, [False] * len(corpora), known))
     return [fold for fold in folds if fold.name == FINAL or fold.tests]
 
@@ -87,7 +87,7 @@ def targets_for(
 def frame_targets(
     taught: Taught, rows: Sequence[int], components: int, whitening: float
 ) -> torch.Tensor:
-    """The teacher's frames in a basis of the frames of some clips alone: (frames, components), half.
+    """The teacher's frames in a basis of those of some clips alone: (frames, components), half.
 
     Nobody is tested on those clips: the basis is the same for every fold.
     """

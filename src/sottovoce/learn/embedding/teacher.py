@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from sottovoce.errors import SottovoceError
 from sottovoce.learn.data.batches import generator_for
 from sottovoce.learn.embedding.sound import Changes, at_speed
 from sottovoce.learn.embedding.speech import Speech
@@ -129,7 +130,8 @@ def teach(
             sequences[row] = sequence
         done += len(values)
         progress(done, len(chosen))
-    assert pooled is not None
+    if pooled is None:
+        raise SottovoceError("no clip to run the encoder on")
     width = next(s for s in sequences if s is not None).shape[1]
     kept = [s if s is not None else pooled.new_zeros(1, width).half() for s in sequences]
     counts = torch.tensor([len(sequence) for sequence in kept], device=speech.device)

@@ -1,4 +1,4 @@
-"""A residual convolutional network over time that gives an embedding: finer steps first, then coarser."""
+"""A residual convolutional network over time that gives an embedding: ever coarser steps."""
 
 from typing import Annotated, NamedTuple
 
@@ -94,6 +94,7 @@ class Convolution(nn.Module):
         self.linear = nn.Linear(kernel * inputs, outputs)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        """Convolve frames as the class says."""
         batch, time, channels = frames.shape
         margin = self.dilation * (self.kernel // 2)
         padded = F.pad(frames, (0, 0, margin, margin))
@@ -118,8 +119,10 @@ class Block(nn.Module):
         self.scale = nn.Parameter(torch.full((width,), 0.3))
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        """Change frames as the class says."""
         change: torch.Tensor = self.mix(F.gelu(self.along(self.norm(frames))))
-        return frames + self.scale * self.dropout(change)
+        added: torch.Tensor = frames + self.scale * self.dropout(change)
+        return added
 
 
 class StatisticsPool(nn.Module):
@@ -133,6 +136,7 @@ class StatisticsPool(nn.Module):
         self.narrow, self.widen = Convolution(width, inner, 1), Convolution(inner, width, 1)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        """Pool frames as the class says."""
         weights = self.widen(self.narrow(frames).tanh()).softmax(dim=1)
         mean = (weights * frames).sum(dim=1)
         variance = (weights * frames.square()).sum(dim=1) - mean.square()
