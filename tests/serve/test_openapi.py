@@ -14,6 +14,7 @@ KEY = "0123456789abcdef"
 PATHS = {
     "/v1/predict": {"post"},
     "/v1/timeline": {"post"},
+    "/v1/profile": {"post"},
     "/v1/models": {"get"},
     "/v1/models/{name}": {"get"},
     "/healthz": {"get"},

@@ -40,6 +40,16 @@ Workers = Annotated[
     ),
 ]
 
+ProfileFile = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        metavar="FILE",
+        help="Judge against a voice or a place: what `sottovoce profile` made.",
+        show_default=False,
+    ),
+]
+
 ModelType = TypeVar("ModelType", bound=StrictModel)
 Command = Callable[..., None]
 

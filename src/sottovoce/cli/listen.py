@@ -50,6 +50,7 @@ def listen(
         float,
         typer.Option(metavar="TIMES", min=0.1, help="How fast a recording is taken."),
     ] = 1.0,
+    profile: _options.ProfileFile = None,
     *,
     options: TimelineOptions,
     as_json: _options.Json = False,
@@ -79,7 +80,7 @@ def listen(
         else:
             channels = 2 if options.channels == "split" else 1
             audio = stack.enter_context(_microphone.microphone(device, channels))
-        stream = opened.stream(audio.sample_rate, **dict(options))
+        stream = opened.stream(audio.sample_rate, profile=profile, **dict(options))
         if as_json:
             show = stack.enter_context(live_json())
         elif out.is_terminal:

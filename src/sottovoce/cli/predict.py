@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sottovoce.cli._sources import RecordingArgument
+    from sottovoce.inference.profile import ProfileSource
     from sottovoce.results import Prediction
 
 EXAMPLES = """Examples:
@@ -22,6 +23,8 @@ EXAMPLES = """Examples:
   sottovoce predict interview.wav\n
   sottovoce predict recordings/ --json > answers.jsonl\n
   sottovoce predict "calls/*.mp3" --csv answers.csv --min-confidence 0.6\n
+  sottovoce predict interviews/anna --same person
+
   ffmpeg -i film.mkv -f wav - | sottovoce predict -
 
 Exit status: 0 all could be read, 1 some could not, 2 wrong usage."""
@@ -48,6 +51,15 @@ def predict(
     csv: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write CSV, a column for each emotion.")
     ] = None,
+    profile: _options.ProfileFile = None,
+    same: Annotated[
+        Literal["person", "place"] | None,
+        typer.Option(
+            help="All recordings are of one person, or from one place: judge each against all of "
+            "them (a mixed profile, which is not kept).",
+            show_default=False,
+        ),
+    ] = None,
     *,
     options: PredictOptions,
     workers: _options.Workers = None,
@@ -62,6 +74,12 @@ def predict(
     from sottovoce.models.registry import load
     from sottovoce.results import Prediction, Status
 
+    if same and profile is not None:
+        raise typer.BadParameter("give --profile or --same, not both", param_hint="--same")
+    if same and "-" in paths:
+        raise typer.BadParameter(
+            "standard input (-) can be read once, and is needed twice", param_hint="--same"
+        )
     if paths.count("-") > 1:
         raise typer.BadParameter("standard input (-) can be judged once", param_hint="PATHS")
     opened = load(model)
@@ -77,8 +95,16 @@ def predict(
         elif csv is None:
             outputs.append(stack.enter_context(table(out, err)))
         sources = (recording.source(stack) for recording in recordings if not recording.problem)
-        answers = opened.predict_many(sources, workers=workers, **dict(options))
         report = stack.enter_context(progress(enabled=not (as_json and out.is_terminal)))
+        against: ProfileSource | None = profile
+        if same:
+            paths_once = [recording.path for recording in recordings if not recording.problem]
+            counted = tracked(paths_once, "Getting to know", len(paths_once), report)
+            against = made = opened.profile(counted, "mixed", gate=options.gate, workers=workers)
+            what = f"judged against {made.recordings:g} recordings of one {same}"
+            for note in (what, *made.warnings(opened.profile_info())):
+                typer.echo(f"sottovoce: {note}", err=True)
+        answers = opened.predict_many(sources, workers=workers, profile=against, **dict(options))
         predictions = _with_problems(recordings, answers, opened.card.title)
         for prediction in tracked(predictions, "Listening", len(recordings), report):
             failed = failed or prediction.status is Status.ERROR

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from sottovoce.cli import _options
 from sottovoce.cli._options import takes_options
 from sottovoce.options import Limits
 
@@ -47,6 +48,7 @@ def serve(
             show_default="the built-in model",
         ),
     ] = None,
+    profile: _options.ProfileFile = None,
     keys: Annotated[
         str | None,
         typer.Option(metavar="FILE", rich_help_panel=ACCESS, help="API keys, one a line."),
@@ -107,6 +109,7 @@ def serve(
         cors=tuple(cors or ()),
         store=store,
         store_audio=store_audio,
+        profile=profile,
         limits=limits,
     )
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)

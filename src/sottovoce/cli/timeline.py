@@ -56,6 +56,7 @@ def timeline(
         ),
     ],
     model: _options.ModelName = None,
+    profile: _options.ProfileFile = None,
     *,
     files: FileOptions,
     options: RecordingOptions,
@@ -78,7 +79,7 @@ def timeline(
     with ExitStack() as stack:
         enter = stack.enter_context
         source = RecordingArgument(path).source(stack)
-        segments = enter(opened.timeline(source, workers=workers, **dict(options)))
+        segments = enter(opened.timeline(source, profile=profile, workers=workers, **dict(options)))
         exports = [
             FORMATS[name].open(file, labels, title) for name, file in files if file is not None
         ]

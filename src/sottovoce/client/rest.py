@@ -10,9 +10,10 @@ from typing import Any, BinaryIO, Self, TypeAlias
 
 from sottovoce.client.stream import LiveStream, error_of
 from sottovoce.errors import AudioError, MissingExtraError, SottovoceError
+from sottovoce.inference.profile import Kind, Profile
 from sottovoce.models.card import Card
 from sottovoce.options import PredictOptions, RecordingOptions, TimelineOptions
-from sottovoce.results import Prediction, TimelineResult
+from sottovoce.results import Prediction, Status, TimelineResult
 from sottovoce.text import describe, one_line
 
 try:
@@ -64,6 +65,7 @@ class Client:
         *,
         model: str | None = None,
         caller: str | None = None,
+        profile: Profile | None = None,
         **options: Any,
     ) -> Prediction:
         """The emotion in one recording.
@@ -72,6 +74,7 @@ class Client:
             source: the recording; its name is not sent.
             model: one that the service has; its first one if None.
             caller: an id of your own that the service's store keeps with the result.
+            profile: of the voice or the place, such as `profile` gives; it is sent along.
             options: the fields of `PredictOptions` but for `gate`, such as min_confidence=0.5.
 
         Raises:
@@ -80,8 +83,11 @@ class Client:
                 unknown or out of its range, or `gate` was given.
         """
         query = {"model": model, "caller": caller, **_checked(PredictOptions, options)}
-        response = self._post("/v1/predict", query, content=_content(source))
-        return _prediction(response["predictions"][0], source)
+        response = self._post("/v1/predict", query, **_body(source, profile))
+        prediction = _prediction(response["predictions"][0], source)
+        if prediction.status is Status.ERROR:
+            raise AudioError(prediction.message)
+        return prediction
 
     def predict_many(
         self,
@@ -89,6 +95,7 @@ class Client:
         *,
         model: str | None = None,
         caller: str | None = None,
+        profile: Profile | None = None,
         **options: Any,
     ) -> list[Prediction]:
         """The emotions in several recordings, in one request.
@@ -98,6 +105,7 @@ class Client:
                 status `error`.
             model: as for `predict`.
             caller: as for `predict`.
+            profile: as for `predict`; of all of them.
             options: as for `predict`.
 
         Raises:
@@ -109,7 +117,8 @@ class Client:
             return []
         query = {"model": model, "caller": caller, **_checked(PredictOptions, options)}
         files = [("file", (str(n), _content(source))) for n, source in enumerate(recordings, 1)]
-        predictions = self._post("/v1/predict", query, files=files)["predictions"]
+        body = {"files": files, "data": _form(profile)}
+        predictions = self._post("/v1/predict", query, **body)["predictions"]
         pairs = zip(predictions, recordings, strict=True)
         return [_prediction(values, source) for values, source in pairs]
 
@@ -119,6 +128,7 @@ class Client:
         *,
         model: str | None = None,
         caller: str | None = None,
+        profile: Profile | None = None,
         **options: Any,
     ) -> TimelineResult:
         """Emotion over time in one recording.
@@ -127,6 +137,7 @@ class Client:
             source: as for `predict`.
             model: as for `predict`.
             caller: as for `predict`.
+            profile: as for `predict`.
             options: the fields of `RecordingOptions` but for `gate`, such as hop=2.0.
 
         Raises:
@@ -134,8 +145,26 @@ class Client:
             SottovoceError: as for `predict`.
         """
         query = {"model": model, "caller": caller, **_checked(RecordingOptions, options)}
-        response = self._post("/v1/timeline", query, content=_content(source))
+        response = self._post("/v1/timeline", query, **_body(source, profile))
         return TimelineResult.from_dict(response)
+
+    def profile(
+        self, sources: Iterable[Recording], kind: Kind = "mixed", *, model: str | None = None
+    ) -> Profile:
+        """A profile of recordings of a voice or a place; the service keeps nothing of it.
+
+        Args:
+            sources: one or more, as for `predict`.
+            kind: as for `Model.profile`.
+            model: as for `predict`.
+
+        Raises:
+            AudioError: a recording cannot be read here.
+            SottovoceError: as for `predict`, or speech is heard in none of them.
+        """
+        files = [("file", (str(n), _content(source))) for n, source in enumerate(sources, 1)]
+        content = self._post("/v1/profile", {"model": model, "kind": kind}, files=files)
+        return Profile.model_validate(content)
 
     def stream(
         self,
@@ -144,6 +173,7 @@ class Client:
         inputs: int = 1,
         model: str | None = None,
         caller: str | None = None,
+        profile: Profile | None = None,
         **options: Any,
     ) -> LiveStream:
         """Emotion while it is being spoken; a context manager.
@@ -153,6 +183,7 @@ class Client:
             inputs: channels that they have.
             model: as for `predict`.
             caller: as for `predict`.
+            profile: as for `predict`.
             options: as for `timeline`; `channels` says whether to mix or to split them.
 
         Raises:
@@ -168,6 +199,8 @@ class Client:
             "model": model,
             "caller": caller,
         }
+        if profile is not None:
+            config["profile"] = profile.model_dump(mode="json")
         return LiveStream(self._url, self._headers, config, self._timeout)
 
     def models(self) -> list[dict[str, Any]]:
@@ -251,6 +284,18 @@ def _content(source: Recording) -> bytes:
     if not isinstance(content, bytes):
         raise AudioError(f"{describe(source)}: is open as text; open it in binary mode ('rb')")
     return content
+
+
+def _body(source: Recording, profile: Profile | None) -> dict[str, Any]:
+    """A recording as a request's body, or, with a profile, a form of both."""
+    if profile is None:
+        return {"content": _content(source)}
+    return {"files": [("file", ("1", _content(source)))], "data": _form(profile)}
+
+
+def _form(profile: Profile | None) -> dict[str, str]:
+    """The fields of a form beside its files."""
+    return {} if profile is None else {"profile": profile.to_json()}
 
 
 def _prediction(values: Mapping[str, Any], source: Recording) -> Prediction:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 
+from sottovoce.inference.profile import Profile
 from sottovoce.models.card import Card
 from sottovoce.results import Prediction, Status
 from sottovoce.serve.errors import ServiceError
@@ -22,6 +23,7 @@ from sottovoce.serve.schemas import (
     PredictionResponse,
     PredictQuery,
     PredictResponse,
+    ProfileQuery,
     TimelineQuery,
     TimelineResponse,
 )
@@ -41,7 +43,13 @@ def _body(files: Mapping[str, Any]) -> dict[str, Any]:
         "type": "object",
         "required": ["file"],
         "additionalProperties": False,
-        "properties": {"file": files},
+        "properties": {
+            "file": files,
+            "profile": {
+                "type": "string",
+                "description": "The JSON of a profile to judge with, as /v1/profile gives it.",
+            },
+        },
     }
     raw = {"schema": _RECORDING}
     return {
@@ -108,8 +116,9 @@ async def predict(
     with service.admission.request() as reservation:
         uploads = await read_uploads(request, reservation, service.limits)
         contents = [upload.content for upload in uploads.recordings]
+        profile = service.profile_for(model, uploads.profile)
         work = (
-            service.run(service.predict_pool, service.predict, model, content, options)
+            service.run(service.predict_pool, service.predict, model, content, options, profile)
             for content in contents
         )
         results = await asyncio.gather(*work, return_exceptions=uploads.is_form)
@@ -139,12 +148,17 @@ async def timeline(
     model, options = service.model(query.model), query.options
     options.check_window(model.card.window.max, model.card.title)
     with service.admission.request() as reservation:
-        recordings = (await read_uploads(request, reservation, service.limits)).recordings
+        uploads = await read_uploads(request, reservation, service.limits)
+        recordings = uploads.recordings
+        own = options.same_voice and uploads.profile is None
+        profile = None if own else service.profile_for(model, uploads.profile)
         if len(recordings) > 1:
             message = f"{len(recordings)} recordings; a timeline is of one"
             raise ServiceError(422, "too_many", message)
         content, number = recordings[0].content, uuid.uuid4().hex
-        result = await service.run(service.timeline_pool, service.timeline, model, content, options)
+        result = await service.run(
+            service.timeline_pool, service.timeline, model, content, options, profile
+        )
         await service.store_results(
             "timeline", number, query.caller, result.model, result.segments, [content]
         )
@@ -156,6 +170,29 @@ async def timeline(
         return JSONResponse({"id": number} | result.to_dict())
 
     return await service.run(service.timeline_pool, response)  # hours of segments take a while
+
+
+@router.post(
+    "/v1/profile",
+    response_model=Profile,
+    responses=ERRORS,
+    openapi_extra=_body({"type": "array", "items": _RECORDING, "minItems": 1}),
+)
+async def profile(
+    request: Request, query: Annotated[ProfileQuery, Query()], service: TheService
+) -> JSONResponse:
+    """A profile of one or more recordings of a voice or a place; nothing is kept.
+
+    Send it with later requests, in the form's field `profile` or in a stream's config.
+    """
+    model = service.model(query.model)
+    with service.admission.request() as reservation:
+        uploads = await read_uploads(request, reservation, service.limits)
+        contents = [upload.content for upload in uploads.recordings]
+        made = await service.run(
+            service.predict_pool, service.make_profile, model, contents, query.kind
+        )
+    return JSONResponse(made.model_dump(mode="json"))
 
 
 @router.get("/v1/models", responses={401: ERRORS[401]})

@@ -10,12 +10,14 @@ from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sottovoce.inference.profile import Kind
 from sottovoce.models.card import Card
 from sottovoce.options import (
     GateOptions,
     Options,
     PredictOptions,
     RecordingOptions,
+    StrictModel,
     TimelineOptions,
 )
 from sottovoce.results import Prediction, Problem, TimelineResult
@@ -69,6 +71,16 @@ class TimelineQuery(RequestQuery, RecordingOptions, extra="ignore"):
     def options(self) -> TimelineOptions:
         """The options of the timeline."""
         return self._options(TimelineOptions)
+
+
+class ProfileQuery(StrictModel, extra="ignore"):
+    """Query of `/v1/profile`."""
+
+    model: str | None = Field(default=None, description="A model's name; the first if none.")
+    kind: Kind = Field(
+        default="mixed",
+        description="normal: one voice, spoken plainly. mixed: in whatever moods.",
+    )
 
 
 PROBABILITIES = {"neutral": 0.07, "happy": 0.81, "sad": 0.03, "angry": 0.09}

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from sottovoce.audio import Audio
 from sottovoce.errors import SottovoceError
+from sottovoce.inference.profile import Kind, Profile
 from sottovoce.models.registry import find
 from sottovoce.options import Limits, PredictOptions, TimelineOptions
 from sottovoce.results import Prediction, Segment, TimelineResult
@@ -48,6 +49,8 @@ class Service:
         self.metrics = Metrics()
         self.admission = Admission(settings.limits)
         self.models = _open_models(settings)
+        self.profile = _open_profile(settings, next(iter(self.models.values())))
+        """What recordings are judged with where a request brings no profile."""
         self.store = None if settings.store is None else Store(settings.store)
         self.stopping = asyncio.Event()
         """Set when streams are to finish."""
@@ -88,7 +91,48 @@ class Service:
         """Call a function in one of the pools."""
         return await asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
 
-    def predict(self, model: SharedModel, content: bytes, options: PredictOptions) -> Prediction:
+    def profile_for(self, model: SharedModel, given: str | Profile | None) -> Profile | None:
+        """The profile that a request's recordings are judged with.
+
+        Args:
+            model: that judges.
+            given: in the request: it, or its JSON text; None: the service's own, where it has one
+                for this model.
+
+        Raises:
+            ServiceError: 422, it is none, another model's, or the model takes none.
+        """
+        if given is None:
+            own = self.profile
+            return own if own is not None and own.model_digest == model.digest else None
+        try:
+            profile = given if isinstance(given, Profile) else Profile.from_json(given)
+            model.network(profile)
+        except SottovoceError as error:
+            raise ServiceError(422, "bad_profile", str(error)) from None
+        return profile
+
+    def make_profile(self, model: SharedModel, contents: Sequence[bytes], kind: Kind) -> Profile:
+        """The profile of some recordings, of which nothing is kept; to be called in a thread.
+
+        Raises:
+            ServiceError: 413 or 422, one is too long, or none can be used.
+        """
+        limit = WorkLimit(self.limits.duration, self.limits.work, self.cancelled)
+        rate = model.card.sample_rate
+        try:
+            audio = [Audio.read(each, sample_rate=rate, watch=limit.check) for each in contents]
+            return model.profile(audio, kind)
+        except (SottovoceError, MemoryError) as error:
+            raise _unreadable(error) from None
+
+    def predict(
+        self,
+        model: SharedModel,
+        content: bytes,
+        options: PredictOptions,
+        profile: Profile | None = None,
+    ) -> Prediction:
         """The emotion in one recording; to be called in a thread.
 
         Raises:
@@ -97,12 +141,16 @@ class Service:
         limit = WorkLimit(self.limits.duration, self.limits.work, self.cancelled)
         try:
             audio = Audio.read(content, sample_rate=model.card.sample_rate, watch=limit.check)
-            return model.predict(audio, **dict(options))
+            return model.predict(audio, profile=profile, **dict(options))
         except (SottovoceError, MemoryError) as error:
             raise _unreadable(error) from None
 
     def timeline(
-        self, model: SharedModel, content: bytes, options: TimelineOptions
+        self,
+        model: SharedModel,
+        content: bytes,
+        options: TimelineOptions,
+        profile: Profile | None = None,
     ) -> TimelineResult:
         """Emotion over time in one recording; to be called in a thread.
 
@@ -112,7 +160,10 @@ class Service:
         limit = WorkLimit(self.limits.timeline, self.limits.work, self.cancelled)
         segments = []
         try:
-            with model.timeline(content, workers=THREADS_PER_CPU, **dict(options)) as timeline:
+            timeline = model.timeline(
+                content, profile=profile, workers=THREADS_PER_CPU, **dict(options)
+            )
+            with timeline:
                 for segment in timeline:
                     limit.check(segment.end)
                     segments.append(segment)
@@ -285,6 +336,14 @@ def _unreadable(error: SottovoceError | MemoryError) -> ServiceError:
     for unnamed in ("the bytes given: ", "the array given: "):
         message = message.removeprefix(unnamed)
     return ServiceError(422, "unreadable", message)
+
+
+def _open_profile(settings: Settings, model: SharedModel) -> Profile | None:
+    if settings.profile is None:
+        return None
+    profile = Profile.load(settings.profile)
+    model.network(profile)
+    return profile
 
 
 def _open_models(settings: Settings) -> Mapping[str, SharedModel]:

@@ -32,6 +32,9 @@ class Settings:
     """Where results are kept: sqlite:///FILE or postgresql://...; None keeps nothing."""
     store_audio: bool = False
     """Whether the recordings are kept with the results."""
+    profile: str | None = field(default=None, repr=False)
+    """The file of the profile that recordings are judged with where a request brings none; of the
+    first model."""
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:

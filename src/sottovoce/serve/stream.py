@@ -148,7 +148,11 @@ class StreamSession:
             raise unauthorised()
         self._config = config
         self._model = self._service.model(config.model)
-        self._stream = self._model.stream(config.sample_rate, **dict(config.options))
+        own = config.options.same_voice and config.profile is None
+        profile = None if own else self._service.profile_for(self._model, config.profile)
+        self._stream = self._model.stream(
+            config.sample_rate, profile=profile, **dict(config.options)
+        )
 
     async def _follow(self) -> None:
         """Feed frame after frame until the end."""

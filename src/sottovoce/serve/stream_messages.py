@@ -16,6 +16,7 @@ from sottovoce.audio import Audio
 from sottovoce.audio.decode import MAX_CHANNELS, MAX_RATE, MIN_RATE
 from sottovoce.errors import AudioError
 from sottovoce.inference.predictor import MAX_PEAK
+from sottovoce.inference.profile import Profile
 from sottovoce.options import StrictModel, TimelineOptions
 from sottovoce.results import Result, Segment, SpeechEnded, SpeechStarted
 from sottovoce.serve.errors import ServiceError
@@ -54,6 +55,8 @@ class StreamConfig(StrictModel):
     key: str | None = Field(default=None, repr=False)
     """An API key, for browsers, which cannot send headers."""
     caller: CallerId = None
+    profile: Profile | None = Field(default=None, repr=False)
+    """To judge with, as /v1/profile gives it."""
 
     @model_validator(mode="after")
     def _has_no_other_fields(self) -> Self:

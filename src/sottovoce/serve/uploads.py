@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from fastapi import Request
-from starlette.datastructures import Headers, UploadFile
+from starlette.datastructures import Headers
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
@@ -35,6 +35,8 @@ class Uploads:
     """One or more."""
     is_form: bool
     """Whether it was a form, which may hold several, or one recording on its own."""
+    profile: str | None = field(default=None, repr=False)
+    """The JSON text of the profile to judge them with, if one came: used, never logged or kept."""
 
 
 class InMemoryMultiPartParser(MultiPartParser):
@@ -103,7 +105,7 @@ async def read_uploads(request: Request, reservation: Reservation, limits: Limit
             aclosing(_chunks(request, reservation, limits)) as chunks,
         ):
             if content_type == "multipart/form-data":
-                return Uploads(await _read_form(request, chunks, limits), is_form=True)
+                return await _read_form(request, chunks, limits)
             content = io.BytesIO()
             async for chunk in chunks:
                 content.write(chunk)
@@ -118,17 +120,20 @@ async def read_uploads(request: Request, reservation: Reservation, limits: Limit
 
 async def _read_form(
     request: Request, chunks: AsyncGenerator[bytes, None], limits: Limits
-) -> list[Upload]:
+) -> Uploads:
     try:
         form = await InMemoryMultiPartParser(request.headers, chunks, limits).parse()
     except MultiPartException as error:
         message = f"not a whole multipart form: {error.message}"
         raise ServiceError(400, "bad_form", message) from None
     try:
-        recordings = []
-        for _, part in form.multi_items():
-            if not isinstance(part, UploadFile):
-                message = "a field is no file; options go into the query"
+        recordings, profile = [], None
+        for name, part in form.multi_items():
+            if isinstance(part, str) and name == "profile":
+                profile = part
+                continue
+            if isinstance(part, str):
+                message = "a field is no file; options go into the query, a profile into `profile`"
                 raise ServiceError(422, "bad_form", message)
             recordings.append(Upload(part.file.read(), part.filename or None))
             part.file.close()  # its memory is free before the next one is copied
@@ -137,7 +142,7 @@ async def _read_form(
     if not recordings:
         message = "the form has no file; add one or more recordings"
         raise ServiceError(422, "no_recording", message)
-    return recordings
+    return Uploads(recordings, is_form=True, profile=profile)
 
 
 async def _chunks(

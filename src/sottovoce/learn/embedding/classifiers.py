@@ -28,6 +28,8 @@ class ClassifiersSpec(StrictModel):
     """Of the penalty on large weights."""
     corpus_power: float = 1.0
     """How alike corpora count; see `balanced_weights`."""
+    corpus_weights: tuple[float, ...] = ()
+    """Of each corpus, by its number, beside that; all 1 where empty."""
     draws: int = 4
     """Baselines that are drawn for each clip."""
     normal_sizes: tuple[int, ...] = (1, 2, 3, 4, 8)
@@ -118,6 +120,9 @@ def fit_classifiers(
         versions[0], [rows for rows in neutral.values() if len(rows) >= LEAST_NORMAL]
     )
     weights = balanced_weights(labels.corpora, labels.targets, spec.corpus_power)
+    if spec.corpus_weights:
+        factors = torch.tensor(spec.corpus_weights, device=weights.device)
+        weights = weights * factors[labels.corpora]
     plain = Points(versions[0], labels.targets, labels.allowed, weights)
     fitted = [fit_logistic(Points.joined(*map(plain.with_inputs, versions)), spec.strength)]
     for prior, pools, sizes in (

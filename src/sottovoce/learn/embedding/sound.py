@@ -162,11 +162,12 @@ def in_room(
     echo = echo / echo.square().sum(dim=1, keepdim=True).sqrt().clamp_min(1e-9) * strength
     size = 1 << (samples + length - 1).bit_length()
     heard = torch.fft.irfft(torch.fft.rfft(waveform, n=size) * torch.fft.rfft(echo, n=size), n=size)
-    mixed = waveform + heard[:, :samples]
+    mixed: torch.Tensor = waveform + heard[:, :samples]
     level = waveform.square().mean(dim=1, keepdim=True) / mixed.square().mean(
         dim=1, keepdim=True
     ).clamp_min(1e-12)
-    return mixed * level.sqrt()
+    louder: torch.Tensor = mixed * level.sqrt()
+    return louder
 
 
 def band(
