@@ -125,7 +125,7 @@ def put(document: Path, text: str, options: argparse.Namespace) -> bool:
 
 def put_beside(result: Result, options: argparse.Namespace) -> bool:
     """Put what the app draws beside a built-in model, or say whether it stands there already."""
-    model = options.root / "src" / "sottovoce" / "models" / "builtin" / f"{result.name}.onnx"
+    model = options.root / "models" / f"{result.name}.onnx"
     if not model.exists():
         return True
     runs = list(result.runs.values())

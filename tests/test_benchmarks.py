@@ -106,14 +106,14 @@ def test_accuracy_writes_the_document_and_then_finds_it_right_until_it_is_change
     assert accuracy("--check")[0] == 1
 
 
-def test_accuracy_writes_beside_a_built_in_model_what_the_app_draws(
+def test_accuracy_writes_beside_a_model_what_the_app_draws(
     root: Path, accuracy: Accuracy
 ) -> None:
-    builtin = root / "src" / "sottovoce" / "models" / "builtin"
-    builtin.mkdir(parents=True)
-    (builtin / "made.onnx").touch()
+    models = root / "models"
+    models.mkdir(parents=True)
+    (models / "made.onnx").touch()
     assert accuracy("--write")[0] == 0
-    record = json.loads((builtin / "made.json").read_text())
+    record = json.loads((models / "made.json").read_text())
     runs = [
         LabelledPredictions.from_csv(file) for file in (root / "docs/results/made").glob("*.csv")
     ]
@@ -122,7 +122,7 @@ def test_accuracy_writes_beside_a_built_in_model_what_the_app_draws(
         np.mean([compute_metrics(run)["uar"] for run in runs]), abs=1e-3
     )
     assert accuracy("--check")[0] == 0
-    (builtin / "made.json").write_text("{}")
+    (models / "made.json").write_text("{}")
     assert accuracy("--check")[0] == 1
 
 

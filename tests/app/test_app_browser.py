@@ -174,7 +174,7 @@ def test_models_are_compared_side_by_side(visit) -> None:
     upload(page, VOICE)
     follow(page, "Compare")
 
-    for name in ("ravdess8-tcn", "tiny"):
+    for name in ("sottovoce-small", "tiny"):
         page.get_by_role("heading", name=name, exact=True).wait_for()
     for number in range(2):
         drawn(page, number)

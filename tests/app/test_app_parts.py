@@ -123,7 +123,7 @@ def test_the_library_lists_every_folder_and_says_what_is_broken(
     listed = library.entries(own)
 
     names = [entry.name for entry in listed]
-    assert names[0] == "ravdess8-tcn"
+    assert names[0] == "sottovoce-small"
     assert {"tiny (models)", f"tiny ({own})"} <= set(names)
     (broken,) = [entry for entry in listed if entry.card is None]
     assert broken.name == "broken"

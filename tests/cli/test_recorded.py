@@ -17,6 +17,8 @@ from sottovoce.cli import run
 
 RECORDED = Path(__file__).parents[1] / "recorded"
 SAMPLES = Path(__file__).parents[2] / "samples"
+MODEL = ("--model", str(Path(__file__).parents[2] / "models" / "ravdess8-tcn.onnx"))
+"""The model that was recorded."""
 RATE = 16_000
 CLIPS = (
     "librispeech/103-1240-0000.ogg",
@@ -80,13 +82,13 @@ def same(found, name):
 def test_what_is_printed_is_as_it_was(name, recording, monkeypatch, capfd):
     monkeypatch.chdir(recording)
     for command in COMMANDS[name]:
-        assert run(command) == 0
+        assert run([*command, *MODEL]) == 0
     same(capfd.readouterr().out, name)
 
 
 def test_the_files_of_predictions_are_as_they_were(recording, monkeypatch):
     monkeypatch.chdir(recording)
-    assert run(["predict", "samples", "--csv", "predict.csv"]) == 0
+    assert run(["predict", "samples", "--csv", "predict.csv", *MODEL]) == 0
     same((recording / "predict.csv").read_bytes().decode(), "predict.csv")
 
 

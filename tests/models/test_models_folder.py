@@ -24,14 +24,14 @@ def test_there_is_room_for_them() -> None:
 def test_each_says_how_it_was_measured(path: Path) -> None:
     data, card = read_model_file(path)
     assert card.name == path.stem
-    assert (ROOT / "recipes" / f"{card.name}.toml").exists()
+    assert list((ROOT / "recipes").rglob(f"{card.name}.toml"))
     assert {"uar", "accuracy", "ece"} <= {figure.metric for figure in card.figures}
     assert not card.protocol.optimistic
     assert card.corpora
     assert card.limits
     assert card.licence
     if card.encoder is not None:
-        assert len(data) < 1e6  # the encoder is not in it
+        assert len(data) < 6e6  # the encoder is not in it
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 EXAMPLES = """Examples:
 
   sottovoce models\n
-  sottovoce models ravdess8-tcn\n
+  sottovoce models sottovoce-small\n
   sottovoce models my-model.onnx --json"""
 
 

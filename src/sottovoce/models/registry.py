@@ -6,7 +6,7 @@ from pathlib import Path
 from sottovoce.errors import ModelError
 from sottovoce.models.model import Model
 
-DEFAULT = "ravdess8-tcn"
+DEFAULT = "sottovoce-small"
 """The model that `load` gives when none is named."""
 
 FOLDER_VARIABLE = "SOTTOVOCE_MODELS"

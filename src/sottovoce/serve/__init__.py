@@ -2,7 +2,7 @@
 
     from sottovoce.serve import Settings, create_app
 
-    app = create_app(Settings(models=("ravdess8-tcn",)))  # for any ASGI server
+    app = create_app(Settings(models=("sottovoce-small",)))  # for any ASGI server
 
 docs/service.md and docs/stream-protocol.md describe its interface.
 """

@@ -46,7 +46,7 @@ class RequestQuery(Options):
     model: str | None = Field(
         default=None,
         description="One that `/v1/models` lists; the first where none is given.",
-        examples=["ravdess8-tcn"],
+        examples=["sottovoce-small"],
     )
     caller: CallerId = None
 
@@ -92,7 +92,7 @@ PREDICTION: dict[str, Any] = {
     "confidence": 0.81,
     "probabilities": PROBABILITIES,
     "duration": 3.42,
-    "model": "ravdess8-tcn 1",
+    "model": "sottovoce-small 1.0",
     "message": "",
 }
 
@@ -115,7 +115,7 @@ SUMMARY: dict[str, Any] = {
 }
 
 MODEL: dict[str, Any] = {
-    "name": "ravdess8-tcn",
+    "name": "sottovoce-small",
     "version": "1",
     "description": "Eight emotions of acted speech.",
     "labels": ["neutral", "happy", "sad", "angry"],
@@ -155,7 +155,7 @@ class TimelineResponse(TimelineResult, _RequestId):
     """Emotion over time."""
 
     model_config = _example(
-        {"id": "5f0c", "model": "ravdess8-tcn 1", "segments": [SEGMENT], "summary": SUMMARY}
+        {"id": "5f0c", "model": "sottovoce-small 1.0", "segments": [SEGMENT], "summary": SUMMARY}
     )
 
 

@@ -12,8 +12,9 @@ from torch import nn
 from sottovoce.errors import ModelError
 from sottovoce.learn.embedding.calibrate import Confidence
 from sottovoce.learn.embedding.classifiers import Classifiers
-from sottovoce.learn.export.graphs import OPSET, Axes, to_fp16
+from sottovoce.learn.export.graphs import OPSET, Axes, to_fp16, with_fourier_parts
 from sottovoce.learn.export.model_file import FP16_TOLERANCE
+from sottovoce.learn.frontends.spectrum import Spectrum
 from sottovoce.learn.silence_logs import silence_logs
 from sottovoce.models.card import Card
 from sottovoce.models.model_file import seal
@@ -117,6 +118,9 @@ def export_profiled(
         del entries[:]
     exact = [buffer.numpy() for key, buffer in model.named_buffers() if "frontend" in key]
     graph = to_fp16(proto.SerializeToString(), exact)
+    for part in model.modules():
+        if isinstance(part, Spectrum) and part.direct:
+            graph = with_fourier_parts(graph, part.kernel.numpy(), part.frame)
     worst = _disagreement(model, graph, name, sound, checks, size)
     if not worst <= FP16_TOLERANCE:
         raise ModelError(

@@ -94,3 +94,56 @@ def to_fp16(graph: bytes, exact: Iterable[NDArray[np.float32]]) -> bytes:
 def _content(values: NDArray[np.float32]) -> bytes:
     """The elements of a tensor whatever their order: an exporter may transpose a constant."""
     return np.sort(values, axis=None).tobytes()
+
+
+def with_fourier_parts(graph: bytes, kernel: NDArray[np.float32], frame: int) -> bytes:
+    """Take a Fourier kernel out of a serialised ONNX model, and have it made when it is opened.
+
+    Args:
+        graph: the model.
+        kernel: (2 * (frame // 2 + 1), 1, window) windowed cosines, then sines, as `Spectrum` has it.
+        frame: points of the transform.
+
+    Returns:
+        The model with the few kilobytes that the kernel follows from, and operators that ONNX
+        Runtime runs once; the model as it was where the kernel is not in it.
+    """
+    model = onnx.load_from_string(graph)
+    wanted = kernel.tobytes()
+    found = [
+        tensor
+        for tensor in model.graph.initializer
+        if tuple(tensor.dims) == kernel.shape and numpy_helper.to_array(tensor).tobytes() == wanted
+    ]
+    if not found:
+        return graph
+    (tensor,) = found
+    turns = 2 * np.pi * np.arange(frame) / frame
+    parts: dict[str, NDArray[np.generic]] = {
+        "bins": np.arange(frame // 2 + 1, dtype=np.int64)[:, None],
+        "places": np.arange(kernel.shape[2], dtype=np.int64),
+        "frame": np.array(frame, np.int64),
+        "cosines": np.cos(turns).astype(np.float32),
+        "sines": np.sin(turns).astype(np.float32),
+        "window": kernel[0, 0].copy(),  # the cosine of no frequency is 1
+        "axis": np.array([1], np.int64),
+    }
+    name = {part: f"{tensor.name}.{part}" for part in (*parts, "turn", "sum", "cos", "sin", "all")}
+    nodes = [
+        helper.make_node("Mul", [name["bins"], name["places"]], [name["sum"]]),
+        helper.make_node("Mod", [name["sum"], name["frame"]], [name["turn"]]),
+        helper.make_node("Gather", [name["cosines"], name["turn"]], [name["cos"]]),
+        helper.make_node("Gather", [name["sines"], name["turn"]], [name["sin"]]),
+        helper.make_node("Concat", [name["cos"], name["sin"]], [name["all"]], axis=0),
+        helper.make_node("Mul", [name["all"], name["window"]], [f"{tensor.name}.flat"]),
+        helper.make_node("Unsqueeze", [f"{tensor.name}.flat", name["axis"]], [tensor.name]),
+        *model.graph.node,
+    ]
+    model.graph.initializer.remove(tensor)
+    model.graph.initializer.extend(
+        numpy_helper.from_array(np.asarray(values), name[part]) for part, values in parts.items()
+    )
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    content: bytes = model.SerializeToString()
+    return content
