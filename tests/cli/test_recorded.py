@@ -100,6 +100,7 @@ def test_the_files_of_a_timeline_are_as_they_were(recording, monkeypatch):
         "--textgrid": "timeline.TextGrid",
         "--audacity": "audacity.txt",
     }
-    assert run(["timeline", "real.wav", *(word for pair in files.items() for word in pair)]) == 0
+    words = [word for pair in files.items() for word in pair]
+    assert run(["timeline", "real.wav", *words, *MODEL]) == 0
     for name in files.values():
         same((recording / name).read_bytes().decode(), name)
