@@ -1,6 +1,6 @@
-"""The figures of the models that take profiles, from the judgements kept in docs/results.
+"""The figures of the models that take profiles, from the judgements kept in docs/strangers.
 
-`docs/results/<model>/<fold>-<seed>-e<classes>.npz` holds what the model of each fold said of the
+`docs/strangers/<model>/<fold>-<seed>-e<classes>.npz` holds what the model of each fold said of the
 clips that it never heard, before any temperature; see docs/accuracy-log.md for how they were made.
 Nothing is trained here.
 
@@ -22,12 +22,15 @@ from sottovoce.learn.embedding.measure import (
     figure,
     fit_final,
     honest_temperatures,
+    predictions,
     right_at,
     sex_gap,
 )
 from sottovoce.learn.evaluate.intervals import Interval
+from sottovoce.learn.evaluate.report import confusion_and_reliability
 
-RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results"
+RESULTS = Path(__file__).resolve().parents[1] / "docs" / "strangers"
+BUILTIN = RESULTS.parents[1] / "src" / "sottovoce" / "models" / "builtin"
 EIGHT = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 SEVEN = tuple(label for label in EIGHT if label != "calm")
 
@@ -80,6 +83,15 @@ def measure(name: str) -> dict[str, Any]:
     return found
 
 
+def record(name: str) -> str:
+    """What the app draws of a model, as JSON: which emotion was taken for which, and how surely."""
+    runs = Runs.read(RESULTS / name, SEVEN)
+    strangers, temperatures = list(runs.strangers.values()), honest_temperatures(runs, "none")
+    judged = predictions(strangers, "none", SEVEN, temperatures["strangers"])
+    facts = {"name": name, "protocol": "emobox6", "labels": list(SEVEN)}
+    return json.dumps(facts | confusion_and_reliability(judged)) + "\n"
+
+
 def shown(interval: Interval) -> list[float]:
     """Value, low, high, in percent."""
     return [round(100 * value, 1) for value in (interval.value, interval.low, interval.high)]
@@ -90,7 +102,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("models", nargs="+")
     parser.add_argument("--json", type=Path)
+    parser.add_argument(
+        "--record", action="store_true", help="write what the app draws, and measure nothing"
+    )
     given = parser.parse_args()
+    if given.record:
+        for name in given.models:
+            (BUILTIN / f"{name}.json").write_text(record(name))
+        return
     found = [measure(name) for name in given.models]
     for model in found:
         print(f"\n{model.pop('model')}")

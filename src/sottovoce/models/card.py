@@ -164,6 +164,39 @@ class ProfileInfo(StrictModel):
         return self
 
 
+class AdaptedInfo(StrictModel):
+    """A classifier that was fitted to its owner's own recordings, on top of the graph's.
+
+    The logits of a recording with the embedding e and the log probabilities g of the graph, judged
+    with `baseline`, are trust * g[columns] + (e - baseline) @ weights + intercept.
+    """
+
+    baseline: tuple[float, ...]
+    """(dimensions,) of the mixed profile of the recordings."""
+    weights: tuple[tuple[float, ...], ...]
+    """(classes, dimensions)."""
+    intercept: tuple[float, ...]
+    """(classes,)"""
+    columns: tuple[int, ...]
+    """(classes,) which of the graph's emotions each is; -1 where the words are others."""
+    trust: float = Field(ge=0)
+    """In the graph's own answer; 0 where the words are others."""
+    temperature: float = Field(gt=0)
+    graph_labels: tuple[str, ...]
+    """The emotions of the graph."""
+    recordings: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _sizes(self) -> Self:
+        if len({len(self.weights), len(self.intercept), len(self.columns)}) > 1:
+            raise ValueError("weights, intercept and columns must have as many entries")
+        if {len(row) for row in self.weights} != {len(self.baseline)}:
+            raise ValueError("weights must have as many numbers a class as baseline")
+        if not all(-1 <= column < len(self.graph_labels) for column in self.columns):
+            raise ValueError("columns must be of the graph's labels")
+        return self
+
+
 class SealedModel(StrictModel):
     """Metadata that a sealed file holds as JSON text."""
 
@@ -249,6 +282,8 @@ class Card(SealedModel):
     """The pretrained encoder that the graph takes its input from, if any; not in the file."""
     profiles: ProfileInfo | None = None
     """How it takes profiles, if it does."""
+    adapted: AdaptedInfo | None = None
+    """What `sottovoce adapt` fitted, if it did."""
 
     @field_validator("labels")
     @classmethod

@@ -32,7 +32,7 @@ from sottovoce.inference.profile import (
 )
 from sottovoce.inference.stream import Stream
 from sottovoce.inference.timeline import Timeline
-from sottovoce.models.card import Card, ProfileInfo
+from sottovoce.models.card import AdaptedInfo, Card, ProfileInfo
 from sottovoce.models.encoder import encoded_axes, open_encoder
 from sottovoce.models.model_file import read_model_file
 from sottovoce.models.session import check_tensors, open_session
@@ -167,7 +167,11 @@ class Model:
             ModelError: the network cannot take this batch.
             SottovoceError: the model takes no profiles, and here are baselines.
         """
-        return self._run(batch, baselines)["probabilities"]
+        if baselines is not None:
+            self.profile_info()
+        if self._card.adapted is None:
+            return self._run(batch, baselines)["probabilities"]
+        return adapted_probabilities(self._card.adapted, lambda own: self._run(batch, own))
 
     def embed(self, batch: NDArray[np.floating[Any]]) -> Embeddings:
         """What the network makes of clips, before it judges them: (clips, dimensions).
@@ -188,6 +192,11 @@ class Model:
         Raises:
             SottovoceError: it takes none.
         """
+        if self._card.adapted is not None:
+            raise SottovoceError(
+                f"{self._card.title} was adapted, and has the profile of its recordings in it; "
+                "leave the profile out, or use the model that was adapted"
+            )
         if self._card.profiles is None:
             raise SottovoceError(
                 f"{self._card.title} takes no profile; use a model that does, such as the built-in "
@@ -203,9 +212,12 @@ class Model:
         given: dict[str, NDArray[Any]] = {}
         if self._card.profiles is not None:
             count, dimensions = len(waveform), self._card.profiles.dimensions
-            given = (baselines or Baselines.none(count, dimensions))._asdict()
-        elif baselines is not None:
-            self.profile_info()
+            chosen = baselines or Baselines.none(count, dimensions)
+            if len(chosen.kind) != count:  # one for all
+                chosen = Baselines(
+                    np.repeat(chosen.baseline, count, axis=0), np.repeat(chosen.kind, count)
+                )
+            given = chosen._asdict()
         names = [tensor.name for tensor in self._session.get_outputs()]
         try:
             if self._encoder is not None:
@@ -456,6 +468,27 @@ class Model:
             raise ModelError("gives no probabilities (0 to 1, summing to 1); export it again")
 
 
+def adapted_probabilities(
+    info: AdaptedInfo, run: Callable[[Baselines], Mapping[str, NDArray[np.float32]]]
+) -> Probabilities:
+    """What an adapted model says: (clips, classes).
+
+    Args:
+        info: of the card.
+        run: the graph, with baselines of one clip or as many as there are clips.
+    """
+    baseline = np.array(info.baseline, np.float32)
+    found = run(Baselines(baseline[None], np.array([2])))
+    logs = np.log(np.maximum(found["probabilities"].astype(np.float64), 1e-12))
+    logits = (found["embedding"] - baseline) @ np.array(info.weights).T + np.array(info.intercept)
+    if info.trust:
+        logits = logits + info.trust * logs[:, list(info.columns)]
+    logits = logits / info.temperature
+    logits -= logits.max(axis=1, keepdims=True)
+    chances = np.exp(logits)
+    return np.asarray(chances / chances.sum(axis=1, keepdims=True), np.float32)
+
+
 Tensors = Mapping[str, tuple[str, Mapping[str, int | None]]]
 """Name -> type, and the sizes of its axes after the batch."""
 
@@ -473,7 +506,8 @@ def _inputs(card: Card) -> Tensors:
 
 def _outputs(card: Card) -> Tensors:
     """What it gives."""
-    probabilities: Tensors = {"probabilities": ("float", {"classes": len(card.labels)})}
+    labels = card.labels if card.adapted is None else card.adapted.graph_labels
+    probabilities: Tensors = {"probabilities": ("float", {"classes": len(labels)})}
     if card.profiles is None:
         return probabilities
     dimensions = {"dimensions": card.profiles.dimensions}

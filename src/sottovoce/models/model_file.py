@@ -58,6 +58,16 @@ def seal(model: bytes, text: str, key: str = CARD_KEY) -> bytes:
     return content + _write_entry(SEAL_KEY, hashlib.sha256(content).hexdigest())
 
 
+def with_card(data: bytes, text: str) -> bytes:
+    """A model file with another card (JSON text) in place of its own.
+
+    Raises:
+        ModelError: as for `read_card`.
+    """
+    end = len(_write_entry(CARD_KEY, read_card(data))) + len(_write_entry(SEAL_KEY, "0" * 64))
+    return seal(data[:-end], text)
+
+
 def read_model_file(path: str | os.PathLike[str]) -> tuple[bytes, Card]:
     """The bytes of a model file and its card, both checked.
 

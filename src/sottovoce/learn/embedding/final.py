@@ -1,4 +1,4 @@
-"""The model that is given away: its embedding, classifiers and confidence as one graph, its card."""
+"""The model that is given away: embedding, classifiers and confidence as one graph, its card."""
 
 import datetime
 from collections.abc import Sequence

@@ -71,13 +71,13 @@ def joined(folds: Sequence[FoldJudgement]) -> FoldJudgement:
     return FoldJudgement(**facts, logits=logits)
 
 
-def figure(
+def predictions(
     judgements: Sequence[FoldJudgement],
     way: str,
     labels: Sequence[str],
     temperatures: Sequence[NDArray[np.float64]] | None = None,
-) -> dict[str, Interval]:
-    """Metrics of one way to judge: means over seeds and draws, with intervals over speakers.
+) -> list[LabelledPredictions]:
+    """One way to judge as predictions, a run for each seed and draw.
 
     Args:
         judgements: one a seed.
@@ -100,7 +100,20 @@ def figure(
                     tuple(labels),
                 )
             )
-    return intervals(runs, draws=2000)
+    return runs
+
+
+def figure(
+    judgements: Sequence[FoldJudgement],
+    way: str,
+    labels: Sequence[str],
+    temperatures: Sequence[NDArray[np.float64]] | None = None,
+) -> dict[str, Interval]:
+    """Metrics of one way to judge: means over seeds and draws, with intervals over speakers.
+
+    The arguments are those of `predictions`.
+    """
+    return intervals(predictions(judgements, way, labels, temperatures), draws=2000)
 
 
 def by_speaker(judgements: Sequence[FoldJudgement], way: str) -> dict[str, float]:

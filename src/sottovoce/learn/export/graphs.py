@@ -101,7 +101,7 @@ def with_fourier_parts(graph: bytes, kernel: NDArray[np.float32], frame: int) ->
 
     Args:
         graph: the model.
-        kernel: (2 * (frame // 2 + 1), 1, window) windowed cosines, then sines, as `Spectrum` has it.
+        kernel: (2 * (frame // 2 + 1), 1, window) windowed cosines, then sines, as in `Spectrum`.
         frame: points of the transform.
 
     Returns:
