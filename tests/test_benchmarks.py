@@ -106,9 +106,7 @@ def test_accuracy_writes_the_document_and_then_finds_it_right_until_it_is_change
     assert accuracy("--check")[0] == 1
 
 
-def test_accuracy_writes_beside_a_model_what_the_app_draws(
-    root: Path, accuracy: Accuracy
-) -> None:
+def test_accuracy_writes_beside_a_model_what_the_app_draws(root: Path, accuracy: Accuracy) -> None:
     models = root / "models"
     models.mkdir(parents=True)
     (models / "made.onnx").touch()

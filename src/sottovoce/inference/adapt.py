@@ -121,7 +121,7 @@ def adapt(
     judged = _cross_validated(inputs, offset, truth, len(labels))
     value = uar_of(truth, judged.argmax(axis=1))
     low, high = _interval(truth, judged.argmax(axis=1))
-    weights, intercept = _fitted(inputs, offset, truth, len(labels), FOLDS)
+    weights, intercept = fitted(inputs, offset, truth, len(labels), FOLDS)
     own = AdaptedInfo(
         baseline=_numbers(baseline),
         weights=tuple(_numbers(row) for row in weights.T),
@@ -230,7 +230,7 @@ def _fit(
     return weights[:-1], weights[-1]
 
 
-def _fitted(
+def fitted(
     inputs: Array, offset: Array, truth: NDArray[np.int64], classes: int, folds: int
 ) -> tuple[Array, Array]:
     """The fit with the strength that does best in cross-validation on these recordings."""
@@ -252,7 +252,7 @@ def _cross_validated(inputs: Array, offset: Array, truth: NDArray[np.int64], cla
     """Logits of each recording by a fit that never saw it, its strength chosen without it too."""
     logits = np.zeros(offset.shape)
     for inside, outside in _folds(truth, FOLDS):
-        weights, intercept = _fitted(
+        weights, intercept = fitted(
             inputs[inside], offset[inside], truth[inside], classes, INNER_FOLDS
         )
         logits[outside] = inputs[outside] @ weights + intercept + offset[outside]

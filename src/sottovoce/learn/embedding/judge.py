@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sottovoce.inference.adapt import fitted, uar_of
 from sottovoce.learn.embedding.classifiers import Classifiers, Labels, groups_of, profile_logits
 from sottovoce.system import write_atomically
 
@@ -106,3 +107,53 @@ def judge(
         place = [[(everything, sample(everything, size))] for _ in range(draws)]
         found[f"place-{'all' if size == ALL else size}"] = torch.stack([said(2, g) for g in place])
     return {way: values.numpy() for way, values in found.items()}
+
+
+def adapted_recalls(
+    classifiers: Classifiers,
+    embedding: torch.Tensor,
+    labels: Labels,
+    *,
+    count: int = 20,
+    draws: int = 5,
+    seed: int = 0,
+) -> dict[str, float]:
+    """What `sottovoce adapt` gains from so many labelled clips of each speaker, on their others.
+
+    Args:
+        classifiers: that never heard these speakers.
+        embedding: (clips, size).
+        labels: of the clips.
+        count: labelled clips, drawn so that emotions are as even as can be.
+        draws: of them; figures are means over draws and speakers.
+        seed: of the draws.
+
+    Returns:
+        UAR, 0 to 1: "none" without a profile, "mixed" with the profile of those clips, "adapted".
+    """
+    found: dict[str, list[float]] = {"none": [], "mixed": [], "adapted": []}
+    generator = np.random.default_rng(seed)
+    for rows in groups_of(labels.speakers, torch.ones_like(labels.neutral)).values():
+        for _ in range(draws if len(rows) > count else 0):
+            truth = labels.targets[rows].numpy()
+            order = np.lexsort((generator.random(len(rows)), truth))
+            place = np.empty(len(rows), np.int64)
+            starts = np.searchsorted(truth[order], truth[order])
+            place[order] = np.arange(len(rows)) - starts
+            given = np.lexsort((generator.random(len(rows)), place))[:count]
+            others = np.setdiff1d(np.arange(len(rows)), given)
+            sample = rows[torch.from_numpy(given)]
+            both = [(rows, sample)]
+            plain = profile_logits(classifiers, embedding, labels.allowed, 0, both)[rows].numpy()
+            mixed = profile_logits(classifiers, embedding, labels.allowed, 2, both)[rows].numpy()
+            mean, many = embedding[sample].mean(dim=0), torch.tensor(float(count))
+            inputs = (embedding[rows] - classifiers.mixed.baseline(mean, many)).double().numpy()
+            offset = mixed.astype(np.float64)
+            weights, intercept = fitted(
+                inputs[given], offset[given], truth[given], offset.shape[1], 5
+            )
+            adapted = inputs @ weights + intercept + offset
+            for way, logits in (("none", plain), ("mixed", mixed), ("adapted", adapted)):
+                heard = logits[others].argmax(axis=1)
+                found[way].append(uar_of(truth[others], heard))
+    return {way: float(np.mean(values)) for way, values in found.items()}
