@@ -28,6 +28,7 @@ from sottovoce.learn.embedding.measure import (
 )
 from sottovoce.learn.evaluate.intervals import Interval
 from sottovoce.learn.evaluate.report import confusion_and_reliability
+from sottovoce.models.model_file import read_model_file
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "strangers"
 BUILTIN = RESULTS.parents[1] / "src" / "sottovoce" / "models" / "builtin"
@@ -88,7 +89,8 @@ def record(name: str) -> str:
     runs = Runs.read(RESULTS / name, SEVEN)
     strangers, temperatures = list(runs.strangers.values()), honest_temperatures(runs, "none")
     judged = predictions(strangers, "none", SEVEN, temperatures["strangers"])
-    facts = {"name": name, "protocol": "emobox6", "labels": list(SEVEN)}
+    card = read_model_file(BUILTIN / f"{name}.onnx")[1]
+    facts = {"name": name, "protocol": card.protocol.name, "labels": list(SEVEN)}
     return json.dumps(facts | confusion_and_reliability(judged)) + "\n"
 
 
