@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     todo.add_argument(
         "--write",
         action="store_true",
-        help="put them into docs/results.md, README.md, and beside built-in models",
+        help="put them into docs/results.md and beside the models",
     )
     todo.add_argument("--check", action="store_true", help="fail if those documents differ")
     todo.add_argument("--train", action="store_true", help="print the commands that made them")
@@ -100,7 +100,7 @@ def run(options: argparse.Namespace) -> int:
         for result in results:
             print(train_command(result))
         return 0
-    texts = {"docs/results.md": render(results), "README.md": overview(results)}
+    texts = {"docs/results.md": render(results)}
     if not (options.write or options.check):
         print(texts["docs/results.md"])
         return 0

@@ -58,7 +58,7 @@ def root(tmp_path: Path) -> Path:
         'name = "made"\ncorpora = ["ravdess"]\n'
         '[protocol]\nname = "random"\n[augment]\nnoise = 0.5\n'
     )
-    for name in ("README.md", "docs/results.md"):
+    for name in ("docs/results.md",):
         (tmp_path / name).write_text(
             "# Results\n\n<!-- accuracy.py: begin -->\n<!-- accuracy.py: end -->\n\nNotes.\n"
         )
