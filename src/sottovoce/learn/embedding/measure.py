@@ -13,6 +13,7 @@ from sottovoce.learn.embedding.judge import FoldJudgement
 from sottovoce.learn.embedding.students import LEFT_OUT
 from sottovoce.learn.evaluate.intervals import Interval, intervals
 from sottovoce.learn.evaluate.metrics import LabelledPredictions
+from sottovoce.models.card import Figure
 
 START = 1.0
 """Distance from which the temperature rises; a training clip's is 1 in the root mean square."""
@@ -235,3 +236,73 @@ def expected_error(
 ) -> Interval:
     """The expected calibration error in 15 bins."""
     return figure(judgements, way, labels, temperatures)["ece"]
+
+
+SOUNDS = {
+    "sound-noise20": "in noise never trained on, 20 dB",
+    "sound-noise10": "in noise never trained on, 10 dB",
+    "sound-noise5": "in noise never trained on, 5 dB",
+    "sound-mulaw": "over a telephone, mu-law at 8 kHz",
+    "sound-opus16": "through Opus at 16 kbit/s",
+    "sound-minus20": "20 dB quieter",
+    "sound-room": "in a small room",
+}
+"""Ways of `FoldJudgement.logits` that are changes of the sound, in words."""
+
+LONG = 3.0
+"""s of a recording that count as long."""
+
+
+def restricted(judgement: FoldJudgement, rows: NDArray[np.bool_]) -> FoldJudgement:
+    """A judgement of some of its clips alone."""
+    facts = {
+        name: getattr(judgement, name)[rows] for name in FoldJudgement.__slots__ if name != "logits"
+    }
+    logits = {way: values[:, rows] for way, values in judgement.logits.items()}
+    return FoldJudgement(**facts, logits=logits)
+
+
+def card_figures(runs: Runs, durations: Mapping[str, float]) -> tuple[Figure, ...]:
+    """What a card says of strangers: means over seeds and draws, with intervals over speakers.
+
+    Args:
+        runs: the judgements, by the labels of the model.
+        durations: name of a clip -> s.
+    """
+    figures: list[Figure] = []
+    labels = runs.labels
+    honest = honest_temperatures(runs, "none")
+
+    def add(metric: str, found: Interval, note: str) -> None:
+        value, low, high = (round(number, 4) for number in (found.value, found.low, found.high))
+        figures.append(Figure(metric=metric, value=value, low=low, high=high, note=note))
+
+    strangers = list(runs.strangers.values())
+    here = "RAVDESS, speakers apart"
+    for metric in ("uar", "accuracy"):
+        add(metric, figure(strangers, "none", labels)[metric], f"{here}, no profile")
+    for way, words in (
+        ("normal-2", "two neutral clips of the speaker"),
+        ("mixed-16", "16 unlabelled clips of the speaker"),
+        *((way, words) for way, words in SOUNDS.items() if way in strangers[0].logits),
+    ):
+        add("uar", figure(strangers, way, labels)["uar"], f"{here}, {words}")
+    for sex, words in (("female", "women"), ("male", "men")):
+        own = [restricted(one, one.sexes == sex) for one in strangers]
+        add("uar", figure(own, "none", labels)["uar"], f"{here}, {words}, no profile")
+    ece = expected_error(strangers, "none", labels, honest["strangers"])
+    add("ece", ece, f"{here}, no profile")
+    for corpus, seeds in runs.left_out.items():
+        judgements, where = list(seeds.values()), f"{corpus} left out of training"
+        add("uar", figure(judgements, "none", labels)["uar"], f"{where}, no profile")
+        add("uar", figure(judgements, "place-32", labels)["uar"], f"{where}, 32 clips of it")
+        for words, long in ((f"under {LONG:g} s", False), (f"{LONG:g} s or more", True)):
+            rows = [(np.array([durations[c] for c in j.clips]) >= LONG) == long for j in judgements]
+            if all(
+                len(np.unique(j.speakers[r])) > 1 for j, r in zip(judgements, rows, strict=True)
+            ):
+                own = [restricted(j, r) for j, r in zip(judgements, rows, strict=True)]
+                add("uar", figure(own, "none", labels)["uar"], f"{where}, {words}, no profile")
+        ece = expected_error(judgements, "none", labels, honest[corpus])
+        add("ece", ece, f"{where}, no profile")
+    return tuple(figures)
