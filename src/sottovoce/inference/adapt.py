@@ -107,27 +107,26 @@ def adapt(
     _check(given, labels)
     embedding = np.stack(kept).astype(np.float64)
     truth = np.array([labels.index(label) for label in given])
-    profile = _mixed(model, embedding)
-    baseline = profile.astype(np.float64)
-    inputs = embedding - baseline
-    known = all(label in model.labels for label in labels)
-    columns = tuple(model.labels.index(label) if known else -1 for label in labels)
-    offset, generic, profiled = np.zeros((len(truth), len(labels))), None, None
-    if known:
-        plain, against = _graph_logs(model, predictor, sources, baseline)
-        generic = uar_of(truth, plain[:, list(columns)].argmax(axis=1))
-        offset = against[:, list(columns)]
-        profiled = uar_of(truth, offset.argmax(axis=1))
+    baseline = _mixed(model, embedding).astype(np.float64)
+    plain, logs = _graph_logs(model, predictor, sources, baseline)
+    inputs = features_of(embedding - baseline, logs)
+    select, generic, profiled = np.zeros((len(labels), len(model.labels))), None, None
+    if all(label in model.labels for label in labels):
+        columns = [model.labels.index(label) for label in labels]
+        select[np.arange(len(labels)), columns] = 1
+        generic = uar_of(truth, plain[:, columns].argmax(axis=1))
+        profiled = uar_of(truth, logs[:, columns].argmax(axis=1))
+    offset = logs @ select.T
     judged = _cross_validated(inputs, offset, truth, len(labels))
     value = uar_of(truth, judged.argmax(axis=1))
     low, high = _interval(truth, judged.argmax(axis=1))
     weights, intercept = fitted(inputs, offset, truth, len(labels), FOLDS)
+    size = embedding.shape[1]
     own = AdaptedInfo(
         baseline=_numbers(baseline),
-        weights=tuple(_numbers(row) for row in weights.T),
+        weights=tuple(_numbers(row / np.sqrt(size)) for row in weights[:size].T),
+        mix=tuple(_numbers(row) for row in select + weights[size:].T),
         intercept=_numbers(intercept),
-        columns=columns,
-        trust=1.0 if known else 0.0,
         temperature=_temperature(judged, truth),
         graph_labels=model.labels,
         recordings=len(truth),
@@ -151,6 +150,15 @@ def adapt(
     )
     card = Card.model_validate(card.model_dump())
     return Adapted(card, (value, low, high), generic, profiled, len(truth), tuple(left_out))
+
+
+def features_of(centred: Array, logs: Array) -> Array:
+    """What the classifier is fitted to: (recordings, dimensions + the model's classes).
+
+    The embedding less its baseline, its dimensions together as one, and the log probabilities: what
+    the model hears of moods outweighs all else that recordings differ in.
+    """
+    return np.concatenate([centred / np.sqrt(centred.shape[1]), logs], axis=1)
 
 
 def uar_of(truth: NDArray[np.int64], heard: NDArray[np.int64]) -> float:
@@ -189,7 +197,7 @@ def _mixed(model: Model, embedding: Array) -> NDArray[np.float32]:
 def _graph_logs(
     model: Model, predictor: Predictor, sources: Sequence[Source], baseline: Array
 ) -> tuple[Array, Array]:
-    """Log probabilities of each recording: without a profile, and with this baseline."""
+    """Log probabilities of each recording, less their mean: plain, and with this baseline."""
     found = []
     for baselines in (None, Baselines(baseline[None].astype(np.float32), np.array([2]))):
 
@@ -201,7 +209,8 @@ def _graph_logs(
             for each in embed_many(predictor, network, sources, 1)  # type: ignore[arg-type]
             if not isinstance(each, Prediction)
         ]
-        found.append(np.log(np.maximum(np.stack(rows).astype(np.float64), 1e-12)))
+        logs = np.log(np.maximum(np.stack(rows).astype(np.float64), 1e-9))
+        found.append(logs - logs.mean(axis=1, keepdims=True))
     return found[0], found[1]
 
 
@@ -278,8 +287,11 @@ def _softmax(logits: Array) -> Array:
 
 
 def _temperature(logits: Array, truth: NDArray[np.int64]) -> float:
-    """The temperature, 0.5 to 5, at which cross-validated answers are as sure as they are right."""
-    tried = np.geomspace(0.5, 5, 47)
+    """The temperature, 1 to 5, at which cross-validated answers are as sure as they are right.
+
+    Never below 1: a few recordings that are all right do not prove that others will be.
+    """
+    tried = np.geomspace(1, 5, 33)
     losses = [
         -np.log(np.maximum(_softmax(logits / t)[np.arange(len(truth)), truth], 1e-12)).mean()
         for t in tried

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +50,7 @@ class Profile(StrictModel):
     seconds: float = Field(ge=0, allow_inf_nan=False)
     """s, of what was heard in them."""
     spread: float | None = Field(default=None, ge=0, allow_inf_nan=False)
-    """Root mean square over dimensions of the standard deviation over recordings; None for one."""
+    """How much the model hears the recordings' moods differ: see `spread_of`; None for one."""
     left_out: tuple[str, ...] = ()
     """Why recordings that were given are not in it, a line each."""
 
@@ -60,16 +60,27 @@ class Profile(StrictModel):
         embeddings: NDArray[np.float32],
         seconds: float,
         *,
+        probabilities: NDArray[np.float32] | None = None,
         kind: Kind,
         model: str,
         digest: str,
         left_out: tuple[str, ...] = (),
     ) -> Self:
-        """The profile of recordings whose embeddings are (recordings, dimensions), one or more."""
+        """The profile of recordings.
+
+        Args:
+            embeddings: (recordings, dimensions), one or more.
+            seconds: s, of what was heard in them.
+            probabilities: (recordings, classes) without a profile, for the spread; None: none.
+            kind: of the profile.
+            model: its name and version.
+            digest: of the model's file.
+            left_out: why other recordings are not in it.
+        """
         values = embeddings.astype(np.float64)
         spread = None
-        if len(values) > 1:
-            spread = float(np.sqrt(values.var(axis=0, ddof=1).mean()))
+        if probabilities is not None and len(values) > 1:
+            spread = spread_of(probabilities)
         return cls(
             model=model,
             model_digest=digest,
@@ -173,6 +184,18 @@ class Profile(StrictModel):
 
 ProfileSource: TypeAlias = Profile | str | os.PathLike[str]
 """A profile, or the file of one."""
+
+
+def spread_of(probabilities: NDArray[np.floating[Any]]) -> float:
+    """How much recordings differ in mood, as a model hears them: (recordings, classes) -> nats.
+
+    The root mean square over emotions of the standard deviation over recordings of the log
+    probabilities less their mean; 0 where all are alike. Embeddings would not do: sentences differ
+    in them more than moods.
+    """
+    logs = np.log(np.maximum(np.asarray(probabilities, np.float64), 1e-9))
+    logs -= logs.mean(axis=1, keepdims=True)
+    return float(np.sqrt(logs.var(axis=0, ddof=1).mean()))
 
 
 def kind_info(info: ProfileInfo, kind: Kind) -> ProfileKind:

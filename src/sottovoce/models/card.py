@@ -128,7 +128,8 @@ class ProfileKind(StrictModel):
     min_confidence: float = Field(ge=0, le=1)
     """Below this a prediction with such a profile is `uncertain`."""
     spread: tuple[float, float]
-    """Usual range of the spread of a sample; outside it the sample is warned of."""
+    """Usual range of the spread of a sample (`inference.profile.spread_of`), nats; outside it the
+    sample is warned of."""
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -168,19 +169,17 @@ class AdaptedInfo(StrictModel):
     """A classifier that was fitted to its owner's own recordings, on top of the graph's.
 
     The logits of a recording with the embedding e and the log probabilities g of the graph, judged
-    with `baseline`, are trust * g[columns] + (e - baseline) @ weights + intercept.
+    with `baseline`, less their mean, are g @ mix + (e - baseline) @ weights + intercept.
     """
 
     baseline: tuple[float, ...]
     """(dimensions,) of the mixed profile of the recordings."""
     weights: tuple[tuple[float, ...], ...]
     """(classes, dimensions)."""
+    mix: tuple[tuple[float, ...], ...]
+    """(classes, graph's classes)."""
     intercept: tuple[float, ...]
     """(classes,)"""
-    columns: tuple[int, ...]
-    """(classes,) which of the graph's emotions each is; -1 where the words are others."""
-    trust: float = Field(ge=0)
-    """In the graph's own answer; 0 where the words are others."""
     temperature: float = Field(gt=0)
     graph_labels: tuple[str, ...]
     """The emotions of the graph."""
@@ -188,12 +187,12 @@ class AdaptedInfo(StrictModel):
 
     @model_validator(mode="after")
     def _sizes(self) -> Self:
-        if len({len(self.weights), len(self.intercept), len(self.columns)}) > 1:
-            raise ValueError("weights, intercept and columns must have as many entries")
+        if len({len(self.weights), len(self.mix), len(self.intercept)}) > 1:
+            raise ValueError("weights, mix and intercept must have as many entries")
         if {len(row) for row in self.weights} != {len(self.baseline)}:
             raise ValueError("weights must have as many numbers a class as baseline")
-        if not all(-1 <= column < len(self.graph_labels) for column in self.columns):
-            raise ValueError("columns must be of the graph's labels")
+        if {len(row) for row in self.mix} != {len(self.graph_labels)}:
+            raise ValueError("mix must have as many numbers a class as graph_labels")
         return self
 
 

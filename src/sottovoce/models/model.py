@@ -394,8 +394,14 @@ class Model:
         if kind not in KIND_NUMBERS:
             raise SottovoceError(f"kind is {kind!r}; expected normal or mixed")
         predictor = self._predictor(gate, None, self.network(None))
+        size = self.profile_info().dimensions
         found, seconds, left_out = [], 0.0, []
-        for heard in embed_many(predictor, self.embed, recordings, number_of_workers(workers)):
+
+        def both(batch: NDArray[Any]) -> NDArray[np.float32]:
+            outputs = self._run(batch, None)
+            return np.concatenate([outputs["embedding"], outputs["probabilities"]], axis=1)
+
+        for heard in embed_many(predictor, both, recordings, number_of_workers(workers)):
             if isinstance(heard, Prediction):
                 left_out.append(f"{heard.source or 'a recording'}: {heard.message}")
             else:
@@ -407,9 +413,11 @@ class Model:
                 f"no speech was heard in any of {len(left_out)} recordings{first}; "
                 "a profile needs one or more with speech"
             )
+        rows = np.stack(found)
         return Profile.of(
-            np.stack(found),
+            rows[:, :size],
             seconds,
+            probabilities=rows[:, size:],
             kind=kind,
             model=self._card.title,
             digest=self._digest,
@@ -479,11 +487,10 @@ def adapted_probabilities(
     """
     baseline = np.array(info.baseline, np.float32)
     found = run(Baselines(baseline[None], np.array([2])))
-    logs = np.log(np.maximum(found["probabilities"].astype(np.float64), 1e-12))
-    logits = (found["embedding"] - baseline) @ np.array(info.weights).T + np.array(info.intercept)
-    if info.trust:
-        logits = logits + info.trust * logs[:, list(info.columns)]
-    logits = logits / info.temperature
+    logs = np.log(np.maximum(found["probabilities"].astype(np.float64), 1e-9))
+    logs -= logs.mean(axis=1, keepdims=True)
+    logits = (found["embedding"] - baseline) @ np.array(info.weights).T
+    logits = (logits + logs @ np.array(info.mix).T + np.array(info.intercept)) / info.temperature
     logits -= logits.max(axis=1, keepdims=True)
     chances = np.exp(logits)
     return np.asarray(chances / chances.sum(axis=1, keepdims=True), np.float32)

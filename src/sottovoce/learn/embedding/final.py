@@ -1,28 +1,21 @@
 """The model that is given away: embedding, classifiers and confidence as one graph, its card."""
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import nn
 
 from sottovoce.learn.corpora import Clip, is_known_speaker, licence
 from sottovoce.learn.embedding.calibrate import Confidence
-from sottovoce.learn.embedding.classifiers import Classifiers, Labels, Prior, groups_of
+from sottovoce.learn.embedding.classifiers import Classifiers, Prior
 from sottovoce.learn.embedding.graph import Affine
 from sottovoce.learn.embedding.measure import START
 from sottovoce.learn.embedding.teacher import Basis
 from sottovoce.learn.frontends.logmel import LogMel
 from sottovoce.learn.networks.resnet1d import ResNet1d
 from sottovoce.models.card import CorpusInfo, ProfileInfo, ProfileKind, speaker_hash
-
-SPREAD_SAMPLES = {"normal": 3, "mixed": 16}
-"""Recordings in the samples whose spread is taken for usual."""
-
-SPREAD_RANGE = (5, 95)
-"""Percentiles of it, between which a sample is usual."""
 
 
 class SoundToEmbedding(nn.Module):
@@ -84,38 +77,22 @@ class Thresholds:
 
 
 def profile_info(
-    embedding: torch.Tensor, labels: Labels, classifiers: Classifiers, thresholds: Thresholds
+    classifiers: Classifiers, thresholds: Thresholds, spreads: Mapping[str, tuple[float, float]]
 ) -> ProfileInfo:
-    """What the card says of profiles; the usual spread is that of samples of training speakers."""
-    everyone = groups_of(labels.speakers, torch.ones_like(labels.neutral))
-    neutral = groups_of(labels.speakers, labels.neutral)
-    generator = torch.Generator().manual_seed(0)
+    """What the card says of profiles; `spreads` is what `measure.usual_spreads` gives."""
 
-    def kind(prior: Prior, name: str, pools: dict[int, torch.Tensor], least: float) -> ProfileKind:
-        size = SPREAD_SAMPLES[name]
-        spreads = [
-            float(
-                embedding[pool[torch.randperm(len(pool), generator=generator)[:size]]]
-                .var(dim=0)
-                .mean()
-                .sqrt()
-            )
-            for pool in pools.values()
-            if len(pool) >= size
-            for _ in range(20)
-        ]
-        low, high = np.percentile(spreads, SPREAD_RANGE)
+    def kind(prior: Prior, name: str, least: float) -> ProfileKind:
         return ProfileKind(
             centre=_numbers(prior.centre),
             shrinkage=_numbers(prior.shrinkage),
             min_confidence=least,
-            spread=(round(float(low), 4), round(float(high), 4)),
+            spread=spreads[name],
         )
 
     return ProfileInfo(
-        dimensions=embedding.shape[1],
-        normal=kind(classifiers.normal, "normal", neutral, thresholds.normal),
-        mixed=kind(classifiers.mixed, "mixed", everyone, thresholds.mixed),
+        dimensions=len(classifiers.normal.centre),
+        normal=kind(classifiers.normal, "normal", thresholds.normal),
+        mixed=kind(classifiers.mixed, "mixed", thresholds.mixed),
     )
 
 

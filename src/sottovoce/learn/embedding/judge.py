@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sottovoce.inference.adapt import fitted, uar_of
+from sottovoce.inference.adapt import features_of, fitted, uar_of
 from sottovoce.learn.embedding.classifiers import Classifiers, Labels, groups_of, profile_logits
 from sottovoce.system import write_atomically
 
@@ -147,8 +147,10 @@ def adapted_recalls(
             plain = profile_logits(classifiers, embedding, labels.allowed, 0, both)[rows].numpy()
             mixed = profile_logits(classifiers, embedding, labels.allowed, 2, both)[rows].numpy()
             mean, many = embedding[sample].mean(dim=0), torch.tensor(float(count))
-            inputs = (embedding[rows] - classifiers.mixed.baseline(mean, many)).double().numpy()
-            offset = mixed.astype(np.float64)
+            centred = (embedding[rows] - classifiers.mixed.baseline(mean, many)).double().numpy()
+            offset = np.maximum(mixed.astype(np.float64), -20)
+            offset -= offset.mean(axis=1, keepdims=True)
+            inputs = features_of(centred, offset)
             weights, intercept = fitted(
                 inputs[given], offset[given], truth[given], offset.shape[1], 5
             )

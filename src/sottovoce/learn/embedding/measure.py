@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
+from sottovoce.inference.profile import spread_of
 from sottovoce.learn.embedding.calibrate import Judged, factor, fit_confidence
 from sottovoce.learn.embedding.judge import FoldJudgement
 from sottovoce.learn.embedding.students import LEFT_OUT
@@ -306,3 +307,36 @@ def card_figures(runs: Runs, durations: Mapping[str, float]) -> tuple[Figure, ..
         ece = expected_error(judgements, "none", labels, honest[corpus])
         add("ece", ece, f"{where}, no profile")
     return tuple(figures)
+
+
+SPREAD_SAMPLES = {"normal": 3, "mixed": 12}
+"""Recordings in the samples whose spread is taken for usual."""
+
+SPREAD_RANGE = (5, 95)
+"""Percentiles of it, between which a sample is usual."""
+
+
+def usual_spreads(runs: Runs) -> dict[str, tuple[float, float]]:
+    """The usual range of the spread of samples of RAVDESS's strangers, by the final temperatures.
+
+    "normal": of their neutral (and calm) clips; "mixed": of any.
+    """
+    temperatures, slope = fit_final(runs)
+    generator = np.random.default_rng(0)
+    neutral = runs.labels.index("neutral")
+    found: dict[str, list[float]] = {name: [] for name in SPREAD_SAMPLES}
+    for one in runs.strangers.values():
+        distance = np.asarray(one.distance, np.float64)
+        scale = temperatures[0] * factor(distance, slope, START)
+        chances = np.exp(log_softmax(one.logits["none"][0] / scale[:, None], axis=1))
+        for speaker in np.unique(one.speakers):
+            rows = np.flatnonzero(one.speakers == speaker)
+            pools = {"normal": rows[one.truth[rows] == neutral], "mixed": rows}
+            for name, size in SPREAD_SAMPLES.items():
+                for _ in range(20):
+                    sample = generator.choice(pools[name], size, replace=False)
+                    found[name].append(spread_of(chances[sample]))
+    ranges = {name: np.percentile(values, SPREAD_RANGE) for name, values in found.items()}
+    return {
+        name: (round(float(low), 3), round(float(high), 3)) for name, (low, high) in ranges.items()
+    }
