@@ -8,7 +8,7 @@ from tiny_model import PROFILES, VOICE, write_tiny, write_tiny_profiled
 
 from sottovoce import Audio, load
 from sottovoce.errors import SottovoceError
-from sottovoce.inference.profile import Profile
+from sottovoce.inference.profile import Profile, spread_of
 from sottovoce.models.model import Baselines, Model
 from sottovoce.results import Segment
 
@@ -176,3 +176,14 @@ def test_one_voice_needs_a_model_that_takes_profiles(model: Model, tmp_path: Pat
         plain.timeline(VOICE, same_voice=True)
     with pytest.raises(SottovoceError, match="give no other"):
         model.timeline(VOICE, same_voice=True, profile=model.profile([VOICE]))
+
+
+def test_the_spread_is_of_moods_and_the_same_for_a_voice_that_is_always_alike() -> None:
+    generator = np.random.default_rng(0)
+    one_mood = np.tile([0.7, 0.1, 0.1, 0.1], (12, 1))
+    assert spread_of(one_mood) == pytest.approx(0, abs=1e-9)
+    moods = np.eye(4)[np.arange(12) % 4] * 0.6 + 0.1
+    noisy = np.exp(np.log(one_mood) + 0.1 * generator.normal(size=one_mood.shape))
+    assert 0 < spread_of(noisy) < 0.2 < spread_of(moods)
+    logs = np.log(moods) - np.log(moods).mean(axis=1, keepdims=True)
+    assert spread_of(moods) == pytest.approx(np.sqrt((logs.std(axis=0, ddof=1) ** 2).mean()))
