@@ -6,7 +6,9 @@ import contextlib
 import datetime
 import logging
 import queue
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from types import NoneType, UnionType
@@ -257,9 +259,21 @@ def _make_tables(engine: sqlalchemy.Engine) -> None:
 
 
 def _write_ahead(connection: Any, _: object) -> None:
-    """Let SQLite write its log ahead, which takes no file sync for each transaction."""
+    """Let SQLite write its log ahead, which takes no file sync for each transaction.
+
+    Its own timeout does not hold for the change of the log: while another process makes it, or the
+    tables, it is tried again.
+    """
+    deadline = time.monotonic() + TIMEOUT
     for setting in ("journal_mode=WAL", "synchronous=NORMAL"):
-        connection.execute(f"PRAGMA {setting}").close()
+        while True:
+            try:
+                connection.execute(f"PRAGMA {setting}").close()
+                break
+            except sqlite3.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
 
 
 def _reason(error: Exception) -> str:
