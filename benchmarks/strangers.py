@@ -52,6 +52,13 @@ def measure(name: str) -> dict[str, Any]:
         found[f"ravdess, {len(labels)} emotions, worst speaker"] = {
             worst: round(100 * speakers[worst], 1)
         }
+    for group, seeds in {"ravdess": runs.strangers, **runs.left_out}.items():
+        recalls = [one.adapted for one in seeds.values() if len(one.adapted)]
+        if recalls:
+            values = np.mean([one.mean(axis=0) for one in recalls], axis=0)
+            found[f"{group}, 20 labels: none, profile of them, adapted"] = [
+                round(100 * float(value), 1) for value in values
+            ]
     temperatures, slope = fit_final(runs)
     found["temperatures"] = [round(value, 3) for value in temperatures]
     found["slope"] = round(slope, 3)

@@ -20,9 +20,10 @@ from sottovoce.learn.embedding.classifiers import (
     fit_classifiers,
     profile_logits,
 )
+from sottovoce.learn.embedding.conditions import CONDITIONS, in_condition
 from sottovoce.learn.embedding.distil import DistilSpec, Member, Teaching, Trainer
 from sottovoce.learn.embedding.graph import Affine, ProfiledModel
-from sottovoce.learn.embedding.judge import FoldJudgement, judge
+from sottovoce.learn.embedding.judge import FoldJudgement, adapted_recalls, judge
 from sottovoce.learn.embedding.logistic import (
     Points,
     balanced_weights,
@@ -122,6 +123,16 @@ def test_profiles_tell_strangers_moods_from_their_voices() -> None:
     assert recalls["mixed-16"] > 0.9
     assert recalls["normal-4"] > recalls["none"] + 0.1
     assert recalls["mixed-1"] > recalls["none"] - 0.1  # one recording does not ruin an answer
+
+
+def test_adapting_learns_a_voice_whose_moods_sound_otherwise_than_those_that_were_learned() -> None:
+    classifiers = fit_classifiers([labelled(600, 30)[0]], labelled(600, 30)[1], ClassifiersSpec())
+    embedding, labels = labelled(90, 3, seed=5)
+    turned = embedding - 2 * (embedding - embedding.mean(dim=0))
+    recalls = adapted_recalls(classifiers, turned, labels)
+    assert recalls.shape == (3, 3)
+    assert (recalls[:, 2] > recalls[:, :2].max(axis=1) + 0.2).all()
+    assert not len(adapted_recalls(classifiers, embedding, labels, count=30))
 
 
 def test_shuffled_labels_are_learned_as_chance() -> None:
@@ -238,6 +249,26 @@ def test_whole_clips_are_cut_as_the_listening_half_cuts_them(speech: Speech) -> 
             np.testing.assert_allclose(waveform.numpy(), piece, atol=1e-6)
 
 
+def test_conditions_change_the_clips_that_are_asked_for_and_by_as_much_as_they_say(
+    speech: Speech,
+) -> None:
+    noise = [np.random.default_rng(0).normal(0, 0.1, 20_000).astype(np.float32)]
+
+    def clip(of: Speech, row: int) -> np.ndarray:
+        start, length = int(of.starts[row]), int(of.lengths[row])
+        return of.samples[start : start + length].double().numpy()
+
+    for way in CONDITIONS:
+        changed = in_condition(speech, [1], way, noise)
+        np.testing.assert_array_equal(clip(changed, 0), clip(speech, 0))
+        assert np.abs(clip(changed, 1) - clip(speech, 1)).max() > 1
+    quiet = in_condition(speech, [1], "sound-minus20", noise)
+    np.testing.assert_allclose(clip(quiet, 1), clip(speech, 1) / 10, rtol=1e-4, atol=1e-3)
+    noisy = clip(in_condition(speech, [1], "sound-noise10", noise), 1) - clip(speech, 1)
+    ratio = np.square(clip(speech, 1)).mean() / np.square(noisy).mean()
+    assert 10 * np.log10(ratio) == pytest.approx(10, abs=0.05)
+
+
 def test_students_side_by_side_are_what_each_is_alone(speech: Speech) -> None:
     options = ResNet1dOptions(widths=(8, 16), blocks=(1, 1), embedding=8, attention=4, dropout=0.0)
     count = len(speech.clips)
@@ -346,7 +377,8 @@ def test_a_fourier_kernel_is_made_again_of_its_parts(tmp_path: Path) -> None:
 
     spectrum = Spectrum(512, 400, 160)
     example = 0.1 * torch.randn(2, 8000)
-    graph = to_graph(spectrum, example, {1: torch.export.Dim("samples", min=800)}, "x", "y")
+    axes = {1: torch.export.Dim("samples", min=800)}
+    graph = to_graph(spectrum, {"x": (example, axes)}, ["y"])
     smaller = with_fourier_parts(graph, spectrum.kernel.numpy(), 512)
     assert len(smaller) < 0.1 * len(graph)
     session = onnxruntime.InferenceSession(smaller)

@@ -12,7 +12,8 @@ from tiny_model import tiny_card
 import sottovoce
 from sottovoce.audio import Audio
 from sottovoce.errors import ModelError
-from sottovoce.learn.export.model_file import Calibrated, disagreement, export_model, to_onnx
+from sottovoce.learn.export.graphs import disagreement
+from sottovoce.learn.export.model_file import Calibrated, export_model, to_onnx
 from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.train.classifier import Classifier
 from sottovoce.models.card import Calibration
@@ -49,7 +50,7 @@ def test_the_graph_agrees_with_torch_on_real_clips(
 ) -> None:
     lengths = [round(seconds * RATE) for seconds in LENGTHS]
     batches = [
-        np.stack([speech[i * RATE : i * RATE + samples] for i in range(size)])
+        (torch.from_numpy(np.stack([speech[i * RATE :][:samples] for i in range(size)])),)
         for samples in lengths
         for size in (1, 3)
     ]

@@ -13,7 +13,8 @@ from tiny_model import tiny_card
 from torch import nn
 
 from sottovoce.errors import RecipeError
-from sottovoce.learn.export.model_file import Calibrated, disagreement, to_onnx
+from sottovoce.learn.export.graphs import disagreement
+from sottovoce.learn.export.model_file import Calibrated, to_onnx
 from sottovoce.learn.networks import Network
 from sottovoce.learn.networks.cnn_bilstm_attention import SelfAttention
 from sottovoce.learn.networks.inception import STAGES, InceptionBlock
@@ -139,7 +140,7 @@ def test_the_exported_graph_says_the_same_at_any_length_and_batch(
     graph = to_onnx(model, tiny_card(sample_rate=4000, window=window))
     generator = np.random.default_rng(0)
     batches = [
-        generator.standard_normal((batch, 10 * frames)).astype(np.float32)
+        (torch.from_numpy(generator.standard_normal((batch, 10 * frames)).astype(np.float32)),)
         for frames in (16, 17, 18, 33, 150, 801)
         for batch in (1, 3)
     ]

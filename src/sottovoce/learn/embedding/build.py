@@ -24,16 +24,16 @@ from sottovoce.learn.embedding.final import (
     SoundToEmbedding,
     Thresholds,
     affine_of,
-    corpora_of,
     profile_info,
-    today,
 )
 from sottovoce.learn.embedding.graph import ProfiledModel, export_profiled
 from sottovoce.learn.embedding.measure import START, Runs, card_figures, fit_final, usual_spreads
 from sottovoce.learn.embedding.recipe import EmbeddingRecipe
+from sottovoce.learn.embedding.speech import FULL_SCALE
 from sottovoce.learn.embedding.students import FINAL
 from sottovoce.learn.embedding.teacher import Basis
 from sottovoce.learn.export.encoder import write_encoder
+from sottovoce.learn.export.provenance import check_batches, corpora_of, today
 from sottovoce.learn.frontends.logmel import LogMel, LogMelOptions
 from sottovoce.learn.frontends.pretrained import PretrainedFrontEnd, PretrainedOptions
 from sottovoce.learn.networks.resnet1d import ResNet1d
@@ -42,8 +42,8 @@ from sottovoce.models.card import Calibration, Card, ProtocolInfo
 LEAST = Thresholds(0.5, 0.5, 0.5)
 """Confidence below which an answer is uncertain: about where half of a stranger's are right."""
 
-CHECKED_SECONDS = (0.5, 1.0, 2.25, 4.0, 10.0, 30.0)
-"""s; lengths at which the graph is compared with torch."""
+CHECKED = 120
+"""s of speech on which the graph is compared with torch."""
 
 
 def build(recipe_path: Path, run: Path, experiment: Experiment, out: Path) -> None:
@@ -129,21 +129,9 @@ def build(recipe_path: Path, run: Path, experiment: Experiment, out: Path) -> No
         profiles=profile_info(classifiers, LEAST, usual_spreads(runs)),
     )
     model = ProfiledModel(embed, classifiers, confidence).eval()
-    export_profiled(model, card, out, sound, _checks(experiment))
-
-
-def _checks(experiment: Experiment) -> list[NDArray[np.float32]]:
-    """Batches of 1 and 3 stretches of real speech at each length."""
-    speech = experiment.speech
-    audio = speech.samples[: 120 * RATE].cpu().numpy().astype(np.float32) / np.float32(32767)
-    batches: list[NDArray[np.float32]] = []
-    for seconds in CHECKED_SECONDS:
-        size = int(seconds * RATE)
-        for count in (1, 3):
-            starts = np.linspace(0, max(0, len(audio) - size), count).astype(int)
-            cut = [np.resize(audio[start : start + size], size) for start in starts]
-            batches.append(np.stack(cut).astype(np.float32))
-    return batches
+    speech = experiment.speech.samples[: CHECKED * RATE].cpu().numpy()
+    samples = np.asarray(speech / FULL_SCALE, np.float32)
+    export_profiled(model, card, out, sound, check_batches(samples, recipe.window, RATE))
 
 
 def _as_waveform(batch: NDArray[np.float32]) -> torch.Tensor:

@@ -21,6 +21,9 @@ from sottovoce.learn.networks.resnet1d import ResNet1d, ResNet1dOptions
 from sottovoce.models.card import WindowPolicy
 from sottovoce.options import StrictModel
 
+EMBEDDED = 64
+"""Whole clips in a run, at the end."""
+
 KINDS = 3
 """Classifiers on the embedding: without a profile, with a normal voice, with a sample of moods."""
 
@@ -320,12 +323,21 @@ class Trainer:
         return self._hear(features, self.averaged, randomness="error")[0]
 
     @torch.no_grad()
-    def embed(self, rows: Sequence[int], window: WindowPolicy, batch: int = 64) -> torch.Tensor:
-        """Embeddings of whole clips: (members, rows, size) in half precision."""
+    def embed(
+        self, rows: Sequence[int], window: WindowPolicy, speech: Speech | None = None
+    ) -> torch.Tensor:
+        """Embeddings of whole clips: (members, rows, size) in half precision.
+
+        Args:
+            rows: which clips.
+            window: how they are cut.
+            speech: the same clips with other sound; those that it was trained on if None.
+        """
         found: torch.Tensor | None = None
+        heard = speech or self.speech
         place = torch.full((len(self.speech.clips),), -1, device=self.device)
         place[torch.tensor(rows, device=self.device)] = torch.arange(len(rows), device=self.device)
-        for cuts in self.speech.whole(rows, window, batch):
+        for cuts in heard.whole(rows, window, EMBEDDED):
             part = self.embed_features(self.frontend.raw(cuts.waveform)).half()
             if found is None:
                 found = part.new_zeros(len(self.members), len(rows), part.shape[2])

@@ -11,23 +11,24 @@ import argparse
 import hashlib
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from sottovoce.audio import Audio
+from sottovoce.audio import Audio, Samples
 from sottovoce.errors import CorpusError, SottovoceError
 from sottovoce.learn.corpora import Clip, scan
 from sottovoce.learn.corpora._folder import AUDIO, files
 from sottovoce.learn.data.clip_store import ClipWriter
 from sottovoce.learn.data.degradation import opus
 from sottovoce.learn.embedding.classifiers import Labels, fit_classifiers
+from sottovoce.learn.embedding.conditions import CONDITIONS, in_condition
 from sottovoce.learn.embedding.distil import Member, Teaching, Trainer
-from sottovoce.learn.embedding.judge import FoldJudgement, judge
+from sottovoce.learn.embedding.judge import FoldJudgement, adapted_recalls, judge
+from sottovoce.learn.embedding.logistic import masked_log_softmax
 from sottovoce.learn.embedding.recipe import EmbeddingRecipe, TaughtSpec
 from sottovoce.learn.embedding.sound import Changes, ChangesSpec
 from sottovoce.learn.embedding.speech import Speech, label_index
@@ -65,6 +66,7 @@ class Experiment:
         sources: (clips,) of each the clip that it is a copy of, or itself.
         originals: how many are no copies.
         noise: (recordings, samples) to learn from.
+        test_noise: recordings that are never learned from.
         out: the folder of the run.
     """
 
@@ -73,6 +75,7 @@ class Experiment:
     sources: torch.Tensor
     originals: int
     noise: torch.Tensor
+    test_noise: tuple[Samples, ...]
     out: Path
 
     @classmethod
@@ -106,6 +109,7 @@ class Experiment:
         paths = [clip.path for clip in (*clips, *coded)]
         everything = (*clips, *coded)
         store = writer.store(paths, digests)
+        unheard = recipe.test_noise
         speech = Speech.of(everything, store, EIGHT, recipe.window, device)
         place = {id(clip): number for number, clip in enumerate(clips)}
         sources = torch.tensor([*range(len(clips)), *(place[id(clip)] for clip in coded)])
@@ -114,7 +118,10 @@ class Experiment:
             speech,
             sources.to(device),
             len(clips),
-            noise_bank(folders["noise"], recipe.test_noise).to(device),
+            torch.from_numpy(np.stack(noises(folders["noise"], lambda n: n not in unheard))).to(
+                device
+            ),
+            tuple(noises(folders["noise"], lambda name: name in unheard)),
             out,
         )
 
@@ -126,9 +133,25 @@ class Experiment:
         """The teacher's pooled features of each changed copy of all clips."""
         return [self._taught(copy).pooled for copy in range(1, self.recipe.teacher.copies + 1)]
 
-    def _taught(self, copy: int) -> Taught:
+    def taught_in_conditions(self) -> dict[str, torch.Tensor]:
+        """Way to judge -> the teacher's pooled features of RAVDESS's clips, changed so."""
+        return {way: self._taught(way).pooled for way in CONDITIONS if self.strangers}
+
+    @property
+    def strangers(self) -> list[int]:
+        """Rows of RAVDESS's clips."""
+        clips = self.speech.clips[: self.originals]
+        return [row for row, clip in enumerate(clips) if clip.corpus == "ravdess"]
+
+    def in_condition(self, way: str) -> Speech:
+        """All clips, those of RAVDESS in one of `CONDITIONS`."""
+        return in_condition(self.speech, self.strangers, way, self.test_noise)
+
+    def _taught(self, copy: int | str) -> Taught:
+        """Of a changed copy of all clips, 0 being the clips themselves, or of a condition."""
         kept = self.out / f"teacher-{copy}.pt"
         if not kept.exists():
+            way = copy if isinstance(copy, str) else None
             spec = self.recipe.teacher
             frontend = PretrainedFrontEnd(
                 PretrainedOptions.model_validate(
@@ -139,12 +162,12 @@ class Experiment:
             changes = Changes(ChangesSpec(speed=spec.copy_speed), self.noise, RATE)
             made = teach(
                 frontend,
-                self.speech,
+                self.in_condition(way) if way else self.speech,
                 self.recipe.window,
-                rows=range(self.originals),
-                changes=changes if copy else None,
-                seed=copy,
-                progress=reporter(f"teacher's features, copy {copy}"),
+                rows=self.strangers if way else range(self.originals),
+                changes=changes if copy and not way else None,
+                seed=0 if isinstance(copy, str) else copy,
+                progress=reporter(f"teacher's features, {way or f'copy {copy}'}"),
             )
             parts = {name: getattr(made, name).cpu() for name in Taught.__slots__}
             self.out.mkdir(parents=True, exist_ok=True)
@@ -168,7 +191,11 @@ class Experiment:
         return [EIGHT, seven] if fold.name.startswith("ravdess") else [seven]
 
     def fit_and_judge(
-        self, fold: FoldPlan, seed: int, versions: Sequence[torch.Tensor], tested: torch.Tensor
+        self,
+        fold: FoldPlan,
+        seed: int,
+        versions: Sequence[torch.Tensor],
+        conditions: Mapping[str, torch.Tensor],
     ) -> None:
         """Fit classifiers to what a fold learns from, and keep what they say of what it left out.
 
@@ -176,12 +203,14 @@ class Experiment:
             fold: who is left out.
             seed: of the embedding.
             versions: (clips, features) of all clips, and of changed copies of them.
-            tested: (clips,) bool: those that are no copies.
+            conditions: way to judge -> (clips, features); of RAVDESS's clips alone.
         """
         spec = self.recipe.embedding
         for names in self.label_sets(fold):
             labels = self.labels(names)
-            learns = fold.learns.to(tested.device) & (labels.targets >= 0) & self._thinned(fold)
+            learns = (
+                fold.learns.to(self.speech.device) & (labels.targets >= 0) & self._thinned(fold)
+            )
             rows = torch.nonzero(learns)[:, 0]
             basis = Basis.fit(versions[0][rows].float(), spec.components)
             projected = [basis.project(v.float(), spec.whitening) for v in versions]
@@ -202,20 +231,29 @@ class Experiment:
             out = torch.tensor([row for row in fold.tests if row < self.originals])
             if not len(out):
                 continue
-            theirs = labels.take(out.to(tested.device))
-            has = torch.zeros(len(names), dtype=torch.bool, device=tested.device)
+            theirs = labels.take(out.to(self.speech.device))
+            has = torch.zeros(len(names), dtype=torch.bool, device=self.speech.device)
             has[theirs.targets] = True
             theirs = replace(theirs, allowed=has.expand(len(out), -1))
             known = projected[0][rows]
             far = (projected[0][out] - known.mean(dim=0)) / known.std(dim=0)
             clips = [self.speech.clips[row] for row in out.tolist()]
+            said = judge(classifiers, projected[0][out], theirs)
+            if clips[0].corpus == "ravdess":
+                for way, values in conditions.items():
+                    changed = basis.project(values[out].float(), spec.whitening) / scale
+                    logs = masked_log_softmax(
+                        classifiers.logits(changed, 0, changed), theirs.allowed
+                    )
+                    said[way] = logs[None].cpu().numpy()
             FoldJudgement(
                 np.array([clip.name for clip in clips]),
                 theirs.targets.cpu().numpy(),
                 np.array([clip.speaker for clip in clips]),
                 np.array([clip.sex for clip in clips]),
                 far.square().mean(dim=1).sqrt().cpu().numpy(),
-                judge(classifiers, projected[0][out], theirs),
+                said,
+                adapted_recalls(classifiers, projected[0][out], theirs),
             ).write(path)
             print(f"{path.name}: judged {len(out)} clips", flush=True)
 
@@ -236,9 +274,9 @@ def run_teacher(experiment: Experiment, folds: Sequence[FoldPlan]) -> None:
     if not pending:
         return
     versions = [experiment.taught().pooled, *experiment.copies()]
-    everyone = torch.ones(len(versions[0]), dtype=torch.bool)
+    conditions = experiment.taught_in_conditions()
     for fold in pending:
-        experiment.fit_and_judge(fold, 0, versions, everyone)
+        experiment.fit_and_judge(fold, 0, versions, conditions)
 
 
 def run_students(
@@ -300,14 +338,23 @@ def run_students(
             trainer.embed_changed(rows, 1000 + copy).float()
             for copy in range(experiment.recipe.embedding.copies)
         ]
-        everyone = torch.ones(len(speech.clips), dtype=torch.bool, device=speech.device)
+        heard = {
+            way: trainer.embed(
+                experiment.strangers, experiment.recipe.window, experiment.in_condition(way)
+            )
+            for way in CONDITIONS
+        }
         for number, fold in enumerate(pending):
             versions = [values[number] for values in (clean, *changed)]
             torch.save(
                 trainer.network(number).state_dict(),
                 experiment.out / f"{fold.name}-{seed}-network.pt",
             )
-            experiment.fit_and_judge(fold, seed, versions, everyone)
+            conditions = {}
+            for way, values in heard.items():
+                conditions[way] = torch.zeros_like(versions[0])
+                conditions[way][experiment.strangers] = values[number].float()
+            experiment.fit_and_judge(fold, seed, versions, conditions)
 
 
 def _finished(experiment: Experiment, fold: FoldPlan, seed: int) -> bool:
@@ -329,16 +376,13 @@ def unlabelled(folder: Path) -> list[Clip]:
     return found
 
 
-def noise_bank(folder: Path, left_out: Sequence[str]) -> torch.Tensor:
-    """(recordings, samples) of noise, repeated to one length, but for those left out by name."""
-    length = NOISE_SECONDS * RATE
-    paths = [path for path in files(folder) if path.suffix.lower() in AUDIO]
-    sounds: list[NDArray[np.float32]] = [
-        np.resize(Audio.read(path, sample_rate=RATE).mono().samples[0], length)
-        for path in paths
-        if path.stem not in left_out
+def noises(folder: Path, wanted: Callable[[str], bool]) -> list[Samples]:
+    """Recordings of noise whose names, without their endings, are wanted; all of one length."""
+    return [
+        np.resize(Audio.read(path, sample_rate=RATE).samples[0], NOISE_SECONDS * RATE)
+        for path in files(folder)
+        if path.suffix.lower() in AUDIO and wanted(path.stem)
     ]
-    return torch.from_numpy(np.stack(sounds))
 
 
 def show(line: str) -> None:

@@ -1,21 +1,17 @@
 """The model that is given away: embedding, classifiers and confidence as one graph, its card."""
 
-import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-from sottovoce.learn.corpora import Clip, is_known_speaker, licence
-from sottovoce.learn.embedding.calibrate import Confidence
 from sottovoce.learn.embedding.classifiers import Classifiers, Prior
 from sottovoce.learn.embedding.graph import Affine
-from sottovoce.learn.embedding.measure import START
 from sottovoce.learn.embedding.teacher import Basis
 from sottovoce.learn.frontends.logmel import LogMel
 from sottovoce.learn.networks.resnet1d import ResNet1d
-from sottovoce.models.card import CorpusInfo, ProfileInfo, ProfileKind, speaker_hash
+from sottovoce.models.card import ProfileInfo, ProfileKind
 
 
 class SoundToEmbedding(nn.Module):
@@ -57,16 +53,6 @@ def affine_of(basis: Basis, whitening: float, scale: float) -> Affine:
     return Affine(weights.float(), (-basis.mean @ weights).float())
 
 
-def confidence_of(
-    embedding: torch.Tensor, temperatures: Sequence[float], slope: float
-) -> Confidence:
-    """The confidence of a model whose training clips have these embeddings: (clips, size)."""
-    none, normal, mixed = temperatures
-    return Confidence(
-        (none, normal, mixed), slope, START, embedding.mean(dim=0), embedding.std(dim=0)
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Thresholds:
     """Confidences below which an answer is uncertain, by kind."""
@@ -94,29 +80,6 @@ def profile_info(
         normal=kind(classifiers.normal, "normal", thresholds.normal),
         mixed=kind(classifiers.mixed, "mixed", thresholds.mixed),
     )
-
-
-def corpora_of(clips: Sequence[Clip]) -> tuple[CorpusInfo, ...]:
-    """The corpora of the clips, as a card names them."""
-    found = []
-    for corpus in dict.fromkeys(clip.corpus for clip in clips):
-        own = [clip for clip in clips if clip.corpus == corpus]
-        speakers = {clip.speaker for clip in own if is_known_speaker(clip.speaker)}
-        found.append(
-            CorpusInfo(
-                name=corpus,
-                clips=len(own),
-                speakers=len(speakers),
-                speaker_hashes=tuple(sorted(map(speaker_hash, speakers))),
-                licence=licence(corpus),
-            )
-        )
-    return tuple(found)
-
-
-def today() -> str:
-    """The day, as an ISO date."""
-    return datetime.datetime.now(datetime.UTC).date().isoformat()
 
 
 def _numbers(values: torch.Tensor) -> tuple[float, ...]:

@@ -1,10 +1,9 @@
 """Exports a model that takes profiles: sound, baseline and kind to probabilities and embedding."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -12,10 +11,9 @@ from torch import nn
 from sottovoce.errors import ModelError
 from sottovoce.learn.embedding.calibrate import Confidence
 from sottovoce.learn.embedding.classifiers import Classifiers
-from sottovoce.learn.export.graphs import OPSET, Axes, to_fp16, with_fourier_parts
+from sottovoce.learn.export.graphs import Axes, disagreement, to_fp16, to_graph, with_fourier_parts
 from sottovoce.learn.export.model_file import FP16_TOLERANCE
 from sottovoce.learn.frontends.spectrum import Spectrum
-from sottovoce.learn.silence_logs import silence_logs
 from sottovoce.models.card import Card
 from sottovoce.models.model_file import seal
 from sottovoce.system import write_atomically
@@ -94,65 +92,34 @@ def export_profiled(
     if not encoded:
         axes[1] = torch.export.Dim("samples", min=shortest)
     size = card.profiles.dimensions if card.profiles else 0
-    example = (
-        sound(checks[-1][:2]),
-        torch.zeros(2, size),
-        torch.tensor([0, 2]),
+    example = sound(checks[-1][:2])
+    graph = to_graph(
+        model,
+        {
+            "encoded" if encoded else "waveform": (example, axes),
+            "baseline": (torch.zeros(2, size), {0: batch}),
+            "kind": (torch.tensor([0, 2]), {0: batch}),
+        },
+        ["probabilities", "embedding"],
     )
-    name = "encoded" if encoded else "waveform"
-    with silence_logs("torch.onnx", "onnxscript", "onnx_ir"):
-        program = torch.onnx.export(
-            model,
-            example,
-            input_names=[name, "baseline", "kind"],
-            output_names=["probabilities", "embedding"],
-            dynamic_shapes=(axes, {0: batch}, {0: batch}),
-            opset_version=OPSET,
-            dynamo=True,
-            verbose=False,
-        )
-    if program is None:
-        raise ModelError(f"{path}: torch gave no ONNX graph")
-    proto = program.model_proto
-    for entries in (proto.metadata_props, *(node.metadata_props for node in proto.graph.node)):
-        del entries[:]
     exact = [buffer.numpy() for key, buffer in model.named_buffers() if "frontend" in key]
-    graph = to_fp16(proto.SerializeToString(), exact)
+    graph = to_fp16(graph, exact)
     for part in model.modules():
         if isinstance(part, Spectrum) and part.direct:
             graph = with_fourier_parts(graph, part.kernel.numpy(), part.frame)
-    worst = _disagreement(model, graph, name, sound, checks, size)
+    generator = torch.Generator().manual_seed(0)
+    given = [
+        (
+            sound(waveform),
+            0.3 * torch.randn(len(waveform), size, generator=generator),
+            torch.arange(len(waveform)) % 3,
+        )
+        for waveform in checks
+    ]
+    worst = disagreement(model, graph, given)
     if not worst <= FP16_TOLERANCE:
         raise ModelError(
             f"{path}: the exported graph differs from torch by {worst:.1e} in a probability; "
             f"expected at most {FP16_TOLERANCE:.0e}; nothing was written"
         )
     write_atomically(path, seal(graph, card.to_json()))
-
-
-def _disagreement(
-    model: ProfiledModel,
-    graph: bytes,
-    name: str,
-    sound: Callable[[NDArray[np.float32]], torch.Tensor],
-    checks: Sequence[NDArray[np.float32]],
-    size: int,
-) -> float:
-    """The largest difference of a probability between torch and ONNX Runtime, kinds in turn."""
-    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    worst, generator = 0.0, torch.Generator().manual_seed(0)
-    for waveform in checks:
-        count = len(waveform)
-        given = (
-            sound(waveform),
-            0.3 * torch.randn(count, size, generator=generator),
-            torch.arange(count) % 3,
-        )
-        with torch.inference_mode():
-            expected = model(*given)[0].numpy()
-        feed: Mapping[str, NDArray[np.float32]] = dict(
-            zip((name, "baseline", "kind"), (tensor.numpy() for tensor in given), strict=True)
-        )
-        (found,) = session.run(["probabilities"], feed)
-        worst = max(worst, float(np.abs(found - expected).max()))
-    return worst

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,9 @@ class FoldJudgement:
         distance: (n,) how unlike the training clips they are; see `Confidence`.
         logits: name of a way to judge -> (draws, n, classes) log probabilities: "none"; "mixed-16",
             with 16 random clips of the speaker; "normal-2", with 2 neutral ones; "place-32", with
-            32 random clips of the whole corpus; or a change of the sound, "noise-20".
+            32 random clips of the whole corpus; or, without a profile, in one of
+            `conditions.CONDITIONS`.
+        adapted: (speakers, 3) what `adapted_recalls` gives; of none where that was not worked out.
     """
 
     clips: NDArray[np.str_]
@@ -45,6 +47,7 @@ class FoldJudgement:
     sexes: NDArray[np.str_]
     distance: NDArray[np.float32]
     logits: Mapping[str, NDArray[np.float32]]
+    adapted: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 3), np.float32))
 
     def write(self, path: Path) -> None:
         """Write an .npz file, logits in half precision."""
@@ -61,7 +64,7 @@ class FoldJudgement:
         with np.load(path) as file:
             ways = [name for name in file.files if name.startswith("logits/")]
             logits = {name.removeprefix("logits/"): file[name].astype(np.float32) for name in ways}
-            facts = {name: file[name] for name in cls.__slots__ if name != "logits"}
+            facts = {name: file[name] for name in cls.__slots__ if name in file.files}
             return cls(**facts, logits=logits)
 
 
@@ -115,9 +118,9 @@ def adapted_recalls(
     labels: Labels,
     *,
     count: int = 20,
-    draws: int = 5,
+    draws: int = DRAWS,
     seed: int = 0,
-) -> dict[str, float]:
+) -> NDArray[np.float32]:
     """What `sottovoce adapt` gains from so many labelled clips of each speaker, on their others.
 
     Args:
@@ -125,16 +128,20 @@ def adapted_recalls(
         embedding: (clips, size).
         labels: of the clips.
         count: labelled clips, drawn so that emotions are as even as can be.
-        draws: of them; figures are means over draws and speakers.
+        draws: of them, whose mean is given.
         seed: of the draws.
 
     Returns:
-        UAR, 0 to 1: "none" without a profile, "mixed" with the profile of those clips, "adapted".
+        (speakers, 3) UAR, 0 to 1: without a profile, with the profile of those clips, adapted. A
+        speaker with no more clips than `count` is left out.
     """
-    found: dict[str, list[float]] = {"none": [], "mixed": [], "adapted": []}
+    found: list[list[list[float]]] = []
     generator = np.random.default_rng(seed)
     for rows in groups_of(labels.speakers, torch.ones_like(labels.neutral)).values():
-        for _ in range(draws if len(rows) > count else 0):
+        if len(rows) <= count:
+            continue
+        found.append([])
+        for _ in range(draws):
             truth = labels.targets[rows].numpy()
             order = np.lexsort((generator.random(len(rows)), truth))
             place = np.empty(len(rows), np.int64)
@@ -155,7 +162,11 @@ def adapted_recalls(
                 inputs[given], offset[given], truth[given], offset.shape[1], 5
             )
             adapted = inputs @ weights + intercept + offset
-            for way, logits in (("none", plain), ("mixed", mixed), ("adapted", adapted)):
-                heard = logits[others].argmax(axis=1)
-                found[way].append(uar_of(truth[others], heard))
-    return {way: float(np.mean(values)) for way, values in found.items()}
+            found[-1].append(
+                [
+                    uar_of(truth[others], logits[others].argmax(axis=1))
+                    for logits in (plain, mixed, adapted)
+                ]
+            )
+    recalls: NDArray[np.float32] = np.array(found, np.float32).reshape(len(found), draws, 3)
+    return np.asarray(recalls.mean(axis=1))

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
+from sottovoce.inference.adapt import uar_of
 from sottovoce.inference.profile import spread_of
 from sottovoce.learn.embedding.calibrate import Judged, factor, fit_confidence
+from sottovoce.learn.embedding.conditions import CONDITIONS
 from sottovoce.learn.embedding.judge import FoldJudgement
 from sottovoce.learn.embedding.students import LEFT_OUT
 from sottovoce.learn.evaluate.intervals import Interval, intervals
@@ -126,7 +128,7 @@ def by_speaker(judgements: Sequence[FoldJudgement], way: str) -> dict[str, float
             rows = judgement.speakers == speaker
             for draw in judgement.logits[way]:
                 found.setdefault(str(speaker), []).append(
-                    _uar(judgement.truth[rows], draw[rows].argmax(axis=1))
+                    uar_of(judgement.truth[rows], draw[rows].argmax(axis=1))
                 )
     return {speaker: float(np.mean(values)) for speaker, values in found.items()}
 
@@ -140,14 +142,10 @@ def sex_gap(judgements: Sequence[FoldJudgement], way: str) -> float:
             women, men = (judgement.sexes == sex for sex in ("female", "male"))
             if women.any() and men.any():
                 gaps.append(
-                    _uar(judgement.truth[women], heard[women])
-                    - _uar(judgement.truth[men], heard[men])
+                    uar_of(judgement.truth[women], heard[women])
+                    - uar_of(judgement.truth[men], heard[men])
                 )
     return float(np.mean(gaps)) if gaps else float("nan")
-
-
-def _uar(truth: NDArray[np.int64], heard: NDArray[np.int64]) -> float:
-    return float(np.mean([(heard[truth == one] == one).mean() for one in np.unique(truth)]))
 
 
 def judged(judgement: FoldJudgement, way: str, rows: NDArray[np.bool_] | None = None) -> Judged:
@@ -239,17 +237,6 @@ def expected_error(
     return figure(judgements, way, labels, temperatures)["ece"]
 
 
-SOUNDS = {
-    "sound-noise20": "in noise never trained on, 20 dB",
-    "sound-noise10": "in noise never trained on, 10 dB",
-    "sound-noise5": "in noise never trained on, 5 dB",
-    "sound-mulaw": "over a telephone, mu-law at 8 kHz",
-    "sound-opus16": "through Opus at 16 kbit/s",
-    "sound-minus20": "20 dB quieter",
-    "sound-room": "in a small room",
-}
-"""Ways of `FoldJudgement.logits` that are changes of the sound, in words."""
-
 LONG = 3.0
 """s of a recording that count as long."""
 
@@ -257,7 +244,8 @@ LONG = 3.0
 def restricted(judgement: FoldJudgement, rows: NDArray[np.bool_]) -> FoldJudgement:
     """A judgement of some of its clips alone."""
     facts = {
-        name: getattr(judgement, name)[rows] for name in FoldJudgement.__slots__ if name != "logits"
+        name: getattr(judgement, name)[rows]
+        for name in ("clips", "truth", "speakers", "sexes", "distance")
     }
     logits = {way: values[:, rows] for way, values in judgement.logits.items()}
     return FoldJudgement(**facts, logits=logits)
@@ -285,7 +273,7 @@ def card_figures(runs: Runs, durations: Mapping[str, float]) -> tuple[Figure, ..
     for way, words in (
         ("normal-2", "two neutral clips of the speaker"),
         ("mixed-16", "16 unlabelled clips of the speaker"),
-        *((way, words) for way, words in SOUNDS.items() if way in strangers[0].logits),
+        *((way, words) for way, (words, _) in CONDITIONS.items() if way in strangers[0].logits),
     ):
         add("uar", figure(strangers, way, labels)["uar"], f"{here}, {words}")
     for sex, words in (("female", "women"), ("male", "men")):

@@ -73,7 +73,7 @@ def write_encoder(frozen: Frozen, info: EncoderInfo) -> Path:
     if path.exists():
         return path
     axes = {0: torch.export.Dim("batch", min=1), 1: torch.export.Dim("samples", min=SHORTEST)}
-    graph = to_graph(frozen, torch.zeros(2, 16_000), axes, "waveform", "encoded")
+    graph = to_graph(frozen, {"waveform": (torch.zeros(2, 16_000), axes)}, ["encoded"])
     graph = to_fp16(graph, [buffer.numpy() for buffer in frozen.buffers()])
     worst = _disagreement(frozen, graph)
     if not worst <= TOLERANCE:

@@ -1,9 +1,10 @@
 """Turns a torch module into an ONNX graph, and stores its weights in half precision."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import onnx
+import onnxruntime
 import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
@@ -23,16 +24,15 @@ Axes = dict[int, torch.export.Dim]
 
 
 def to_graph(
-    module: nn.Module, example: torch.Tensor, axes: Axes, input_name: str, output_name: str
+    module: nn.Module, inputs: Mapping[str, tuple[torch.Tensor, Axes]], outputs: Sequence[str]
 ) -> bytes:
-    """Give the serialised ONNX graph of a module that takes one tensor and gives one.
+    """Give the serialised ONNX graph of a module.
 
     Args:
         module: on the CPU, in eval mode.
-        example: of what it takes.
-        axes: of the example, that may have other sizes.
-        input_name: of the graph.
-        output_name: of the graph.
+        inputs: name in the graph -> example of what the module takes, in its order, and the axes
+            of it that may have other sizes.
+        outputs: names in the graph of what it gives.
 
     Raises:
         ModelError: torch cannot export it.
@@ -40,10 +40,10 @@ def to_graph(
     with silence_logs("torch.onnx", "onnxscript", "onnx_ir"):
         program = torch.onnx.export(
             module,
-            (example,),
-            input_names=[input_name],
-            output_names=[output_name],
-            dynamic_shapes=(axes,),
+            tuple(example for example, _ in inputs.values()),
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_shapes=tuple(axes for _, axes in inputs.values()),
             opset_version=OPSET,
             dynamo=True,
             verbose=False,
@@ -55,6 +55,29 @@ def to_graph(
         del entries[:]  # where in this machine's source files each node came from
     content: bytes = proto.SerializeToString()
     return content
+
+
+def disagreement(
+    module: nn.Module, graph: bytes, checks: Iterable[tuple[torch.Tensor, ...]]
+) -> float:
+    """Give the largest difference between what a module and its graph give first.
+
+    Args:
+        module: on the CPU, in eval mode.
+        graph: serialised.
+        checks: what both are given, tensors in the order of the graph's inputs.
+    """
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    names = [entry.name for entry in session.get_inputs()]
+    worst = 0.0
+    for given in checks:
+        with torch.inference_mode():
+            expected = module(*given)
+        first = expected[0] if isinstance(expected, tuple) else expected
+        feed = {name: value.numpy() for name, value in zip(names, given, strict=True)}
+        found = session.run(None, feed)[0]
+        worst = max(worst, float(np.abs(found - first.numpy()).max()))
+    return worst
 
 
 def to_fp16(graph: bytes, exact: Iterable[NDArray[np.float32]]) -> bytes:

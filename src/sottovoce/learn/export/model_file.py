@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from sottovoce.errors import ModelError
 from sottovoce.learn.export.encoder import write_encoder
-from sottovoce.learn.export.graphs import Axes, to_fp16, to_graph
+from sottovoce.learn.export.graphs import Axes, disagreement, to_fp16, to_graph
 from sottovoce.learn.frontends.pretrained import PretrainedFrontEnd
 from sottovoce.learn.train.classifier import Classifier
 from sottovoce.models.card import Card
@@ -75,10 +74,14 @@ def export_model(
         frontend.check_length(round(card.window.max * card.sample_rate))
         card = card.model_copy(update={"encoder": frontend.encoder})
     graph = to_onnx(model, card)
-    _agree(path, model, graph, checks, TOLERANCE)
+    given = [torch.from_numpy(batch) for batch in checks]
+    if card.encoder is not None:
+        with torch.inference_mode():
+            given = [frontend.raw(waveform) for waveform in given]
+    _agree(path, model, graph, given, TOLERANCE)
     if fp16:
         graph = to_fp16(graph, [buffer.numpy() for buffer in frontend.buffers()])
-        _agree(path, model, graph, checks, FP16_TOLERANCE, " with weights in half precision")
+        _agree(path, model, graph, given, FP16_TOLERANCE, " with weights in half precision")
     if isinstance(frontend, PretrainedFrontEnd) and frontend.frozen and frontend.encoder:
         write_encoder(frontend.frozen, frontend.encoder)
     write_atomically(path, seal(graph, card.to_json()))
@@ -88,11 +91,11 @@ def _agree(
     path: Path,
     model: Calibrated,
     graph: bytes,
-    checks: Sequence[NDArray[np.float32]],
+    given: Sequence[torch.Tensor],
     tolerance: float,
     how: str = "",
 ) -> None:
-    worst = disagreement(model, graph, checks)
+    worst = disagreement(model, graph, [(sound,) for sound in given])
     if not worst <= tolerance:
         raise ModelError(
             f"{path}: the exported graph{how} differs from torch by {worst:.1e} in a probability; "
@@ -115,23 +118,4 @@ def to_onnx(model: Calibrated, card: Card) -> bytes:
             example = torch.zeros_like(model.classifier.frontend.raw(example))
         if card.encoder.pooling == "none":
             axes[2] = torch.export.Dim("frames", min=1)
-    return to_graph(model, example, axes, input_name, "probabilities")
-
-
-def disagreement(model: Calibrated, graph: bytes, checks: Sequence[NDArray[np.float32]]) -> float:
-    """Give the largest difference of a probability between torch and ONNX Runtime.
-
-    checks: batches of waveforms; a graph that takes the output of an encoder is run on that.
-    """
-    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    input_name = session.get_inputs()[0].name
-    worst = 0.0
-    for batch in checks:
-        with torch.inference_mode():
-            sound = torch.from_numpy(batch)
-            if input_name == "encoded":
-                sound = model.classifier.frontend.raw(sound)
-            expected = model(sound).numpy()
-        (found,) = session.run(["probabilities"], {input_name: sound.numpy()})
-        worst = max(worst, float(np.abs(found - expected).max()))
-    return worst
+    return to_graph(model, {input_name: (example, axes)}, ["probabilities"])

@@ -1,39 +1,26 @@
 """The model that is given away: trained on every clip, with everything fixed beforehand."""
 
-import datetime
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from sottovoce.errors import RecipeError, SottovoceError
 from sottovoce.inference.window import pieces
-from sottovoce.learn.corpora import Clip, is_known_speaker, licence
 from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.evaluate.calibration import fit_temperature
 from sottovoce.learn.evaluate.report import speaker_count
 from sottovoce.learn.export.model_file import export_model
+from sottovoce.learn.export.provenance import check_batches, corpora_of, today
 from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.registry import frontends
 from sottovoce.learn.splits.folds import Fold
 from sottovoce.learn.train.cross_validate import FoldResult, difference, keep_recipe
 from sottovoce.learn.train.fit import fit_fold
 from sottovoce.learn.train.history import LogLine, ReportProgress, no_progress
-from sottovoce.models.card import (
-    Calibration,
-    Card,
-    CorpusInfo,
-    Figure,
-    ProtocolInfo,
-    speaker_hash,
-)
-
-CHECKED_SECONDS = (0.5, 1.0, 2.3, 4.0, 10.0, 30.0)
-"""s; lengths at which an exported graph is compared with torch."""
+from sottovoce.models.card import Calibration, Card, Figure, ProtocolInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +153,14 @@ def train_final(
         max_epochs=measured.epochs if measured else None,
     )
     path = folder / f"{recipe.name}.onnx"
-    card, checks = make_card(data, measured), real_batches(data)
+    rows = np.random.default_rng(0).permutation(len(data.clips))[:40]
+    audio = [
+        piece
+        for row in rows
+        for piece in pieces(data.store.audio(row), recipe.window, data.store.speech(row))
+    ]
+    checks = check_batches(np.concatenate(audio), recipe.window, recipe.sample_rate)
+    card = make_card(data, measured)
     export_model(fitted.classifier, card, path, checks, fp16=recipe.weights == "float16")
     log(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
     return path
@@ -194,28 +188,14 @@ def make_card(data: Data, measured: CrossValidationResult | None) -> Card:
             2 / len(recipe.emotions) if recipe.min_confidence is None else recipe.min_confidence
         ),
         calibration=calibration,
-        corpora=tuple(
-            _corpus_info(corpus, [clip for clip in data.clips if clip.corpus == corpus])
-            for corpus in dict.fromkeys(clip.corpus for clip in data.clips)
-        ),
+        corpora=corpora_of(data.clips),
         protocol=measured.protocol if measured else _unmeasured(),
         figures=measured.figures if measured else (),
         language=", ".join(sorted({clip.language for clip in data.clips if clip.language})),
         limits=recipe.limits,
         licence=recipe.licence,
         recipe=recipe.text,
-        created=datetime.datetime.now(datetime.UTC).date().isoformat(),
-    )
-
-
-def _corpus_info(corpus: str, clips: Sequence[Clip]) -> CorpusInfo:
-    speakers = {clip.speaker for clip in clips if is_known_speaker(clip.speaker)}
-    return CorpusInfo(
-        name=corpus,
-        clips=len(clips),
-        speakers=len(speakers),
-        speaker_hashes=tuple(sorted(map(speaker_hash, speakers))),
-        licence=licence(corpus),
+        created=today(),
     )
 
 
@@ -227,28 +207,3 @@ def _runs(seeds: int, folds: int) -> str:
 
 def _unmeasured() -> ProtocolInfo:
     return ProtocolInfo(name="none", seeds=(), folds=0, optimistic=False, note="Not measured.")
-
-
-def real_batches(data: Data) -> list[NDArray[np.float32]]:
-    """Give batches of 1 and 3 pieces of real audio at each length that the window allows.
-
-    The lengths are `CHECKED_SECONDS`; those beyond that of a clip are made of several clips, one
-    after another.
-    """
-    window, rate = data.recipe.window, data.recipe.sample_rate
-    rows = np.random.default_rng(0).permutation(len(data.clips))
-    audio = np.concatenate(
-        [
-            piece
-            for row in rows[:40]
-            for piece in pieces(data.store.audio(row), window, data.store.speech(row))
-        ]
-    )
-    batches = []
-    for seconds in CHECKED_SECONDS:
-        samples = round(min(max(seconds, window.min), window.max) * rate)
-        for size in (1, 3):
-            starts = np.linspace(0, max(0, len(audio) - samples), size).astype(int)
-            stretch = [np.resize(audio[start : start + samples], samples) for start in starts]
-            batches.append(np.stack(stretch).astype(np.float32))
-    return batches
