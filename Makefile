@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help demo test check format lock speed clean
+.PHONY: help demo test check format lock page speed clean
 
 help:  ## list these commands
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ speed: $(VENV)/.everything  ## time Sottovoce beside its peers (quiet machine, a
 lock: $(VENV)/.everything  ## write the versions installed now into constraints.txt
 	@{ echo '# Versions that the suite passed with; written by `make lock`.'; \
 	   $(BIN)/python -m pip freeze --exclude-editable | sed -E 's/\+cpu$$//'; } > constraints.txt
+
+page: $(VENV)/.everything  ## put the web page's libraries into the package (needs npm)
+	$(BIN)/python hatch_build.py
 
 clean:  ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

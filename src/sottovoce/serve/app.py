@@ -10,12 +10,13 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
 from sottovoce import __version__
-from sottovoce.serve import routes, stream
+from sottovoce.serve import routes, stream, studio
 from sottovoce.serve.auth import require_key
 from sottovoce.serve.errors import add_error_handlers
 from sottovoce.serve.middleware import RequestLogMiddleware
 from sottovoce.serve.service import Service
 from sottovoce.serve.settings import Settings
+from sottovoce.serve.web_page import add_page
 
 ABOUT = """Hears how something is said: which emotion a voice carries, and how sure that is.
 
@@ -49,8 +50,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.service = service
     key_needed = [Depends(require_key)] if service.settings.keys else []
     app.include_router(routes.router, dependencies=key_needed)
+    app.include_router(studio.router, dependencies=key_needed)
     app.include_router(routes.public)
     app.include_router(stream.router)
+    add_page(app)
     add_error_handlers(app)
     if service.settings.cors:
         app.add_middleware(

@@ -33,7 +33,7 @@ from sottovoce.serve.uploads import read_uploads
 _RECORDING = {"type": "string", "format": "binary"}
 
 
-def _body(files: Mapping[str, Any]) -> dict[str, Any]:
+def body(files: Mapping[str, Any]) -> dict[str, Any]:
     """The OpenAPI description of a body; `uploads` reads it, so that FastAPI leaves it alone.
 
     Args:
@@ -101,7 +101,7 @@ public = APIRouter()
     "/v1/predict",
     response_model=PredictResponse,
     responses=ERRORS,
-    openapi_extra=_body({"type": "array", "items": _RECORDING, "minItems": 1}),
+    openapi_extra=body({"type": "array", "items": _RECORDING, "minItems": 1}),
 )
 async def predict(
     request: Request, query: Annotated[PredictQuery, Query()], service: TheService
@@ -139,7 +139,7 @@ async def predict(
     "/v1/timeline",
     response_model=TimelineResponse,
     responses=ERRORS,
-    openapi_extra=_body(_RECORDING),
+    openapi_extra=body(_RECORDING),
 )
 async def timeline(
     request: Request, query: Annotated[TimelineQuery, Query()], service: TheService
@@ -176,7 +176,7 @@ async def timeline(
     "/v1/profile",
     response_model=Profile,
     responses=ERRORS,
-    openapi_extra=_body({"type": "array", "items": _RECORDING, "minItems": 1}),
+    openapi_extra=body({"type": "array", "items": _RECORDING, "minItems": 1}),
 )
 async def profile(
     request: Request, query: Annotated[ProfileQuery, Query()], service: TheService

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sottovoce.emotions import colour, letters
 from sottovoce.inference.profile import Kind
 from sottovoce.models.card import Card
 from sottovoce.options import (
@@ -119,6 +120,8 @@ MODEL: dict[str, Any] = {
     "version": "1",
     "description": "Eight emotions of acted speech.",
     "labels": ["neutral", "happy", "sad", "angry"],
+    "colours": {"neutral": "#9aa0a6", "happy": "#efb118", "sad": "#4269d0", "angry": "#e0432f"},
+    "letters": {"neutral": "N", "happy": "H", "sad": "S", "angry": "A"},
     "language": "en",
     "licence": "CC-BY-NC-SA-4.0",
     "default": True,
@@ -168,6 +171,10 @@ class ModelResponse(BaseModel):
     version: str
     description: str
     labels: list[str]
+    colours: dict[str, str]
+    """Label -> the colour that stands for it everywhere, #rrggbb."""
+    letters: dict[str, str]
+    """Label -> the letter that stands for it."""
     language: str
     licence: str
     default: bool
@@ -176,8 +183,13 @@ class ModelResponse(BaseModel):
     @classmethod
     def of(cls, card: Card, *, default: bool) -> ModelResponse:
         """What a model's card has of it."""
-        fields = cls.model_fields.keys() - {"default"}
-        return cls(**card.model_dump(mode="json", include=fields), default=default)
+        own = {"name", "version", "description", "labels", "language", "licence"}
+        return cls(
+            **card.model_dump(mode="json", include=own),
+            colours={label: colour(label, card.labels) for label in card.labels},
+            letters=letters(card.labels),
+            default=default,
+        )
 
 
 class ModelsResponse(BaseModel):

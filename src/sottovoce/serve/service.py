@@ -124,7 +124,7 @@ class Service:
             audio = [Audio.read(each, sample_rate=rate, watch=limit.check) for each in contents]
             return model.profile(audio, kind)
         except (SottovoceError, MemoryError) as error:
-            raise _unreadable(error) from None
+            raise unreadable(error) from None
 
     def predict(
         self,
@@ -143,7 +143,7 @@ class Service:
             audio = Audio.read(content, sample_rate=model.card.sample_rate, watch=limit.check)
             return model.predict(audio, profile=profile, **dict(options))
         except (SottovoceError, MemoryError) as error:
-            raise _unreadable(error) from None
+            raise unreadable(error) from None
 
     def timeline(
         self,
@@ -171,7 +171,7 @@ class Service:
                     model=model.card.title, segments=tuple(segments), summary=timeline.summary()
                 )
         except (SottovoceError, MemoryError) as error:
-            raise _unreadable(error) from None
+            raise unreadable(error) from None
 
     async def store_results(
         self,
@@ -331,7 +331,8 @@ class WorkLimit:
             raise ServiceError(413, "too_much_work", message)
 
 
-def _unreadable(error: SottovoceError | MemoryError) -> ServiceError:
+def unreadable(error: SottovoceError | MemoryError) -> ServiceError:
+    """The refusal, with 422, of a recording that cannot be judged."""
     message = str(error) or "not enough memory to decode it; split it"
     for unnamed in ("the bytes given: ", "the array given: "):
         message = message.removeprefix(unnamed)

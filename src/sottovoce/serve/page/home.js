@@ -1,0 +1,82 @@
+// The first page: open recordings, listen live, try a sample; and what was heard before.
+
+import { clock, cutInMiddle, percent } from "./answers.js";
+import * as api from "./api.js";
+import { answer, ask, fill, make, notify } from "./dom.js";
+import * as library from "./library.js";
+import { styles, words } from "./lane.js";
+import { texts } from "./texts.js";
+
+/** Show it. */
+export async function home(main, { model, card, open, samples }) {
+  const list = make("div", { class: "recent" });
+  const picker = make("input", { type: "file", multiple: true, accept: "audio/*,video/*,.opus,.flac,.amr,.caf,.w64,.aiff,.au", class: "hidden", tabindex: -1, "aria-hidden": "true", onchange: () => open([...picker.files]) });
+  fill(
+    main,
+    make(
+      "section",
+      { class: "hero" },
+      make("h1", {}, texts.name),
+      make("p", { class: "lead" }, texts.about),
+      make(
+        "div",
+        { class: "actions" },
+        make("button", { class: "primary", onclick: () => picker.click() }, texts.open),
+        make("a", { class: "button", href: "#/live" }, texts.live),
+        picker,
+      ),
+      make("p", { class: "quiet" }, texts.openHint),
+      make(
+        "p",
+        { class: "samples" },
+        make("span", {}, `${texts.samples}: `),
+        samples.map((name) => make("button", { class: "link", onclick: () => openSample(name, open) }, texts.sampleNames[name] ?? name)),
+      ),
+    ),
+    list,
+    make("footer", { class: "limits" }, make("p", {}, texts.limits(card)), make("p", { class: "quiet" }, texts.law)),
+  );
+  const looks = styles(model);
+  const show = async () => {
+    const known = await library.recordings();
+    fill(list, make("h2", {}, texts.recent), known.length ? table(known, looks, show) : make("p", { class: "quiet" }, texts.none));
+  };
+  await show();
+  return library.onChange(show);
+}
+
+async function openSample(name, open) {
+  const blob = await (await fetch(`page/samples/${name}`)).blob();
+  await open([new File([blob], name, { type: "audio/wav" })]);
+}
+
+function table(known, looks, show) {
+  const rows = known.slice(0, 50).map((one) => {
+    const said = Object.values(one.analyses ?? {})[0];
+    return make(
+      "li",
+      {},
+      make("a", { href: `#/r/${one.hash}`, title: one.name }, cutInMiddle(one.name)),
+      make("span", { class: "quiet" }, one.duration ? clock(one.duration) : ""),
+      make("span", {}, said ? said_(said.prediction, looks) : ""),
+      make("button", { class: "link", "aria-label": `${texts.forget} ${one.name}`, onclick: () => library.forget(one.hash).then(show).then(() => notify(texts.forgotten(one.name))) }, texts.forget),
+    );
+  });
+  return [make("ul", { class: "list" }, rows), make("p", {}, make("button", { class: "link", onclick: () => forgetAll(show) }, texts.forgetAll))];
+}
+
+function said_(prediction, looks) {
+  const look = looks.get(prediction.emotion);
+  const text = prediction.emotion ? `${words(prediction)} ${percent(prediction.confidence)}` : words({ ...prediction, emotion: null });
+  return [make("i", { class: "dot", style: { "--colour": look?.colour ?? "transparent" } }), text];
+}
+
+async function forgetAll(show) {
+  const said = await ask(
+    make("p", {}, texts.forgetAllSure),
+    make("p", { class: "actions" }, make("button", { onclick: () => answer("yes") }, texts.forgetAll), make("button", { onclick: () => answer() }, texts.cancel)),
+  );
+  if (said !== "yes") return;
+  await library.forgetEverything();
+  await show();
+}

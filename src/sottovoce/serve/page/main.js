@@ -1,0 +1,143 @@
+// The page: which screen is shown, what recordings come in, and what all screens share.
+
+import * as api from "./api.js";
+import { answer, ask, fill, make, notify } from "./dom.js";
+import * as library from "./library.js";
+import { texts } from "./texts.js";
+
+const main = document.getElementById("main");
+const SAMPLES = ["calm-voice.wav", "lively-voice.wav", "stern-voice.wav"];
+
+const SCREENS = {
+  "": { load: async (given) => (await import("./home.js")).home(main, given) },
+  r: { load: async (given, [hash], query) => (await import("./studio.js")).studio(main, { ...given, hash, at: Number(query.get("t")) || 0 }) },
+  live: { name: texts.pages.live, load: async (given) => (await import("./live.js")).live(main, given) },
+  batch: { name: texts.pages.batch, load: async (given) => (await import("./batch.js")).batch(main, given) },
+  label: { name: texts.pages.label, load: async (given) => (await import("./label.js")).label(main, given) },
+  compare: { name: texts.pages.compare, load: async (given) => (await import("./compare.js")).compare(main, given) },
+  models: { name: texts.pages.models, load: async (given) => (await import("./models.js")).models(main, given) },
+};
+
+const shared = { models: [], model: null, card: null, tested: null, profile: null, samples: SAMPLES };
+let leave = () => {};
+let turn = 0;
+
+/** What every screen is given. */
+function given() {
+  return { ...shared, open, chooseModel, chooseProfile, tuneIn, go };
+}
+
+function go(address) {
+  if (location.hash === address) show();
+  else location.hash = address;
+}
+
+async function show() {
+  const mine = ++turn;
+  const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
+  const [name, ...rest] = path.split("/");
+  const screen = SCREENS[name] ?? SCREENS[""];
+  leave();
+  leave = () => {};
+  for (const link of document.querySelectorAll("#pages a")) link.toggleAttribute("aria-current", link.hash === `#/${name}`);
+  document.title = screen.name ? `${screen.name} · ${texts.name}` : texts.name;
+  main.className = name || "home";
+  try {
+    const end = await screen.load(given(), rest, new URLSearchParams(query));
+    if (mine === turn) leave = end ?? (() => {});
+    else end?.();
+  } catch (error) {
+    fill(main, make("p", { class: "problem" }, error.message));
+    console.error(error);
+  }
+}
+
+/** Take recordings in: one is opened at once, several are shown together. */
+async function open(files) {
+  const added = [];
+  for (const file of files) added.push(await library.add(file, { name: file.name || texts.name }));
+  if (!added.length) return;
+  const twice = added.length - new Set(added.map((one) => one.hash)).size;
+  await library.set("batch", added.map((one) => one.hash));
+  if (added.length - twice === 1 && !twice) go(`#/r/${added[0].hash}`);
+  else go("#/batch");
+}
+
+async function chooseModel(name) {
+  shared.model = shared.models.find((one) => one.name === name) ?? shared.models[0];
+  [shared.card, shared.tested] = await Promise.all([api.card(shared.model.name), api.tested(shared.model.name)]);
+  await library.set("model", shared.model.name);
+  if (shared.profile && shared.profile.content.model !== shared.card.name && !shared.profile.content.model.startsWith(`${shared.card.name} `)) shared.profile = null;
+  await show();
+}
+
+async function chooseProfile(profile) {
+  shared.profile = profile;
+  await library.set("profile", profile?.id ?? "");
+  await show();
+}
+
+async function tuneIn(recording) {
+  const { tune } = await import("./tune.js");
+  await tune({ ...given(), recording });
+}
+
+function takeDrops() {
+  const shade = document.getElementById("dropping");
+  shade.textContent = texts.drop;
+  let depth = 0;
+  window.addEventListener("dragenter", (event) => {
+    if (![...event.dataTransfer.types].includes("Files")) return;
+    depth += 1;
+    shade.hidden = false;
+  });
+  window.addEventListener("dragleave", () => {
+    depth = Math.max(0, depth - 1);
+    shade.hidden = depth === 0;
+  });
+  window.addEventListener("dragover", (event) => event.preventDefault());
+  window.addEventListener("drop", (event) => {
+    event.preventDefault();
+    depth = 0;
+    shade.hidden = true;
+    open([...event.dataTransfer.files]);
+  });
+  window.addEventListener("paste", (event) => event.clipboardData.files.length && open([...event.clipboardData.files]));
+}
+
+async function start() {
+  fill(
+    document.getElementById("pages"),
+    Object.entries(SCREENS).map(([name, screen]) => screen.name && make("a", { href: `#/${name}` }, screen.name)),
+  );
+  takeDrops();
+  for (;;) {
+    try {
+      shared.models = await api.models();
+      break;
+    } catch (error) {
+      if (error.status !== 401) {
+        fill(main, make("p", { class: "problem" }, error.message));
+        return;
+      }
+      await askForKey();
+    }
+  }
+  const [name, profileId, profiles] = await Promise.all([library.setting("model", ""), library.setting("profile", ""), library.profiles()]);
+  shared.model = shared.models.find((one) => one.name === name) ?? shared.models[0];
+  shared.profile = profiles.find((one) => one.id === profileId) ?? null;
+  [shared.card, shared.tested] = await Promise.all([api.card(shared.model.name), api.tested(shared.model.name)]);
+  window.addEventListener("hashchange", show);
+  await show();
+}
+
+async function askForKey() {
+  const field = make("input", { type: "password", autocomplete: "off", "aria-label": texts.keyLabel });
+  await ask(make("form", { method: "dialog" }, make("p", {}, texts.key), field, make("p", { class: "actions" }, make("button", { class: "primary", onclick: () => answer("key") }, texts.keep))));
+  api.useKey(field.value);
+}
+
+start().catch((error) => {
+  notify(error.message);
+  console.error(error);
+});
