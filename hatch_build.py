@@ -35,6 +35,15 @@ def is_built(root: Path) -> bool:
 
 def build_page(root: Path) -> None:
     """Fetch and copy it; `SystemExit` with one line where npm is missing or fails."""
+    if not all((root / "node_modules" / source).is_file() for source in VENDOR.values()):
+        _fetch(root)
+    for name, source in VENDOR.items():
+        _copy(root / "node_modules" / source, root / PAGE / "vendor" / name)
+    for name in SAMPLES:
+        _copy(root / "samples" / name, root / PAGE / "samples" / name)
+
+
+def _fetch(root: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
         sys.exit(
@@ -43,10 +52,6 @@ def build_page(root: Path) -> None:
     command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     if subprocess.run(command, cwd=root, check=False, stdout=subprocess.DEVNULL).returncode:
         sys.exit("npm could not fetch what the page needs; see its message above")
-    for name, source in VENDOR.items():
-        _copy(root / "node_modules" / source, root / PAGE / "vendor" / name)
-    for name in SAMPLES:
-        _copy(root / "samples" / name, root / PAGE / "samples" / name)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -1,15 +1,15 @@
-"""Says with its exit status whether the service or the app of this container answers.
+"""Says with its exit status whether the service of this container answers.
 
     python healthy.py [URL ...]
 
-It asks the addresses given, or else those where the two listen unless told otherwise.
+It asks the addresses given, or else the one where the service listens unless told otherwise.
 """
 
 import sys
 from http.client import HTTPException
 from urllib.request import ProxyHandler, build_opener
 
-USUAL = ("http://127.0.0.1:8000/healthz", "http://127.0.0.1:8501/_stcore/health")
+USUAL = ("http://127.0.0.1:8000/healthz",)
 
 
 def answers(url: str) -> bool:

@@ -65,12 +65,12 @@ def is_ignored(path: str) -> bool:
 
 def extras() -> set[str]:
     """Those that the image is built with."""
-    (command,) = all_of("RUN", stages()[0])
+    (command,) = all_of("RUN", stages()[1])
     return set(re.search(r"\[([a-z,]+)\]", command)[1].split(","))
 
 
 def test_what_it_is_built_with_stays_behind():
-    build, final = stages()
+    _, build, final = stages()
     assert build[0][1].split()[0] == final[0][1]
     assert [rest for rest in all_of("COPY", final) if "--from" in rest] == [
         "--from=build /opt/sottovoce /opt/sottovoce"
@@ -132,7 +132,7 @@ def test_every_package_in_it_has_its_version_and_torch_is_none_of_them():
             if further.marker is None or any(map(further.marker.evaluate, fits)):
                 waiting.append(further)
     names = {name for name, *_ in known}
-    assert {"fastapi", "streamlit", "av", "psycopg", "psycopg-binary", "onnxruntime"} <= names
+    assert {"fastapi", "av", "psycopg", "psycopg-binary", "onnxruntime"} <= names
     assert names <= pinned
     assert not names & {"torch", "scipy", "librosa", "scikit-learn", "lightning"}
 
@@ -174,9 +174,8 @@ def test_the_health_check_is_in_the_image_and_knows_its_ports():
     assert all(f"127.0.0.1:{port}/" in text for port in ports.split())
 
 
-@pytest.mark.parametrize("name", ["service", "app"])
-def test_compose_runs_the_image_locked_up(name):
-    one = COMPOSE["services"][name]
+def test_compose_runs_the_image_locked_up():
+    one = COMPOSE["services"]["service"]
     assert (one["build"], one["read_only"], one["cap_drop"]) == (".", True, ["ALL"])
     assert one["security_opt"] == ["no-new-privileges:true"]
     assert all(port.startswith("127.0.0.1:") for port in one["ports"])
@@ -191,11 +190,8 @@ def known_options(name: str) -> set[str]:
     return set(re.findall(r"--[a-z-]+", told))
 
 
-@pytest.mark.parametrize(
-    "command", [COMPOSE["services"][one]["command"] for one in ("service", "app")]
-)
-def test_compose_asks_for_what_there_is(command):
-    name, *arguments = shlex.split(command)
+def test_compose_asks_for_what_there_is():
+    name, *arguments = shlex.split(COMPOSE["services"]["service"]["command"])
     assert {one for one in arguments if one.startswith("--")} <= known_options(name)
 
 
@@ -239,7 +235,7 @@ def test_the_wheel_has_all_that_it_needs_and_nothing_else(wheel):
         for path in (ROOT / "src").rglob("*")
         if path.is_file() and path.suffix not in {".py", ".pyc"}
     }
-    assert {"sottovoce/vad/silero.onnx", "sottovoce/app/.streamlit/config.toml"} <= data
+    assert {"sottovoce/vad/silero.onnx", "sottovoce/serve/page/vendor/wavesurfer.js"} <= data
     assert data <= names
     assert all(name.split("/")[0] in {"sottovoce"} or ".dist-info/" in name for name in names)
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
@@ -249,9 +245,9 @@ def test_the_wheel_has_all_that_it_needs_and_nothing_else(wheel):
     ("arguments", "path"),
     [
         (["serve", "--host", "0.0.0.0", "--open"], "healthz"),  # noqa: S104
-        (["app", "--host", "0.0.0.0", "--open", "--no-browser"], "_stcore/health"),  # noqa: S104
+        (["serve", "--host", "0.0.0.0", "--open"], ""),  # noqa: S104
     ],
-    ids=["service", "app"],
+    ids=["service", "page"],
 )
 def test_it_runs_from_the_wheel_and_writes_nothing(installed, tmp_path, arguments, path):
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -274,10 +270,8 @@ def test_it_runs_from_the_wheel_and_writes_nothing(installed, tmp_path, argument
     process.terminate()
     said = process.communicate(timeout=30)[0]
     assert answers, said
-    if arguments[0] == "serve":  # Streamlit ends as it likes
-        assert process.returncode == 0, said
+    assert process.returncode == 0, said
     assert "Traceback" not in said
-    assert "external IP" not in said  # Streamlit would have asked for it outside
     assert list(tmp_path.iterdir()) == []
 
 
@@ -286,6 +280,6 @@ def test_the_page_names_metrics_and_options_that_there_are():
     metrics = Metrics().text().decode()
     for name in re.findall(r"`(sottovoce_[a-z_]+)", page):
         assert f"# HELP {name} " in metrics
-    served = known_options("serve") | known_options("app")
-    ours = re.findall(r"--(?:host|port|open|no-browser|keys|store|cors|idle|max-[a-z]+)", page)
+    served = known_options("serve")
+    ours = re.findall(r"--(?:host|port|open|keys|store|cors|idle|max-[a-z]+)", page)
     assert {"--keys", "--store", "--max-work", "--max-streams"} <= set(ours) <= served

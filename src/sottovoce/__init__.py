@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sottovoce.inference.stream import Stream
     from sottovoce.inference.timeline import Timeline
     from sottovoce.models.model import Model
-    from sottovoce.models.registry import load
+    from sottovoce.models.registry import available, load
     from sottovoce.options import GateOptions, TimelineOptions
     from sottovoce.results import Prediction, Segment, Status, Summary
 
@@ -45,6 +45,7 @@ __all__ = [
     "Timeline",
     "TimelineOptions",
     "__version__",
+    "available",
     "load",
 ]
 
@@ -64,6 +65,7 @@ _HOMES = MappingProxyType(
         "Summary": "sottovoce.results",
         "Timeline": "sottovoce.inference.timeline",
         "TimelineOptions": "sottovoce.options",
+        "available": "sottovoce.models.registry",
         "load": "sottovoce.models.registry",
     }
 )

@@ -1,20 +1,18 @@
-"""`sottovoce app`: the app in the browser."""
+"""`sottovoce app`: the page of the service, on this machine, in the browser."""
 
-import importlib.util
-from pathlib import Path
+from __future__ import annotations
+
 from typing import Annotated
 
 import typer
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
 EXAMPLES = """Examples:
 
   sottovoce app\n
-  sottovoce app --models my-models/ --port 8600\n
-  sottovoce app --host 0.0.0.0 --open --no-browser
+  sottovoce app --model sottovoce-small --model mine.onnx
 
-It sends nothing anywhere: recordings stay in this machine's memory. Ctrl-C ends it."""
+Recordings stay in the browser, and nothing leaves this machine. For other machines there is
+`sottovoce serve`, which serves the same page. Ctrl-C ends it."""
 
 
 def register(commands: typer.Typer) -> None:
@@ -23,55 +21,56 @@ def register(commands: typer.Typer) -> None:
 
 
 def app(
-    models: Annotated[
-        str | None,
-        typer.Option(metavar="FOLDER", help="Offer the model files in this folder too."),
-    ] = None,
-    corrections: Annotated[
-        str | None,
+    model: Annotated[
+        list[str] | None,
         typer.Option(
-            metavar="FOLDER",
-            help="Where corrections go, by a person's consent.",
-            show_default="sottovoce-corrections",
+            metavar="NAME|FILE",
+            help="What to offer; may be given again, and the first is used at the start.",
+            show_default="every model that `sottovoce models` lists",
         ),
     ] = None,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port.")] = 8501,
-    host: Annotated[str, typer.Option(help="Address that it listens on.")] = "127.0.0.1",
-    is_open: Annotated[
-        bool,
-        typer.Option("--open", help="Let others in where --host is not this machine alone."),
-    ] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 is any free one.")] = 8600,
     browser: Annotated[bool, typer.Option(help="Open the browser.")] = True,
 ) -> None:
-    """Upload or record speech in the browser: hear, compare, see why, correct."""
-    from sottovoce.errors import MissingExtraError, SottovoceError
-    from sottovoce.system import listening_socket, return_large_blocks
+    """Open recordings, or the microphone, in the browser: hear, look, compare, correct."""
+    import logging
+    import webbrowser
 
-    if importlib.util.find_spec("streamlit") is None:
-        raise MissingExtraError("the app", "Streamlit", "app")
-    if models is not None and not Path(models).is_dir():
-        raise SottovoceError(f"{models}: no such folder; give one with .onnx files")
-    if host not in LOOPBACK and not is_open:
-        raise SottovoceError(
-            f"on {host} others can reach the app, which asks nobody for a password; add --open if "
-            "that is wanted"
-        )
-    listening_socket(host, port).close()  # an address that cannot be had is told here, in one line
-    arguments = [] if models is None else ["--models", models]
-    arguments += [] if corrections is None else ["--corrections", corrections]
+    from sottovoce.errors import SottovoceError
+    from sottovoce.serve import Settings, create_app
+    from sottovoce.serve.server import bind, run
+    from sottovoce.serve.web_page import NOT_BUILT, is_built
+    from sottovoce.system import return_large_blocks
 
+    if not is_built():
+        raise SottovoceError(NOT_BUILT)
+
+    def started(address: str) -> None:
+        print(f"Sottovoce is on {address}", flush=True)
+        if browser:
+            webbrowser.open(address)
+
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     return_large_blocks()
-    from streamlit.web.cli import main
+    with bind("127.0.0.1", port) as listener:
+        service = create_app(Settings(models=tuple(model or usable())))
+        run(service, listener, started)
 
-    script = Path(__file__).parents[1] / "app" / "main.py"
-    flags = {
-        "server.address": host,
-        "server.port": port,
-        "server.headless": str(not browser).lower(),
-        "browser.gatherUsageStats": "false",
-        "logger.hideWelcomeMessage": "true",  # it asks a server outside for this machine's address
-    }
-    given = [f"--{name}={value}" for name, value in flags.items()]
-    address = f"[{host}]" if ":" in host else host
-    print(f"The app is on http://{address}:{port}", flush=True)
-    main(["run", str(script), *given, "--", *arguments], prog_name="streamlit")
+
+def usable() -> list[str]:
+    """Names of the models that can be opened here, the default one first.
+
+    One that is broken, or whose encoder is not here, is left out, and said on stderr.
+    """
+    from sottovoce.errors import ModelError
+    from sottovoce.models.registry import DEFAULT, available, load
+
+    found = []
+    for name in sorted(available(), key=lambda one: (one != DEFAULT, one)):
+        try:
+            load(name)
+        except ModelError as error:
+            typer.echo(f"sottovoce: left out: {error}", err=True)
+        else:
+            found.append(name)
+    return found
