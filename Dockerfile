@@ -3,6 +3,7 @@
 FROM python:3.11-slim AS build
 WORKDIR /build
 COPY constraints.txt LICENSE README.md pyproject.toml ./
+COPY recipes recipes
 COPY src src
 RUN python -m pip wheel --no-cache-dir --no-deps --wheel-dir dist . \
     && python -m venv --without-pip /opt/sottovoce \

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from sottovoce.app import axes, matrices, tested, words
+from sottovoce.app import axes, matrices, words
 from sottovoce.app.library import Entry, entries, missing_encoder
 from sottovoce.app.settings import settings
+from sottovoce.models import tested
 from sottovoce.models.card import Card, Figure
 from sottovoce.text import display_path
 

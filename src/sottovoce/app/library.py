@@ -1,4 +1,4 @@
-"""The models that the app offers: built in, in `models/`, and in a folder of one's own."""
+"""The models that the app offers: those known by name, and those in a folder of one's own."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ from sottovoce.models.encoder import encoder_file
 from sottovoce.models.model import Model
 from sottovoce.models.model_file import read_model_file
 from sottovoce.models.registry import DEFAULT, available
-
-BESIDE = Path("models")
-"""The folder of models beside what the app was started in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +34,7 @@ def entries(own: Path | None) -> list[Entry]:
     Args:
         own: a further folder, if any.
     """
-    files = list(available().values())
-    for folder in (BESIDE, own):
-        files += sorted(folder.glob("*.onnx")) if folder is not None else []
+    files = [*available().values(), *(sorted(own.glob("*.onnx")) if own is not None else [])]
     distinct = list({file.resolve(): file for file in files}.values())
     stems = [file.stem for file in distinct]
     listed = [

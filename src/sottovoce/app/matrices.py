@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sottovoce.app import axes
-from sottovoce.app.tested import Tested
+from sottovoce.models.tested import Tested
 
 BLUE, DEEP = "#3d7fc4", "#1f5a9e"
 """On a dark page, and on a light one."""

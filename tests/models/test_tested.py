@@ -1,4 +1,4 @@
-"""The Models page draws what was measured of this very model, or nothing."""
+"""What is said of a model's measurement is of this very model, or nothing is said."""
 
 import json
 from pathlib import Path
@@ -7,10 +7,7 @@ import numpy as np
 import pytest
 
 import sottovoce
-
-pytest.importorskip("streamlit", reason="the app needs the extra app")
-
-from sottovoce.app import tested
+from sottovoce.models import tested
 from sottovoce.models.registry import DEFAULT, available
 
 CARD = sottovoce.load().card
@@ -26,6 +23,15 @@ def test_the_built_in_models_confusion_gives_its_cards_figures() -> None:
     sure = found.clips > 0
     right = (found.right[sure] * found.clips[sure]).sum() / found.clips.sum()
     assert right == pytest.approx(figures["accuracy"], abs=1e-3)
+
+
+def test_how_often_an_answer_is_right_is_what_was_counted_of_answers_as_sure() -> None:
+    found = tested.read(available()[DEFAULT], CARD)
+    assert found is not None
+    place = 12  # of 15 bins: 0.8 to 0.867
+    assert found.right_at(0.84) == RECORD["reliability"]["right"][place]
+    assert found.right_at(1.0) == RECORD["reliability"]["right"][-1]
+    assert found.right_at(0.05) is None  # no clip was answered so
 
 
 def test_a_models_own_run_is_found_beside_it(tmp_path: Path) -> None:

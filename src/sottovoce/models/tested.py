@@ -11,9 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sottovoce.models.card import Card
+from sottovoce.system import checkout
 
-KEPT = Path(__file__).parents[3] / "docs" / "results" / "references"
+KEPT = Path("docs", "results", "references")
 """Where a checkout keeps the figures of further models."""
+ENOUGH = 20
+"""Answers from which the fraction that was right is worth saying."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -29,13 +32,20 @@ class Tested:
     right: NDArray[np.float64]
     """(bins,) the fraction of them that is right; NaN in an empty bin."""
 
+    def right_at(self, confidence: float) -> float | None:
+        """The fraction right of the answers that were about as sure; None where they were few."""
+        place = min(int(confidence * self.clips.size), self.clips.size - 1)
+        return float(self.right[place]) if self.clips[place] >= ENOUGH else None
+
 
 def read(file: Path, card: Card) -> Tested | None:
     """What is known of a model file; None where nothing is.
 
     It lies beside the file under the model's name, or in the folder of the run that made it.
     """
-    places = (file.with_suffix(".json"), file.parent / "metrics.json", KEPT / f"{card.name}.json")
+    places = [file.with_suffix(".json"), file.parent / "metrics.json"]
+    if (source := checkout()) is not None:
+        places.append(source / KEPT / f"{card.name}.json")
     return next((found for place in places if (found := _read(place, card)) is not None), None)
 
 
