@@ -14,6 +14,7 @@ import sottovoce
 from sottovoce.agents.mcp import find_recording, make_server
 from sottovoce.cli import run
 from sottovoce.errors import AudioError, install_line
+from sottovoce.inference.segments import merge_segments
 from sottovoce.models import tested
 from sottovoce.models.registry import find
 
@@ -68,12 +69,13 @@ def test_a_clip_over_time_is_its_timeline(built_in: sottovoce.Model, clip: Path)
     server = make_server(built_in, [clip.parent])
     said = content(ask(server, TIME, clip.name))
     with built_in.timeline(clip) as segments:
-        merged = list(sottovoce.merge_segments(segments))
+        merged = list(merge_segments(segments))
         summary = segments.summary()
     assert said["summary"] == summary.to_dict()
     assert [one["emotion"] for one in said["stretches"]] == [one.emotion for one in merged]
-    assert said["stretches"][-1]["end"] == merged[-1].end
-    assert str(summary.longest and summary.longest.emotion) in said["sounds"]
+    assert said["stretches"][-1]["end"] == merged[-1].to_dict()["end"]
+    for label, share in summary.shares.items():
+        assert (f"{label} {share:.0%}" in said["sounds"]) == (share > 0)
 
 
 def test_a_server_started_by_the_command_line_says_the_same(

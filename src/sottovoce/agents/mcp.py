@@ -125,13 +125,11 @@ def find_recording(path: str, folders: Sequence[Path]) -> Path:
         AudioError: it is in none of the folders, or no file there.
     """
     try:
-        found = [
-            file
-            for folder in map(Path.resolve, folders)
-            if (file := (folder / path).resolve()).is_relative_to(folder)
-        ]
+        roots = [folder.resolve() for folder in folders]
+        candidates = [(root / path).resolve() for root in roots]
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL
         raise AudioError(f"{display_path(path)}: no such file ({one_line(error)})") from None
+    found = [file for file in candidates if any(map(file.is_relative_to, roots))]
     if not found:
         allowed = ", ".join(display_path(folder) for folder in folders)
         raise AudioError(
@@ -148,11 +146,10 @@ def _course(summary: Summary) -> str:
     """The summary in a sentence or two."""
     heard = sorted(summary.shares.items(), key=lambda item: -item[1])
     parts = [f"{label} {share:.0%}" for label, share in heard if share >= 0.005]
-    if not parts or summary.longest is None:
+    if not parts:
         return "No emotion stands out."
-    longest = summary.longest
-    return (
-        f"Of the time in which an emotion was heard: {', '.join(parts)}. Changes: "
-        f"{summary.changes}. Longest: {longest.emotion}, from {clock(longest.start)} to "
-        f"{clock(longest.end)}."
-    )
+    said = f"Where an emotion stands out: {', '.join(parts)}. Changes: {summary.changes}."
+    if (longest := summary.longest) is None:
+        return said
+    span = f"{clock(longest.start)} to {clock(longest.end)}"
+    return f"{said} Longest: {longest.emotion}, from {span}."
