@@ -143,7 +143,7 @@ class EmotionProcessor(FrameProcessor):
 
     async def cleanup(self) -> None:
         """Leave nothing behind."""
-        await super().cleanup()
+        await super().cleanup()  # type: ignore[no-untyped-call]
         if self._task is not None:
             await self.cancel_task(self._task)
             self._task = None
