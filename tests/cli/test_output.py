@@ -91,7 +91,7 @@ def test_an_emotion_has_its_own_colour_in_the_table_and_in_the_strip(status: Sta
     console = terminal(100, record=True)
     with table(console, console) as add:
         add(prediction(status))
-    assert console.export_html(inline_styles=True).count(shade) == 2  # the word and its bar
+    assert console.export_html(inline_styles=True).count(f'"color: {shade};') == 2
     strip = Strip(["sad", "angry"])
     strip.add(
         Segment(
