@@ -9,6 +9,7 @@ FROM python:3.11-slim AS build
 WORKDIR /build
 COPY constraints.txt LICENSE README.md pyproject.toml hatch_build.py ./
 COPY samples samples
+COPY recipes recipes
 COPY src src
 COPY --from=page /build/node_modules node_modules
 RUN python -m pip wheel --no-cache-dir --no-deps --wheel-dir dist . \

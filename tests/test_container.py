@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 import tomllib
-import zipfile
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -202,43 +201,6 @@ def test_compose_holds_no_secret_and_its_database_is_a_choice():
     assert COMPOSE["services"]["database"]["profiles"] == ["postgresql"]
     depends = COMPOSE["services"]["service"]["depends_on"]["database"]
     assert depends == {"condition": "service_healthy", "required": False}
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> Path:
-    """The package as the image has it."""
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory"]
-    subprocess.run([*command, str(folder)], cwd=ROOT, check=True, capture_output=True)
-    (file,) = folder.glob("*.whl")
-    return file
-
-
-@pytest.fixture(scope="module")
-def installed(wheel, tmp_path_factory) -> Path:
-    """The folder that it is installed into, alone."""
-    folder = tmp_path_factory.mktemp("installed")
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
-    subprocess.run(
-        [*command, "--disable-pip-version-check", "--target", str(folder), str(wheel)],
-        check=True,
-        capture_output=True,
-    )
-    return folder
-
-
-def test_the_wheel_has_all_that_it_needs_and_nothing_else(wheel):
-    with zipfile.ZipFile(wheel) as file:
-        names = set(file.namelist())
-    data = {
-        path.relative_to(ROOT / "src").as_posix()
-        for path in (ROOT / "src").rglob("*")
-        if path.is_file() and path.suffix not in {".py", ".pyc"}
-    }
-    assert {"sottovoce/vad/silero.onnx", "sottovoce/serve/page/vendor/wavesurfer.js"} <= data
-    assert data <= names
-    assert all(name.split("/")[0] in {"sottovoce"} or ".dist-info/" in name for name in names)
-    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sottovoce import system
 from sottovoce.system import available_cpus, return_large_blocks, write_atomically
 
 BOUND = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -64,3 +65,21 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
         write_atomically(path, b"second")
     assert path.read_bytes() == "first, é\n".encode()
     assert list(path.parent.iterdir()) == [path], "nothing else is left behind"
+
+
+@pytest.mark.parametrize("inside", ["", "dist/sottovoce-0.1.0-py3-none-any.whl"])
+def test_the_checkout_is_the_one_that_was_installed_from(tmp_path, monkeypatch, inside):
+    (tmp_path / "src" / "sottovoce").mkdir(parents=True)
+    (tmp_path / "src" / "sottovoce" / "system.py").touch()
+    monkeypatch.setattr(system, "__file__", "/usr/lib/python/site-packages/sottovoce/system.py")
+    for origin, expected in (
+        (tmp_path / inside, tmp_path),
+        (tmp_path.parent / "gone", None),
+        (None, None),
+    ):
+        monkeypatch.setattr(system, "installed_from", lambda origin=origin: (origin, False))
+        assert system.checkout() == expected
+
+
+def test_run_from_its_source_the_checkout_is_that():
+    assert system.checkout() == Path(__file__).resolve().parents[1]

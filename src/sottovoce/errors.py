@@ -1,6 +1,7 @@
 """The few kinds of error that a user of Sottovoce can meet, each one clear line."""
 
 import json
+from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -53,20 +54,27 @@ def install_line(*extras: str, checkout: str | None = None) -> str:
         checkout: folder of the checkout that it is installed from (an editable install, PEP 610);
             looked for if None, and "" where it is installed from a wheel.
     """
-    folder = _checkout() if checkout is None else checkout
+    if checkout is None:
+        origin, editable = installed_from()
+        checkout = str(origin) if editable else ""
     names = ",".join(extras)
-    if folder:
-        return f'pip install --editable "{folder}[{names}]"'
+    if checkout:
+        return f'pip install --editable "{checkout}[{names}]"'
     return f'pip install "sottovoce[{names}]"'
 
 
-def _checkout() -> str:
+def installed_from() -> tuple[Path | None, bool]:
+    """The folder or the wheel on this machine that Sottovoce was installed from, as PEP 610 has it.
+
+    Returns:
+        Its path, None where there is none; and whether the installation is an editable one.
+    """
     from importlib.metadata import PackageNotFoundError, distribution
 
     try:
         origin = json.loads(distribution("sottovoce").read_text("direct_url.json") or "{}")
     except PackageNotFoundError:  # run from the source tree, not installed
-        return ""
-    if not origin.get("dir_info", {}).get("editable"):
-        return ""
-    return url2pathname(urlsplit(origin["url"]).path)
+        return None, False
+    url = urlsplit(origin.get("url", ""))
+    path = Path(url2pathname(url.path)) if url.scheme == "file" else None
+    return path, bool(origin.get("dir_info", {}).get("editable"))

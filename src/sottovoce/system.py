@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from sottovoce.errors import SottovoceError
+from sottovoce.errors import SottovoceError, installed_from
 from sottovoce.text import display_path, one_line
 
 CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
@@ -70,6 +70,18 @@ def cache_folder() -> Path:
         return Path(own)
     shared = os.environ.get("XDG_CACHE_HOME")
     return (Path(shared) if shared else Path.home() / ".cache") / "sottovoce"
+
+
+def checkout() -> Path | None:
+    """The checkout of Sottovoce that is run, or was installed from and is still there, if any.
+
+    It has what the package does not: the model files of the reference systems.
+    """
+    candidates = [Path(__file__).resolve().parents[2]]
+    origin, _ = installed_from()
+    candidates += [] if origin is None else [origin, *origin.parents]
+    package = Path("src", "sottovoce", Path(__file__).name)
+    return next((folder for folder in candidates if (folder / package).is_file()), None)
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:

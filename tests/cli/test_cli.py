@@ -1,6 +1,9 @@
 """`sottovoce` itself: which commands there are, and what it costs to find the one that is run."""
 
 import importlib
+import os
+import shlex
+import shutil
 import subprocess
 import sys
 
@@ -13,12 +16,15 @@ COMMANDS = (
     *(
         "app",
         "audit",
+        "cache",
         "corpus",
         "encoder",
         "evaluate",
         "listen",
+        "mcp",
         "models",
         "predict",
+        "recipes",
         "search",
         "serve",
     ),
@@ -83,3 +89,74 @@ def test_a_value_out_of_its_range_is_too():
     status, modules = loaded_after("timeline", "a.wav", "--hop", "99")
     assert status == 2
     assert not modules & {"numpy", "onnxruntime", "soundfile"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_option_without_a_value_is_shown_without_one(name, capfd):
+    run([name, "--help"])
+    shown = capfd.readouterr().out
+    assert "--help" in shown
+    assert "bool" not in shown
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A home folder, with a `sottovoce` to call."""
+    program = tmp_path / "bin" / "sottovoce"
+    program.parent.mkdir()
+    python = shlex.quote(sys.executable)
+    program.write_text(
+        f"#!/bin/sh\nexec {python} -c 'from sottovoce.cli import main; main()' \"$@\"\n"
+    )
+    program.chmod(0o755)
+    return tmp_path
+
+
+def in_bash(home, script):
+    """What a script prints in a new bash of a home folder."""
+    path = f"{home / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"HOME": str(home), "PATH": path}
+    done = subprocess.run(
+        [shutil.which("bash"), "--norc", "-c", f"{script}\n:"],
+        env=environment,
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is needed")
+def test_completion_is_installed_and_completes(home):
+    assert "bash completion installed" in in_bash(home, "sottovoce --install-completion")
+    assert str(home / ".bash_completions" / "sottovoce.sh") in (home / ".bashrc").read_text()
+
+    def completed(line):
+        words = [*line.split(), *([""] if line.endswith(" ") else [])]
+        script = (
+            f". .bashrc; COMP_WORDS=({' '.join(map(shlex.quote, words))}); "
+            f"COMP_CWORD={len(words) - 1}; _sottovoce_completion sottovoce; "
+            'printf "%s\\n" "${COMPREPLY[@]}"'
+        )
+        return set(in_bash(home, script).split())
+
+    assert completed("sottovoce ti") == {"timeline"}
+    assert {"predict", "models", "cache"} <= completed("sottovoce ")
+    assert completed("sottovoce predict --min-c") == {"--min-confidence"}
+    assert completed("sottovoce recipes c") == {"copy"}
+
+
+def test_other_shells_are_served_too(home):
+    asked = {
+        "_SOTTOVOCE_COMPLETE": "complete_zsh",
+        "_TYPER_COMPLETE_ARGS": "sottovoce timeline --s",
+    }
+    done = subprocess.run(
+        [home / "bin" / "sottovoce"],
+        env=os.environ | asked,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "--smoothing" in done.stdout

@@ -56,8 +56,8 @@ def pages(browser: Any, url: str) -> Iterator[Callable[..., Any]]:
     yield go
     for context in contexts:
         context.close()
-    assert outside == []
-    assert errors == []
+    assert not outside, outside
+    assert not errors, errors
 
 
 def upload(page: Any, *files: Path | dict[str, Any]) -> None:

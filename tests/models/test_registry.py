@@ -1,5 +1,6 @@
 """Where a model's name leads."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,28 @@ def test_a_folder_of_one_s_own_adds_its_models_by_name(own):
     write_tiny(own / "mine.onnx")
     assert registry.available()["mine"] == own / "mine.onnx"
     assert registry.load("mine").card == tiny_card()
+
+
+def test_several_folders_are_searched_and_the_first_is_meant(own, tmp_path, monkeypatch):
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+        write_tiny(folder / "mine.onnx")
+    write_tiny(second / "other.onnx")
+    monkeypatch.setenv(registry.FOLDER_VARIABLE, f"{first}{os.pathsep}{os.pathsep}{second}")
+    assert registry.find("mine") == first / "mine.onnx"
+    assert registry.find("other") == second / "other.onnx"
+
+
+def test_a_name_means_the_same_wherever_a_command_is_started(tmp_path, monkeypatch):
+    monkeypatch.delenv(registry.FOLDER_VARIABLE, raising=False)
+    elsewhere = registry.available()
+    assert elsewhere["b-svm"] == Path(__file__).resolve().parents[2] / "models" / "b-svm.onnx"
+    (tmp_path / "models").mkdir()
+    for name in ("b-svm", registry.DEFAULT, "new"):
+        write_tiny(tmp_path / "models" / f"{name}.onnx")
+    monkeypatch.chdir(tmp_path)
+    assert registry.available() == elsewhere | {"new": Path("models", "new.onnx")}
 
 
 def test_names_are_sorted(own):

@@ -8,11 +8,12 @@ runs; the list of commands is made from the docstrings of the functions of the m
 
 import ast
 import importlib
+import os
 import pkgutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,6 +21,11 @@ from sottovoce.errors import SottovoceError
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it: 128 + SIGINT."""
+
+HELP = ["-h", "--help"]
+
+COMPLETED = ("_TYPER_COMPLETE_ARGS", "COMP_WORDS")
+"""Environment variables in which a shell gives the line that it wants completed."""
 
 
 def main() -> None:
@@ -32,7 +38,9 @@ def run(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        _app(*arguments[:1])(args=list(arguments), prog_name="sottovoce")
+        command = typer.main.get_command(_app(_called(arguments)))
+        _take_types_off_flags(command)
+        command(args=list(arguments), prog_name="sottovoce")
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except SottovoceError as error:
@@ -46,13 +54,28 @@ def run(arguments: Sequence[str]) -> int:
     return 2
 
 
+def _called(arguments: Sequence[str]) -> str:
+    """The first word after `sottovoce`: of the line to complete where a shell asks for that."""
+    line = next((os.environ[name] for name in COMPLETED if name in os.environ), "")
+    words = line.split()[1:] if "_SOTTOVOCE_COMPLETE" in os.environ else arguments
+    return words[0] if words else ""
+
+
+def _take_types_off_flags(command: Any) -> None:
+    """Show an option that takes no value without one: `--json`, where Typer has `--json <bool>`."""
+    for parameter in command.get_params(typer.Context(command, help_option_names=HELP)):
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+    for below in getattr(command, "commands", {}).values():
+        _take_types_off_flags(below)
+
+
 def _app(called: str = "") -> typer.Typer:
     """The command that is called, or, where none is, all of them with their summaries alone."""
     app = typer.Typer(
-        add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings={"help_option_names": HELP},
     )
 
     @app.callback(invoke_without_command=True)

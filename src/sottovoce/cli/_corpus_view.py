@@ -59,7 +59,9 @@ def summarise(found: CorpusScan) -> dict[str, Any]:
 
 def show(record: dict[str, Any]) -> None:
     """Print what `summarise` gives."""
-    console = plain_console()
+    from sottovoce.cli._output import new_console
+
+    console = new_console(markup=False)
     seconds = record["seconds"]
     console.print(
         f"{record['corpus']} in {record['folder']}: {record['clips']} clips, "
@@ -109,13 +111,6 @@ def _show_problems(console: Console, record: dict[str, Any]) -> None:
             console.print(f"  {path}{': ' if path else ''}{problem['message']}", soft_wrap=True)
         if len(problems) > EXAMPLES:
             console.print(f"  and {len(problems) - EXAMPLES} more; --json lists all")
-
-
-def plain_console() -> Console:
-    """A console on stdout that takes every text as it is."""
-    from rich.console import Console
-
-    return Console(markup=False, highlight=False, emoji=False)
 
 
 def new_table(*columns: str, numbers: bool = False) -> Table:

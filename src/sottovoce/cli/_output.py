@@ -1,29 +1,85 @@
-"""Where results go: JSON lines, and a table of predictions for people.
+"""Where results go: the console, JSON lines, and a table of predictions for people.
 
-Each is a context manager giving the function that takes the next result; leaving it, even after an
-interruption, finishes what was begun. Files are in `sottovoce.export`.
+The last two are context managers giving the function that takes the next result; leaving one, even
+after an interruption, finishes what was begun. Files are in `sottovoce.export`.
 """
 
 from __future__ import annotations
 
+import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TextIO, cast
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from sottovoce.emotions import colour
 from sottovoce.results import STATUS_WORDS, Prediction, Result, Status
 from sottovoce.text import display_path, duration
 
 BAR = 10
 """Cells of the bar beside a confidence."""
 
-STYLES = {Status.OK: "bold green", Status.UNCERTAIN: "yellow", Status.ERROR: "red"}
-"""Of a status in the table; the others are dim."""
+UNLIMITED = 1_000_000
+"""Columns where there is no terminal: no line is broken or cut."""
+
+
+class _Trimmed:
+    """A stream that takes the spaces off the ends of lines; tables are filled up with them."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.encoding = stream.encoding
+
+    def write(self, text: str) -> int:
+        return self._stream.write(re.sub(r"[ ]+(?=\n)", "", text))
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+
+def new_console(*, stderr: bool = False, markup: bool = True) -> Console:
+    """A console on stdout or stderr; where that is no terminal, lines are not broken or filled up.
+
+    Args:
+        stderr: rather than stdout.
+        markup: whether "[...]" and ":...:" in a plain string mean something to Rich.
+    """
+    console = Console(highlight=False, stderr=stderr, markup=markup, emoji=markup)
+    if console.is_terminal:
+        return console
+    stream = cast(TextIO, _Trimmed(sys.stderr if stderr else sys.stdout))
+    return Console(highlight=False, file=stream, markup=markup, emoji=markup, width=UNLIMITED)
+
+
+class BrokenPath:
+    """A path as a cell of a table: it breaks after its separators, and elsewhere only if it must.
+
+    Args:
+        path: any text, as `display_path` gives it.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._parts = re.findall(r"[^/\\]*[/\\]+|[^/\\]+$", path)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        widths = [cell_len(part) for part in self._parts] or [0]
+        return Measurement(max(widths), sum(widths)).with_maximum(options.max_width)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = [""]
+        for part in self._parts:
+            if lines[-1] and cell_len(lines[-1] + part) > options.max_width:
+                lines.append("")
+            lines[-1] += part
+        yield Text("\n".join(lines), overflow="fold")
 
 
 @contextmanager
@@ -50,10 +106,7 @@ def bar(fraction: float, cells: int, utf: bool) -> str:
 
 @contextmanager
 def table(console: Console, errors: Console) -> Iterator[Callable[[Prediction], None]]:
-    """A table on `console` once all are there, or as many as came; what failed on `errors`.
-
-    Where `console` is no terminal, no line is ever broken or cut, however long.
-    """
+    """A table on `console` once all are there, or as many as came; what failed on `errors`."""
     predictions: list[Prediction] = []
     try:
         yield predictions.append
@@ -65,17 +118,20 @@ def table(console: Console, errors: Console) -> Iterator[Callable[[Prediction], 
                     errors.print(Text(f"sottovoce: {prediction.message}"), soft_wrap=True)
 
 
+def empty_table(console: Console) -> Table:
+    """An empty table, with a line under its head where `console` is a terminal."""
+    return Table(box=SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
+
+
 def _print(predictions: Sequence[Prediction], console: Console) -> None:
-    if not console.is_terminal:
-        console.width = 1_000_000
-    shown = Table(box=SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
-    shown.add_column("recording", overflow="fold", min_width=12)
+    shown = empty_table(console)
+    shown.add_column("recording", min_width=12)
     columns = [column for column in COLUMNS if console.width >= column.from_width]
     for column in columns:
         shown.add_column(column.heading, no_wrap=True, justify=column.justify)
     utf = takes_utf(console)
     for prediction in predictions:
-        path = Text(display_path(prediction.source or ""))
+        path = BrokenPath(display_path(prediction.source or ""))
         shown.add_row(path, *(column.cell(prediction, utf) for column in columns))
     console.print(shown)
     counts = Counter(prediction.status for prediction in predictions)
@@ -88,8 +144,16 @@ def _print(predictions: Sequence[Prediction], console: Console) -> None:
     console.print(Text(f"\n{len(predictions)} {noun}: {parts}. Model: {predictions[0].model}."))
 
 
+def _style(prediction: Prediction) -> str:
+    """The emotion's colour, bold where it is sure."""
+    if prediction.emotion is None:
+        return "red" if prediction.status is Status.ERROR else "dim"
+    shade = colour(prediction.emotion, list(prediction.probabilities))
+    return f"bold {shade}" if prediction.status is Status.OK else shade
+
+
 def _emotion(prediction: Prediction, utf: bool) -> Text:
-    return Text(prediction.words, STYLES.get(prediction.status, "dim"))
+    return Text(prediction.words, _style(prediction))
 
 
 def _confidence(prediction: Prediction, utf: bool) -> Text:
@@ -97,7 +161,9 @@ def _confidence(prediction: Prediction, utf: bool) -> Text:
 
 
 def _bar(prediction: Prediction, utf: bool) -> Text:
-    return Text("" if prediction.confidence is None else bar(prediction.confidence, BAR, utf))
+    if prediction.confidence is None:
+        return Text()
+    return Text(bar(prediction.confidence, BAR, utf), _style(prediction))
 
 
 def _runner_up(prediction: Prediction, utf: bool) -> Text:

@@ -50,8 +50,7 @@ def adapt(
     """
     import re
 
-    from rich.console import Console
-
+    from sottovoce.cli._output import new_console
     from sottovoce.cli._progress import progress, tracked
     from sottovoce.inference.adapt import adapt as fit
     from sottovoce.models.model_file import with_card
@@ -69,7 +68,7 @@ def adapt(
     for reason in made.left_out:
         typer.echo(f"sottovoce: left out: {reason}", err=True)
     value, low, high = (100 * figure for figure in made.uar)
-    print_ = Console(highlight=False).print
+    print_ = new_console().print
     print_(
         f"Cross-validated on {made.recordings} recordings, UAR {value:.0f} % ({low:.0f} to "
         f"{high:.0f}); chance is {100 / len(made.card.labels):.0f} %.",

@@ -86,9 +86,9 @@ def audit(
     if json_file == "-":
         typer.echo(text)
     else:
-        from rich.console import Console
+        from sottovoce.cli._output import new_console
 
-        _show(found, Console(markup=False, highlight=False, emoji=False))
+        _show(found, new_console(markup=False))
         if json_file:
             write_atomically(Path(json_file), text + "\n")
     if report is not None:

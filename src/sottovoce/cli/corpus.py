@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sottovoce.cli._corpus_options import parse_data, scan_options
-from sottovoce.cli._corpus_view import new_table, plain_console, show, summarise
+from sottovoce.cli._corpus_view import new_table, show, summarise
 from sottovoce.cli._options import takes_options
 from sottovoce.cli._progress import Report, progress
 from sottovoce.errors import CorpusError
@@ -52,6 +52,7 @@ def list_corpora(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> None:
     """List the corpora that can be read, with their licences, and which `fetch` can get."""
+    from sottovoce.cli._output import new_console
     from sottovoce.learn import corpora
 
     shown = new_table("corpus", "licence", "fetch", "what it is")
@@ -69,7 +70,7 @@ def list_corpora(
         fetched = "yes" if record["fetch"] else "no"
         shown.add_row(name, corpora.licence(name), fetched, corpora.summary(name))
     if not as_json:
-        plain_console().print(shown)
+        new_console(markup=False).print(shown)
 
 
 @takes_options(columns=TableSpec)

@@ -110,9 +110,9 @@ def _show(
     gated: dict[str, Interval],
 ) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
+    from sottovoce.cli._output import new_console
     from sottovoce.learn.evaluate.report import (
         TITLES,
         format_interval,
@@ -120,7 +120,7 @@ def _show(
         speaker_count,
     )
 
-    console = Console(markup=False, highlight=False, emoji=False)
+    console = new_console(markup=False)
     for warning in evaluation.warnings:
         console.print(f"Note: {warning}", style="bold yellow")
     answered = evaluation.answered

@@ -56,9 +56,8 @@ def listen(
     as_json: _options.Json = False,
 ) -> None:
     """Listen to the microphone: which emotion the voice carries, while it speaks."""
-    from rich.console import Console
-
     from sottovoce.cli import _microphone
+    from sottovoce.cli._output import new_console
     from sottovoce.cli._timeline_view import (
         Strip,
         live_json,
@@ -68,7 +67,7 @@ def listen(
     )
     from sottovoce.models.registry import load
 
-    out = Console(highlight=False)
+    out = new_console()
     if list_devices:
         _list_devices(out)
         return

@@ -13,6 +13,18 @@ if TYPE_CHECKING:
 
     from sottovoce.models.card import Card, CorpusInfo, EncoderInfo, Figure
 
+COLUMNS = {
+    "model": 0,
+    "version": 130,
+    "labels": 0,
+    "UAR (95 %)": 0,
+    "measured by": 100,
+    "size": 0,
+    "licence": 130,
+}
+"""Heading of a column of the list -> columns that a terminal must have for it, so that names stay
+whole; the card of a model has everything."""
+
 EXAMPLES = """Examples:
 
   sottovoce models\n
@@ -35,8 +47,7 @@ def models(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one model a line.")] = False,
 ) -> None:
     """List the models, or show what one was trained on, how good it is and what it cannot do."""
-    from rich.console import Console
-
+    from sottovoce.cli._output import new_console
     from sottovoce.errors import ModelError
     from sottovoce.inference.predictor import source_path
     from sottovoce.models.model_file import read_model_file
@@ -52,9 +63,7 @@ def models(
             if model is not None:
                 raise
             problems.append(error)
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 1_000_000
+    console = new_console()
     if as_json:
         for file, card in cards:
             facts = {"file": source_path(file), "bytes": file.stat().st_size}
@@ -69,26 +78,33 @@ def models(
 
 
 def _list(cards: "list[tuple[Path, Card]]", console: "Console") -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
+    from rich.text import Text
+
+    from sottovoce.cli._output import BrokenPath, empty_table
 
     if not cards:
         console.print("There are no models here; give the path of an .onnx file.")
         return
-    table = Table(box=SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
-    for heading in ("model", "version", "labels", "UAR (95 %)", "measured by", "size", "licence"):
-        table.add_column(heading)
+    table = empty_table(console)
+    columns = [heading for heading, width in COLUMNS.items() if console.width >= width]
+    for heading in columns:
+        table.add_column(heading, no_wrap=heading in ("model", "UAR (95 %)"), overflow="fold")
     for file, card in cards:
         uar = next((figure for figure in card.figures if figure.metric == "uar"), None)
-        table.add_row(
-            card.name,
-            card.version,
-            " ".join(card.labels),
-            _figure(uar) if uar else "not measured",
-            _protocol(card),
-            _size(file) + (f" + {card.encoder.name}" if card.encoder else ""),
-            card.licence,
-        )
+        measured = _figure(uar) if uar else "not measured"
+        if card.protocol.optimistic and "measured by" not in columns:
+            measured += " optimistic"
+        size = _size(file) + (f" + {card.encoder.name}" if card.encoder else "")
+        cells: dict[str, Text | BrokenPath] = {
+            "model": Text(file.stem),
+            "version": Text(card.version),
+            "labels": Text(" ".join(card.labels)),
+            "UAR (95 %)": Text(measured),
+            "measured by": Text(_protocol(card)),
+            "size": BrokenPath(size),
+            "licence": Text(card.licence),
+        }
+        table.add_row(*(cells[heading] for heading in columns))
     console.print(table)
 
 
@@ -96,10 +112,13 @@ def _show(file: Path, card: "Card", console: "Console") -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from sottovoce.cli._output import BrokenPath
+
     window, calibration = card.window, card.calibration
     lines = [
         ("model", card.title),
-        ("file", f"{display_path(file)} ({_size(file)})"),
+        ("file", display_path(file)),
+        ("size", _size(file)),
         ("what it is", card.description),
         ("labels", ", ".join(card.labels)),
         ("language", card.language),
@@ -122,7 +141,10 @@ def _show(file: Path, card: "Card", console: "Console") -> None:
     table.add_column(overflow="fold")
     before = ""
     for heading, text in lines:
-        table.add_row("" if heading == before else heading, Text(text.strip()))
+        table.add_row(
+            "" if heading == before else heading,
+            BrokenPath(text) if heading == "file" else Text(text.strip()),
+        )
         before = heading
     console.print(table)
 

@@ -65,9 +65,7 @@ def predict(
     workers: _options.Workers = None,
 ) -> None:
     """Judge recordings: which emotion the voice carries, how surely, or why none is heard."""
-    from rich.console import Console
-
-    from sottovoce.cli._output import json_lines, table
+    from sottovoce.cli._output import json_lines, new_console, table
     from sottovoce.cli._progress import progress, tracked
     from sottovoce.cli._sources import expand
     from sottovoce.export.csv import csv_file
@@ -84,7 +82,7 @@ def predict(
         raise typer.BadParameter("standard input (-) can be judged once", param_hint="PATHS")
     opened = load(model)
     recordings = list(expand(paths))
-    out, err = Console(highlight=False), Console(highlight=False, stderr=True)
+    out, err = new_console(), new_console(stderr=True)
     failed = False
     with ExitStack() as stack:
         outputs: list[Callable[[Prediction], None]] = []

@@ -52,8 +52,7 @@ def profile(
     """
     from contextlib import ExitStack
 
-    from rich.console import Console
-
+    from sottovoce.cli._output import new_console
     from sottovoce.cli._progress import progress, tracked
     from sottovoce.cli._sources import expand
     from sottovoce.models.registry import load
@@ -68,8 +67,7 @@ def profile(
         counted = tracked(sources, "Listening", len(recordings), report)
         made = opened.profile(counted, kind, workers=workers)
     made.save(out)
-    console = Console(highlight=False)
-    console.print(
+    new_console().print(
         f"{display_path(out)}: a {kind} profile of {made.recordings:g} recordings, "
         f"{duration(made.seconds)} of speech, for {made.model}.",
         soft_wrap=True,

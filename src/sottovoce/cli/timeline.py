@@ -64,9 +64,7 @@ def timeline(
     workers: _options.Workers = None,
 ) -> None:
     """Follow a recording: which emotion the voice carries, second by second."""
-    from rich.console import Console
-
-    from sottovoce.cli._output import json_lines
+    from sottovoce.cli._output import json_lines, new_console
     from sottovoce.cli._progress import progress
     from sottovoce.cli._sources import RecordingArgument
     from sottovoce.cli._timeline_view import timeline_view
@@ -75,7 +73,7 @@ def timeline(
 
     opened = load(model)
     labels, title = opened.labels, f"{display_path(path)} - {opened.card.title}"
-    out = Console(highlight=False)
+    out = new_console()
     with ExitStack() as stack:
         enter = stack.enter_context
         source = RecordingArgument(path).source(stack)

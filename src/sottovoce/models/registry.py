@@ -1,28 +1,37 @@
-"""Where models come from: built into the package, a folder of one's own, or a path."""
+"""Where models come from: built into the package, the folders where they lie, or a path."""
 
 import os
 from pathlib import Path
 
 from sottovoce.errors import ModelError
 from sottovoce.models.model import Model
+from sottovoce.system import checkout
 
 DEFAULT = "sottovoce-small"
 """The model that `load` gives when none is named."""
 
 FOLDER_VARIABLE = "SOTTOVOCE_MODELS"
-"""The environment variable naming a folder of further models."""
+"""The environment variable naming folders of further models, separated as in PATH."""
+
+HERE = Path("models")
+"""The folder of models beside what a command was started in."""
 
 
 def available() -> dict[str, Path]:
     """Name -> file of every model that can be loaded by name, sorted by name.
 
-    They are the built-in ones and those in the folder named by `SOTTOVOCE_MODELS`; there, a file of
-    the same name as a built-in model takes its place.
+    They lie in the folders that `SOTTOVOCE_MODELS` names, in the package, in the folder `models` of
+    the checkout that Sottovoce was installed from, and in that of the current folder. Of two of one
+    name the first in this order is meant: the same one wherever a command is started.
     """
-    folders = [Path(__file__).parent / "builtin"]
-    if own := os.environ.get(FOLDER_VARIABLE):
-        folders.append(Path(own))
-    found = {file.stem: file for folder in folders for file in folder.glob("*.onnx")}
+    own = os.environ.get(FOLDER_VARIABLE, "").split(os.pathsep)
+    folders = [*map(Path, filter(None, own)), Path(__file__).parent / "builtin"]
+    if (source := checkout()) is not None:
+        folders.append(source / "models")
+    found: dict[str, Path] = {}
+    for folder in [*folders, HERE]:
+        for file in folder.glob("*.onnx"):
+            found.setdefault(file.stem, file)
     return dict(sorted(found.items()))
 
 
@@ -39,8 +48,8 @@ def find(name_or_path: str | os.PathLike[str] | None = None) -> Path:
     if name.endswith(".onnx") or Path(name).exists():
         return Path(name)
     raise ModelError(
-        f"no model is called {name!r}; known: {', '.join(known) or 'none'}; "
-        "or give the path of an .onnx file"
+        f"no model is called {name!r}; known: {', '.join(known) or 'none'}; give the path of an "
+        f".onnx file, or name the folder that it lies in in {FOLDER_VARIABLE}"
     )
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import numpy as np
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
@@ -16,6 +15,7 @@ from sottovoce.audio.mel_scale import mel_edges, mel_filters
 from sottovoce.errors import SottovoceError
 from sottovoce.inference.occlusion import HIGHEST, explain
 from sottovoce.models.registry import find
+from sottovoce.models.tested import read
 from sottovoce.options import StrictModel
 from sottovoce.serve.batching import SharedModel
 from sottovoce.serve.errors import ServiceError
@@ -82,6 +82,25 @@ class PeaksResponse(BaseModel):
     """Of each channel: the largest and the least sample of each fiftieth of a second, in turn."""
 
 
+class Reliability(BaseModel):
+    """In equal bins of confidence from 0 to 1."""
+
+    clips: list[float]
+    """Answers in each."""
+    confidence: list[float | None]
+    """Their mean; null in an empty bin."""
+    right: list[float | None]
+    """The fraction of them that was right."""
+
+
+class TestedResponse(BaseModel):
+    """What a model said of clips of speakers that it did not learn from."""
+
+    confusion: list[list[float]]
+    """(labels, labels) clips by truth (row) and answer (column)."""
+    reliability: Reliability
+
+
 @router.post(
     "/v1/why",
     response_model=WhyResponse,
@@ -116,13 +135,19 @@ async def peaks(request: Request, service: TheService) -> JSONResponse:
 
 
 @router.get("/v1/models/{name}/tested", responses={404: ERRORS[404]})
-async def tested(service: TheService, name: str) -> Response:
+async def tested(service: TheService, name: str) -> TestedResponse:
     """How the model did in its tests: which emotion it took for which, and how surely."""
-    service.model(name)
-    path = find(name).with_suffix(".json")
-    if not path.is_file():
-        raise ServiceError(404, "not_tested", f"no record of tests lies beside {name}")
-    return JSONResponse(json.loads(path.read_text(encoding="utf-8")))
+    found = read(find(name), service.model(name).card)
+    if found is None:
+        raise ServiceError(404, "not_tested", f"no record of tests is known of {name}")
+    return TestedResponse(
+        confusion=found.confusion.tolist(),
+        reliability=Reliability(
+            clips=found.clips.tolist(),
+            confidence=_numbers(found.confidence),
+            right=_numbers(found.right),
+        ),
+    )
 
 
 def one_of(recordings: list[Upload]) -> Upload:
@@ -184,3 +209,8 @@ def _peaks(service: Service, content: bytes) -> PeaksResponse:
         high, low = np.maximum.reduceat(channel, places), np.minimum.reduceat(channel, places)
         shape.append(np.round(np.stack([high, low], axis=1).ravel(), 4).tolist())
     return PeaksResponse(duration=audio.duration, peaks=shape)
+
+
+def _numbers(values: NDArray[np.float64]) -> list[float | None]:
+    """NaN, which JSON does not have, as None."""
+    return [None if np.isnan(value) else float(value) for value in values]
