@@ -18,9 +18,10 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
+from sottovoce.audio.parts import Part
 from sottovoce.emotions import EMOTIONS
 from sottovoce.errors import CorpusError
-from sottovoce.learn.corpora._content import Content, OnDecoded, measure_files
+from sottovoce.learn.corpora._content import Content, OnDecoded, measure
 from sottovoce.text import display_path
 
 SILENCE_RMS = 1e-4
@@ -55,7 +56,17 @@ class Clip:
     split: str = ""
     """What the owner of a table says it is for, such as "train"."""
     name: str = ""
-    """Unique, the same on every machine: its corpus and its path there, "savee/DC/a01.wav"."""
+    """Unique, the same on every machine: its corpus and its path there, "savee/DC/a01.wav"; of a
+    part of a file with its times, "table/call.wav#3.2-7.05"."""
+    start: float = 0.0
+    """s; where in its file it begins."""
+    end: float | None = None
+    """s; where it ends, None: with the file."""
+
+    @property
+    def part(self) -> Part:
+        """Where its sound is: a file, or a part of one."""
+        return Part(self.path, self.start, self.end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +227,7 @@ def scan(
     listed = listing(corpus, folder, **options)
     problems = list(listed.problems)
     clips: list[Clip] = []
-    contents = measure_files([clip.path for clip in listed.clips], folder, progress, on_decoded)
+    contents = measure([clip.part for clip in listed.clips], folder, progress, on_decoded)
     home = folder
     if folder.is_file():  # a table, whose clips may lie anywhere
         home = Path(os.path.commonpath([clip.path.parent for clip in listed.clips]))
@@ -234,7 +245,7 @@ def scan(
         if content.channels > 1:
             text = f"{content.channels} channels; they are mixed down"
             problems.append(CorpusProblem(clip.path, "stereo", text))
-        name = f"{corpus}/{clip.path.relative_to(home).as_posix()}"
+        name = f"{corpus}/{clip.path.relative_to(home).as_posix()}{clip.part.span}"
         clips.append(replace(clip, name=name, duration=content.duration, digest=content.digest))
     if not clips:
         first = problems[0]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sottovoce.audio.parts import Part
 from sottovoce.errors import CorpusError
 from sottovoce.learn.corpora import Clip, is_table, scan
 from sottovoce.learn.corpora._folder import AUDIO, files
@@ -88,7 +89,7 @@ class Data:
                 "names; leave it out of the labels, or add a corpus that has it"
             )
         store = writer.store(
-            [clip.path for clip in clips],
+            [clip.part for clip in clips],
             [clip.digest for clip in clips],
             lambda done, total: progress("decoding", done, total),
         )
@@ -180,7 +181,7 @@ def decode_noise(folder: Path, sample_rate: int, progress: Progress) -> ClipStor
     paths = [path for path in files(folder) if path.suffix.lower() in AUDIO]
     digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
     return ClipStore.build(
-        paths,
+        [Part(path) for path in paths],
         digests,
         sample_rate,
         progress=lambda done, total: progress("decoding noise", done, total),

@@ -103,9 +103,8 @@ class Experiment:
             sound = Audio.read(clip.path, sample_rate=RATE).mono()
             writer.add(digest, Audio(opus(sound.samples[0], RATE, kbit)[None], RATE))
             digests.append(digest)
-        paths = [clip.path for clip in (*clips, *coded)]
         everything = (*clips, *coded)
-        store = writer.store(paths, digests)
+        store = writer.store([clip.part for clip in everything], digests)
         speech = Speech.of(everything, store, EIGHT, recipe.window, device)
         place = {id(clip): number for number, clip in enumerate(clips)}
         sources = torch.tensor([*range(len(clips)), *(place[id(clip)] for clip in coded)])

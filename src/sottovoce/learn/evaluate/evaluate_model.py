@@ -1,13 +1,13 @@
 """Evaluates a model file on labelled corpora: its predictions, and the clips without an answer."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 
 import numpy as np
 
 from sottovoce.audio import Source
+from sottovoce.audio.parts import sounds
 from sottovoce.errors import CorpusError
 from sottovoce.learn.corpora import Clip, CorpusScan, is_known_speaker
 from sottovoce.learn.evaluate.metrics import LabelledPredictions
@@ -69,11 +69,14 @@ class ModelEvaluation:
 Progress = Callable[[str, float, float | None], None]
 """Called with what is being done, how many clips are done, and of how many."""
 
+Sources = Callable[[Sequence[Clip]], Iterable[Source]]
+"""Gives what is heard of each clip."""
+
 
 def predict_clips(
     model: Model,
     clips: Sequence[Clip],
-    source: Callable[[Clip], Source] = attrgetter("path"),
+    sources: Sources = lambda clips: sounds([clip.part for clip in clips]),
     report: Progress = lambda what, done, total: None,
 ) -> tuple[LabelledPredictions, Counter[str]]:
     """Run a model with its default gate over labelled clips whose emotions it knows.
@@ -81,7 +84,8 @@ def predict_clips(
     Args:
         model: an opened model file.
         clips: one or more.
-        source: what is heard of a clip; its file if nothing else is said.
+        sources: what is heard of the clips, in their order; what is in their files if nothing else
+            is said.
         report: called after each clip.
 
     Returns:
@@ -89,7 +93,7 @@ def predict_clips(
         which those hold that the gate turns away; and status -> number of these.
     """
     predictions = []
-    for prediction in model.predict_many(source(clip) for clip in clips):
+    for prediction in model.predict_many(sources(clips)):
         predictions.append(prediction)
         report("predicting", len(predictions), len(clips))
     no_answer = [*[0.0] * len(model.labels), 1.0]
@@ -107,7 +111,7 @@ def evaluate_model(
     model: Model,
     scans: Sequence[CorpusScan],
     report: Progress = lambda what, done, total: None,
-    source: Callable[[Clip], Source] = attrgetter("path"),
+    sources: Sources = lambda clips: sounds([clip.part for clip in clips]),
 ) -> ModelEvaluation:
     """Run a model with its default gate over every clip of some scanned corpora.
 
@@ -115,7 +119,7 @@ def evaluate_model(
         model: an opened model file.
         scans: the corpora, from `sottovoce.learn.corpora.scan`.
         report: called after each clip.
-        source: what is heard of a clip, see `predict_clips`.
+        sources: what is heard of the clips, see `predict_clips`.
 
     Raises:
         CorpusError: no clip has an emotion that the model knows, or none got an answer.
@@ -130,7 +134,7 @@ def evaluate_model(
             f"{', '.join(names)}: no clip with an emotion that {model.card.title} knows "
             f"({', '.join(labels)})"
         )
-    with_gate, refused = predict_clips(model, clips, source, report)
+    with_gate, refused = predict_clips(model, clips, sources, report)
     has_answer = np.flatnonzero(with_gate.predicted != len(labels))
     if not has_answer.size:
         raise CorpusError(
