@@ -77,6 +77,8 @@ def train(
     check_folder(folder, experiment, resume=resume or final)
     with progress() as report:
         clips = Data.load(experiment, folders, report)
+        for line in clips.left_out:
+            typer.echo(f"sottovoce: left out: {line}", err=True)
         if final or no_tests:
             train_final(clips, folder, measured, torch_device, typer.echo, report)
             return

@@ -22,7 +22,7 @@ from sottovoce.audio.parts import Part
 from sottovoce.emotions import EMOTIONS
 from sottovoce.errors import CorpusError
 from sottovoce.learn.corpora._content import Content, OnDecoded, measure
-from sottovoce.text import display_path
+from sottovoce.text import display_path, some
 
 SILENCE_RMS = 1e-4
 """Offset-free RMS (full scale is 1) below which a clip counts as silent: -80 dBFS."""
@@ -32,6 +32,8 @@ CLIPPED_SAMPLES = 10
 """... there are at least so many of them: in a short clip a single peak is a large fraction."""
 TABLE = "table"
 """The corpus that is a user's own table; of several tables, "table/" and the name of the file."""
+FOLDERS = "folders"
+"""The corpus that is a user's own folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Clip:
     sex: str
     """"male", "female", or "" where the corpus does not say."""
     emotion: str
-    """One of `sottovoce.emotions.EMOTIONS`."""
+    """One of `sottovoce.emotions.EMOTIONS`, or a word of its owner's."""
     intensity: str = ""
     text: str = ""
     language: str = ""
@@ -75,8 +77,9 @@ class CorpusProblem:
 
     path: Path | None
     kind: str
-    """"missing", "odd name", "repeated", "left out", or of the content: "unreadable", "silent",
-    "clipped", "stereo", "duplicate"."""
+    """"missing", "odd name", "repeated", "left out", of one's own annotations "no label",
+    "not there", "uncertain", "no speaker", or of the content: "unreadable", "silent", "clipped",
+    "stereo", "duplicate"."""
     message: str
 
 
@@ -96,6 +99,26 @@ class CorpusScan:
     folder: Path
     clips: tuple[Clip, ...]
     problems: tuple[CorpusProblem, ...]
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """A line for each kind of clips that are left out, with how many and the first of them."""
+        said: dict[str, list[str]] = defaultdict(list)
+        for problem in self.problems:
+            said[problem.kind].append(problem.message.removeprefix("left out: "))
+            if problem.kind == "silent" and problem.path is not None:
+                said[problem.kind][-1] = display_path(problem.path.name)
+        lines = [
+            f"{self.corpus}: {len(said[kind])} {kind}: {some(said[kind], '; ')}"
+            for kind in ("unreadable", "silent")
+            if said[kind]
+        ]
+        lines += [
+            f"{self.corpus}: {some(said[kind], '; ')}"
+            for kind in ("not there", "no label", "uncertain")
+            if said[kind]
+        ]
+        return tuple(lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +197,11 @@ def label_sets() -> Mapping[str, tuple[str, ...]]:
 def is_table(corpus: str) -> bool:
     """Whether a corpus is a table of the user's own, the only one or one of several."""
     return corpus.partition("/")[0] == TABLE
+
+
+def is_own(corpus: str) -> bool:
+    """Whether a corpus is a user's own, with columns and labels of any names."""
+    return is_table(corpus) or corpus == FOLDERS
 
 
 def listing(corpus: str, folder: Path, **options: object) -> Listing:

@@ -19,10 +19,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sottovoce.annotations.recordings import AUDIO
 from sottovoce.audio import Audio
 from sottovoce.errors import CorpusError, SottovoceError
 from sottovoce.learn.corpora import Clip, scan
-from sottovoce.learn.corpora._folder import AUDIO, files
+from sottovoce.learn.corpora._folder import files
 from sottovoce.learn.data.clip_store import ClipWriter
 from sottovoce.learn.data.degradation import opus
 from sottovoce.learn.embedding.classifiers import Labels, fit_classifiers

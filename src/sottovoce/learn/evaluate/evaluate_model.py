@@ -30,6 +30,7 @@ class ModelEvaluation:
         with_gate: all clips; those refused hold the class `NO_ANSWER`, so they count as errors.
         unknown: emotion -> number of clips left out, because the model has no such label.
         shared_speakers: how many of the clips' speakers the model was trained on, by its card.
+        left_out: which clips could not be used and why, a line for each reason.
     """
 
     model: str
@@ -39,6 +40,7 @@ class ModelEvaluation:
     with_gate: LabelledPredictions
     unknown: Mapping[str, int]
     shared_speakers: int
+    left_out: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -63,6 +65,7 @@ class ModelEvaluation:
                 f"{sum(self.unknown.values())} clips were left out, because the model does not "
                 f"know their emotion ({_counts(self.unknown)})."
             )
+        warnings += [f"Left out: {line}." for line in self.left_out]
         return tuple(warnings)
 
 
@@ -73,10 +76,15 @@ Sources = Callable[[Sequence[Clip]], Iterable[Source]]
 """Gives what is heard of each clip."""
 
 
+def own_sounds(clips: Sequence[Clip]) -> Iterable[Source]:
+    """What is in the clips' files."""
+    return sounds([clip.part for clip in clips])
+
+
 def predict_clips(
     model: Model,
     clips: Sequence[Clip],
-    sources: Sources = lambda clips: sounds([clip.part for clip in clips]),
+    sources: Sources = own_sounds,
     report: Progress = lambda what, done, total: None,
 ) -> tuple[LabelledPredictions, Counter[str]]:
     """Run a model with its default gate over labelled clips whose emotions it knows.
@@ -111,7 +119,7 @@ def evaluate_model(
     model: Model,
     scans: Sequence[CorpusScan],
     report: Progress = lambda what, done, total: None,
-    sources: Sources = lambda clips: sounds([clip.part for clip in clips]),
+    sources: Sources = own_sounds,
 ) -> ModelEvaluation:
     """Run a model with its default gate over every clip of some scanned corpora.
 
@@ -154,6 +162,7 @@ def evaluate_model(
         with_gate=with_gate,
         unknown=dict(unknown),
         shared_speakers=len(trained_on & set(map(speaker_hash, speakers))),
+        left_out=tuple(line for scan in scans for line in scan.left_out),
     )
 
 
