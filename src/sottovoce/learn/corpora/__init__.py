@@ -265,15 +265,15 @@ def scan(
             continue
         if content.rms < SILENCE_RMS:
             what = "holds no samples" if content.duration == 0 else "below -80 dBFS throughout"
-            problems.append(CorpusProblem(clip.path, "silent", f"left out: {what}"))
+            problems.append(CorpusProblem(clip.path, "silent", f"left out: {what}{_times(clip)}"))
             continue
         if content.clipped >= CLIPPED_FRACTION and content.clipped_samples >= CLIPPED_SAMPLES:
-            text = f"{content.clipped:.2%} of its samples are flat at full scale"
+            text = f"{content.clipped:.2%} of its samples are flat at full scale{_times(clip)}"
             problems.append(CorpusProblem(clip.path, "clipped", text))
         if content.channels > 1:
             text = f"{content.channels} channels; they are mixed down"
             problems.append(CorpusProblem(clip.path, "stereo", text))
-        name = f"{corpus}/{clip.path.relative_to(home).as_posix()}{clip.part.span}"
+        name = f"{corpus}/{Path(os.path.relpath(clip.path, home)).as_posix()}{clip.part.span}"
         clips.append(replace(clip, name=name, duration=content.duration, digest=content.digest))
     if not clips:
         first = problems[0]
@@ -281,6 +281,11 @@ def scan(
         where = f"{display_path(folder)}: no clip of {corpus} in it can be used"
         raise CorpusError(f"{where}; {example}{first.message}")
     return CorpusScan(corpus, home, tuple(clips), (*problems, *_duplicates(clips)))
+
+
+def _times(clip: Clip) -> str:
+    """After a message, of which part of a file it is; empty for a whole one."""
+    return f" (from {clip.start:g} s)" if not clip.part.is_whole else ""
 
 
 def _module(corpus: str) -> ModuleType:
@@ -298,8 +303,8 @@ def _duplicates(clips: Iterable[Clip]) -> list[CorpusProblem]:
     problems = []
     for first, *copies in same_audio.values():
         for copy in copies:
-            text = f"the same audio as {display_path(first.path.name)}"
+            text = f"the same audio as {display_path(first.path.name)}{first.part.span}"
             if (copy.speaker, copy.emotion) != (first.speaker, first.emotion):
                 text += f", but {copy.speaker} {copy.emotion}, not {first.speaker} {first.emotion}"
-            problems.append(CorpusProblem(copy.path, "duplicate", text))
+            problems.append(CorpusProblem(copy.path, "duplicate", text + _times(copy)))
     return problems

@@ -6,6 +6,7 @@ train/angry/001.wav. A folder with metadata.csv or metadata.jsonl is one of Hugg
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -49,6 +50,7 @@ def read(folder: Path, columns: TableSpec = DEFAULT_COLUMNS) -> Listing:
         CorpusError: the folder is not there or has no audio, which of its folders' names are the
             labels is not clear, or a table in it cannot be used.
     """
+    folder = Path(os.path.abspath(folder))  # noqa: PTH100 - without links resolved
     found = files(folder)
     metadata = [path for path in found if path.name.lower() in METADATA]
     if metadata:
@@ -76,7 +78,7 @@ def _read_metadata(folder: Path, tables: Sequence[Path], columns: TableSpec) -> 
         found = read_annotations(table, columns)
         notes += found.notes
         for clip in found.clips:
-            names = clip.part.path.relative_to(folder.absolute()).parts
+            names = Path(os.path.relpath(clip.part.path, folder)).parts
             split = next((name for name in names if name.lower() in SPLITS), "")
             clips.append(replace(clip, split=clip.split or split))
     return as_listing(NAME, clips, notes)
@@ -95,7 +97,7 @@ def _read_annotated(
         above = file.parent.name if file.parent != folder else ""
         clips += (replace(clip, speaker=clip.speaker or above) for clip in found.clips)
         heard |= {clip.part.path for clip in found.clips}
-    silent = [path.name for path in recordings if path.absolute() not in heard]
+    silent = [path.name for path in recordings if path not in heard]
     if silent:
         names = some([display_path(name) for name in silent])
         notes.append(AnnotationNote("no label", f"{len(silent)} without a label: {names}"))

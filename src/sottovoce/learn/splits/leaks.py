@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from sottovoce.errors import CorpusError
 from sottovoce.learn.corpora import Clip
 from sottovoce.learn.splits.folds import Split
-from sottovoce.text import display_path
 
 
 def check_leaks(split: Split, clips: Sequence[Clip]) -> None:
@@ -24,14 +23,14 @@ def check_leaks(split: Split, clips: Sequence[Clip]) -> None:
             where = f"both in {name_a} and in {name_b}"
             start = f"fold {fold.name} of {split.protocol}:"
             for index in sorted(set(side_a) & set(side_b)):
-                raise CorpusError(f"{start} {display_path(clips[index].path)} is {where}")
-            audio = {clips[i].digest: clips[i].path for i in side_a if clips[i].digest}
+                raise CorpusError(f"{start} {clips[index].part} is {where}")
+            audio = {clips[i].digest: clips[i].part for i in side_a if clips[i].digest}
             speakers = {clips[i].speaker for i in side_a}
             for clip in (clips[i] for i in side_b):
                 if clip.speaker in speakers and not split.optimistic:
                     raise CorpusError(f"{start} speaker {clip.speaker} is {where}")
                 if clip.digest in audio:
-                    copies = f"{display_path(audio[clip.digest])} and {display_path(clip.path)}"
+                    copies = f"{audio[clip.digest]} and {clip.part}"
                     raise CorpusError(
                         f"{start} the same audio is ({copies}) {where}; remove one of the two"
                     )
