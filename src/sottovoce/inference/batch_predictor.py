@@ -66,53 +66,6 @@ def predict_many(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Embedded:
-    """What a network makes of one recording.
-
-    Attributes:
-        embedding: (dimensions,) mean over its pieces, weighted by their lengths.
-        seconds: of the pieces.
-    """
-
-    embedding: NDArray[np.float32]
-    seconds: float
-
-
-def embed_many(
-    predictor: Predictor, network: Network, sources: Iterable[Source], workers: int
-) -> Iterator[Embedded | Prediction]:
-    """The embedding of each recording, in order; a prediction, which says why, where there is none.
-
-    Args:
-        predictor: decodes, gates and cuts.
-        network: (clips, samples) -> (clips, dimensions).
-        sources: read as they are needed, a few ahead.
-        workers: threads.
-    """
-
-    def one(source: Source) -> Embedded | Prediction:
-        try:
-            prepared = predictor.preprocess(source)
-            if isinstance(prepared, Prediction):
-                return prepared
-            lengths = [len(piece) for piece in prepared.pieces]
-            rows: list[NDArray[np.float32]] = [np.empty(0, np.float32)] * len(lengths)
-            for batch in batches(lengths, predictor.card.sample_rate):
-                found = network(np.stack([prepared.pieces[index] for index in batch]))
-                for index, row in zip(batch, found, strict=True):
-                    rows[index] = row
-            mean = np.average(np.stack(rows), axis=0, weights=lengths).astype(np.float32)
-            return Embedded(mean, sum(lengths) / predictor.card.sample_rate)
-        except (SottovoceError, MemoryError) as error:
-            return predictor.error(source, error)
-
-    with ThreadPoolExecutor(workers, thread_name_prefix="sottovoce") as pool:
-        rest = iter(sources)
-        while group := list(itertools.islice(rest, GROUP)):
-            yield from pool.map(one, group)
-
-
 def run_network(predictor: Predictor, network: Network, recording: PreparedRecording) -> Prediction:
     """Run the network on the pieces of one recording, and make the prediction from its output."""
     rows = np.empty((len(recording.pieces), len(predictor.card.labels)), np.float32)
