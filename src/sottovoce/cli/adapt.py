@@ -98,6 +98,7 @@ def read_labels(table: Path, path_column: str, label_column: str) -> list[tuple[
     """
     import csv
 
+    from sottovoce.audio.sources import is_address
     from sottovoce.errors import SottovoceError
     from sottovoce.text import display_path
 
@@ -113,9 +114,9 @@ def read_labels(table: Path, path_column: str, label_column: str) -> list[tuple[
                         "name them with --path-column and --label-column"
                     )
             rows = [
-                (str(table.parent / row[path_column]), label)
+                (path if is_address(path) else str(table.parent / path), label)
                 for row in reader
-                if row[path_column] and (label := (row[label_column] or "").strip())
+                if (path := row[path_column]) and (label := (row[label_column] or "").strip())
             ]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or error

@@ -8,6 +8,7 @@ from pathlib import Path
 from time import sleep
 from typing import Any, BinaryIO, Self, TypeAlias
 
+from sottovoce.audio.sources import recordings as several
 from sottovoce.client.stream import LiveStream, error_of
 from sottovoce.errors import AudioError, MissingExtraError, SottovoceError
 from sottovoce.inference.profile import Kind, Profile
@@ -91,7 +92,7 @@ class Client:
 
     def predict_many(
         self,
-        sources: Iterable[Recording],
+        sources: Recording | Iterable[Recording],
         *,
         model: str | None = None,
         caller: str | None = None,
@@ -112,7 +113,7 @@ class Client:
             AudioError: a recording cannot be read here.
             SottovoceError: as for `predict`.
         """
-        recordings = list(sources)
+        recordings = list(several(sources))
         if not recordings:
             return []
         query = {"model": model, "caller": caller, **_checked(PredictOptions, options)}
@@ -149,7 +150,11 @@ class Client:
         return TimelineResult.from_dict(response)
 
     def profile(
-        self, sources: Iterable[Recording], kind: Kind = "mixed", *, model: str | None = None
+        self,
+        sources: Recording | Iterable[Recording],
+        kind: Kind = "mixed",
+        *,
+        model: str | None = None,
     ) -> Profile:
         """A profile of recordings of a voice or a place; the service keeps nothing of it.
 
@@ -162,7 +167,9 @@ class Client:
             AudioError: a recording cannot be read here.
             SottovoceError: as for `predict`, or speech is heard in none of them.
         """
-        files = [("file", (str(n), _content(source))) for n, source in enumerate(sources, 1)]
+        files = [
+            ("file", (str(n), _content(source))) for n, source in enumerate(several(sources), 1)
+        ]
         content = self._post("/v1/profile", {"model": model, "kind": kind}, files=files)
         return Profile.model_validate(content)
 

@@ -1,7 +1,7 @@
 """From a recording to a prediction: what comes before the network runs, and what comes after."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,6 +146,8 @@ def source_path(source: Any) -> str | None:
     Bytes of a file name that are no UTF-8 are written as `\udcXX`.
     """
     name = source if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
+    if isinstance(source, Mapping):  # as Hugging Face gives it
+        name = source.get("path")
     if not isinstance(name, str | bytes | os.PathLike):
         return None
     return os.fsdecode(name).encode("utf-8", "backslashreplace").decode("utf-8")

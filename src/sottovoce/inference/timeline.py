@@ -6,13 +6,9 @@ from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import Any, Self
+from typing import Self
 
-from numpy.typing import NDArray
-
-from sottovoce.audio import Audio, Source
-from sottovoce.audio.decode import decode
-from sottovoce.audio.libsndfile import BLOCK
+from sottovoce.audio import Source, open_blocks
 from sottovoce.errors import AudioError
 from sottovoce.inference.batch_predictor import number_of_workers
 from sottovoce.inference.framing import Frame
@@ -52,7 +48,7 @@ class Timeline(Iterator[Segment]):
         """The path of the recording, None where it has none."""
         self._name = describe(source)
         with ExitStack() as stack:
-            rate, self._blocks = _opened(source, stack)
+            rate, self._blocks = open_blocks(source, stack)
             self._pipeline = TimelinePipeline(predictor, network, rate, options, judge)
             self._open = stack.pop_all()
         self._segments = self._run()
@@ -107,12 +103,3 @@ class Timeline(Iterator[Segment]):
             except AudioError as error:
                 raise AudioError(f"{self._name}: {error}") from None
         yield from self._pipeline.last_frames()
-
-
-def _opened(source: Source, stack: ExitStack) -> tuple[int, Iterator[NDArray[Any]]]:
-    """Sample rate, and blocks of (frames, channels)."""
-    if not isinstance(source, (tuple, Audio)):
-        return decode(source, stack)
-    audio = Audio.read(source, mono=False)
-    starts = range(0, audio.samples.shape[1], BLOCK)
-    return audio.sample_rate, (audio.samples[:, i : i + BLOCK].T for i in starts)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sottovoce.audio import Samples, Source
+from sottovoce.audio.sources import recordings as several
 from sottovoce.errors import AudioError, SottovoceError
 from sottovoce.inference.batch_predictor import number_of_workers, predict_many, run_network
 from sottovoce.inference.embed import Embedded, embed, embed_many
@@ -130,7 +131,9 @@ class Model:
         """The emotion in one recording.
 
         Args:
-            source: a path, the bytes of a file, a binary file object, (array, rate) or `Audio`.
+            source: a path, an address (https://..., with the extra `remote`), the bytes of a file,
+                a binary file object, (array, rate) or (rate, array), `Audio`, a dict as Hugging
+                Face gives it or a torchcodec decoder; see `sottovoce.audio.Source`.
             gate: thresholds of the gate; the defaults if None.
             min_confidence: below it the status is `uncertain`, 0 to 1; the card's own if None.
             profile: of the voice or the place, or its file; None: without.
@@ -153,7 +156,7 @@ class Model:
 
     def predict_many(
         self,
-        sources: Iterable[Source],
+        sources: Source | Iterable[Source],
         *,
         gate: GateOptions | None = None,
         min_confidence: float | None = None,
@@ -165,8 +168,8 @@ class Model:
         A source that cannot be read gives a prediction of status `error`, and the rest go on.
 
         Args:
-            sources: any number of what `predict` takes; read as they are needed, a few
-                dozen ahead.
+            sources: any number of what `predict` takes, read as they are needed, a few dozen
+                ahead; or one.
             gate: as for `predict`.
             min_confidence: as for `predict`.
             profile: as for `predict`; of all of them.
@@ -178,7 +181,7 @@ class Model:
         threads = number_of_workers(workers)
         network = self.network(profile)
         predictor = self._predictor(gate, min_confidence, network)
-        return predict_many(predictor, network, sources, threads)
+        return predict_many(predictor, network, several(sources), threads)
 
     def timeline(
         self,
@@ -276,7 +279,7 @@ class Model:
 
     def embed_many(
         self,
-        sources: Iterable[Source],
+        sources: Source | Iterable[Source],
         *,
         gate: GateOptions | None = None,
         workers: int | None = None,
@@ -295,12 +298,12 @@ class Model:
             SottovoceError: the model gives no embeddings, or `workers` is not at least 1.
         """
         predictor, threads = self._embedder(gate), number_of_workers(workers)
-        found = embed_many(predictor, self.run_network, sources, threads)
+        found = embed_many(predictor, self.run_network, several(sources), threads)
         return (one.embedding if isinstance(one, Embedded) else one for one in found)
 
     def profile(
         self,
-        recordings: Iterable[Source],
+        recordings: Source | Iterable[Source],
         kind: Kind = "mixed",
         *,
         gate: GateOptions | None = None,
@@ -309,8 +312,8 @@ class Model:
         """What a voice, or a place, sounds like: the baseline that others are judged against.
 
         Args:
-            recordings: any number of what `predict` takes. Those without speech, and those that
-                cannot be read, are left out; `Profile.left_out` says which and why.
+            recordings: any number of what `predict` takes, or one. Those without speech, and those
+                that cannot be read, are left out; `Profile.left_out` says which and why.
             kind: "normal": one person's, spoken plainly, two sentences or more. "mixed": of one
                 person or one place in whatever moods, eight recordings or more.
             gate: as for `predict`.
@@ -325,7 +328,8 @@ class Model:
             raise SottovoceError(f"kind is {kind!r}; expected normal or mixed")
         predictor = self._predictor(gate, None, self.network(None))
         found, seconds, left_out = [], 0.0, []
-        heard = embed_many(predictor, self.run_network, recordings, number_of_workers(workers))
+        threads = number_of_workers(workers)
+        heard = embed_many(predictor, self.run_network, several(recordings), threads)
         for one in heard:
             if isinstance(one, Prediction):
                 left_out.append(f"{one.source or 'a recording'}: {one.message}")
