@@ -85,12 +85,25 @@ class Audio:
         with ExitStack() as stack:
             rate, blocks = open_blocks(given, stack)
             if watch is not None:
-                blocks = _watched(blocks, rate, watch)
+                blocks = watched(blocks, rate, watch)
             if mono:
                 blocks = (block.mean(axis=1, keepdims=True) for block in blocks)
-            if target is not None and target != rate:
-                blocks = _resampled(blocks, rate, target)
-            return cls(_joined(blocks), target or rate)
+            return cls.from_blocks(rate, blocks, target)
+
+    @classmethod
+    def from_blocks(
+        cls, rate: int, blocks: Iterator[Block], sample_rate: int | None = None
+    ) -> Audio:
+        """Join the blocks that `open_blocks` gives.
+
+        Args:
+            rate: of the blocks, Hz.
+            blocks: of (frames, channels).
+            sample_rate: resample to this rate, Hz; None keeps their own.
+        """
+        if sample_rate is not None and sample_rate != rate:
+            blocks = _resampled(blocks, rate, sample_rate)
+        return cls(_joined(blocks), sample_rate or rate)
 
     @property
     def channels(self) -> int:
@@ -200,7 +213,8 @@ def open_blocks(source: Source, stack: ExitStack) -> tuple[int, Iterator[Block]]
     return decode(fetched(given, stack) if is_address(given) else given, stack)
 
 
-def _watched(blocks: Iterator[Block], rate: int, watch: Callable[[float], None]) -> Iterator[Block]:
+def watched(blocks: Iterator[Block], rate: int, watch: Callable[[float], None]) -> Iterator[Block]:
+    """Pass blocks on, calling `watch` with the seconds so far after each."""
     frames = 0
     for block in blocks:
         frames += len(block)

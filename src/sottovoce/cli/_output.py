@@ -76,6 +76,8 @@ def _print(predictions: Sequence[Prediction], console: Console) -> None:
     utf = takes_utf(console)
     for prediction in predictions:
         path = Text(display_path(prediction.source or ""))
+        if prediction.channel is not None:
+            path.append(f", channel {prediction.channel}")
         shown.add_row(path, *(column.cell(prediction, utf) for column in columns))
     console.print(shown)
     counts = Counter(prediction.status for prediction in predictions)
@@ -84,7 +86,8 @@ def _print(predictions: Sequence[Prediction], console: Console) -> None:
         for status, words in STATUS_WORDS.items()
         if counts[status]
     )
-    noun = "recording" if len(predictions) == 1 else "recordings"
+    split = any(prediction.channel is not None for prediction in predictions)
+    noun = ("channel" if split else "recording") + "s" * (len(predictions) != 1)
     console.print(Text(f"\n{len(predictions)} {noun}: {parts}. Model: {predictions[0].model}."))
 
 

@@ -81,8 +81,10 @@ class Client:
         Raises:
             AudioError: the recording cannot be read, here or there, or is too long.
             SottovoceError: the service cannot be reached, or refuses the request; an option is
-                unknown or out of its range, or `gate` was given.
+                unknown or out of its range, or `gate` was given, or channels="split".
         """
+        if options.get("channels") == "split":
+            raise SottovoceError("channels is 'split', which gives several; use predict_many")
         query = {"model": model, "caller": caller, **_checked(PredictOptions, options)}
         response = self._post("/v1/predict", query, **_body(source, profile))
         prediction = _prediction(response["predictions"][0], source)
@@ -107,7 +109,8 @@ class Client:
             model: as for `predict`.
             caller: as for `predict`.
             profile: as for `predict`; of all of them.
-            options: as for `predict`.
+            options: as for `predict`; channels="split" gives a prediction for each channel of each
+                recording.
 
         Raises:
             AudioError: a recording cannot be read here.
@@ -120,8 +123,7 @@ class Client:
         files = [("file", (str(n), _content(source))) for n, source in enumerate(recordings, 1)]
         body = {"files": files, "data": _form(profile)}
         predictions = self._post("/v1/predict", query, **body)["predictions"]
-        pairs = zip(predictions, recordings, strict=True)
-        return [_prediction(values, source) for values, source in pairs]
+        return [_prediction(values, recordings[int(values["name"]) - 1]) for values in predictions]
 
     def timeline(
         self,

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from sottovoce.audio import Samples, Source
 from sottovoce.errors import SottovoceError
-from sottovoce.inference.batch_predictor import number_of_workers
 from sottovoce.inference.embed import Embedded, embed_many
 from sottovoce.inference.predictor import Predictor
 from sottovoce.inference.profile import Profile
@@ -19,6 +18,7 @@ from sottovoce.models.model import Model
 from sottovoce.models.network import Baselines, NetworkOutput
 from sottovoce.options import PredictOptions
 from sottovoce.results import Prediction
+from sottovoce.system import number_of_workers
 
 LEAST = 5
 """Recordings that are needed in all."""

@@ -11,9 +11,14 @@ from numpy.typing import NDArray
 from sottovoce.audio import Audio, Samples
 from sottovoce.audio.decode import MAX_CHANNELS, checked_rate
 from sottovoce.errors import AudioError, SottovoceError
-from sottovoce.inference.batch_predictor import run_network
 from sottovoce.inference.framing import Frame, Framer
-from sottovoce.inference.predictor import MAX_PEAK, Network, Predictor, PreparedRecording
+from sottovoce.inference.predictor import (
+    MAX_PEAK,
+    Network,
+    Predictor,
+    PreparedRecording,
+    run_network,
+)
 from sottovoce.inference.segments import SummaryBuilder
 from sottovoce.inference.smoothing import Smoother, UnsmoothedSegment
 from sottovoce.options import TimelineOptions

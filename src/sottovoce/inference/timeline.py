@@ -9,14 +9,15 @@ from contextlib import ExitStack
 from typing import Self
 
 from sottovoce.audio import Source, open_blocks
+from sottovoce.audio.decode import Block
 from sottovoce.errors import AudioError
-from sottovoce.inference.batch_predictor import number_of_workers
 from sottovoce.inference.framing import Frame
 from sottovoce.inference.predictor import Network, Predictor, source_path
 from sottovoce.inference.smoothing import UnsmoothedSegment
 from sottovoce.inference.stream import NetworkOfChannel, TimelinePipeline
 from sottovoce.options import TimelineOptions
 from sottovoce.results import Segment, Summary
+from sottovoce.system import number_of_workers
 from sottovoce.text import describe
 
 AHEAD = 8
@@ -79,27 +80,48 @@ class Timeline(Iterator[Segment]):
         self.close()
 
     def _run(self) -> Generator[Segment, None, None]:
-        """The steps of the pipeline, the network a little ahead in threads."""
-        pipeline = self._pipeline
-        pool = ThreadPoolExecutor(self._workers, thread_name_prefix="sottovoce")
-        running: deque[tuple[int, Future[UnsmoothedSegment]]] = deque()
         try:
-            for channel, frame in self._frames():
-                running.append((channel, pool.submit(pipeline.predict, channel, frame)))
-                while len(running) > AHEAD * self._workers or (running and running[0][1].done()):
-                    first, future = running.popleft()
-                    yield from pipeline.smooth(first, future.result())
-            for channel, future in running:
-                yield from pipeline.smooth(channel, future.result())
-            yield from pipeline.last_segments()
+            yield from run_pipeline(self._pipeline, self._blocks, self._workers, self._name)
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
             self._open.close()
 
-    def _frames(self) -> Iterator[tuple[int, Frame]]:
-        for block in self._blocks:
-            try:
-                yield from self._pipeline.frames(block.T)
-            except AudioError as error:
-                raise AudioError(f"{self._name}: {error}") from None
-        yield from self._pipeline.last_frames()
+
+def run_pipeline(
+    pipeline: TimelinePipeline, blocks: Iterator[Block], workers: int, name: str
+) -> Generator[Segment, None, None]:
+    """The segments of a recording: the steps of the pipeline, the network a little ahead.
+
+    Args:
+        pipeline: a new one.
+        blocks: of (frames, channels).
+        workers: threads for the network.
+        name: of the recording, for messages.
+
+    Raises:
+        AudioError: a block cannot be decoded, or was not scaled.
+        SottovoceError: the network cannot be run.
+    """
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="sottovoce")
+    running: deque[tuple[int, Future[UnsmoothedSegment]]] = deque()
+    try:
+        for channel, frame in _frames(pipeline, blocks, name):
+            running.append((channel, pool.submit(pipeline.predict, channel, frame)))
+            while len(running) > AHEAD * workers or (running and running[0][1].done()):
+                first, future = running.popleft()
+                yield from pipeline.smooth(first, future.result())
+        for channel, future in running:
+            yield from pipeline.smooth(channel, future.result())
+        yield from pipeline.last_segments()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _frames(
+    pipeline: TimelinePipeline, blocks: Iterator[Block], name: str
+) -> Iterator[tuple[int, Frame]]:
+    for block in blocks:
+        try:
+            yield from pipeline.frames(block.T)
+        except AudioError as error:
+            raise AudioError(f"{name}: {error}") from None
+    yield from pipeline.last_frames()

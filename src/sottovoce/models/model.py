@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sottovoce.audio import Samples, Source
 from sottovoce.audio.sources import recordings as several
 from sottovoce.errors import AudioError, SottovoceError
-from sottovoce.inference.batch_predictor import number_of_workers, predict_many, run_network
+from sottovoce.inference.batch_predictor import predict_many
 from sottovoce.inference.embed import Embedded, embed, embed_many
 from sottovoce.inference.own_voice import OwnVoice
 from sottovoce.inference.predictor import Network, Predictor, Probabilities
@@ -24,12 +24,20 @@ from sottovoce.inference.profile import (
     kind_info,
     open_profile,
 )
+from sottovoce.inference.recording import RecordingPredictor
 from sottovoce.inference.stream import Stream
 from sottovoce.inference.timeline import Timeline
 from sottovoce.models.card import Card, ProfileInfo
 from sottovoce.models.network import Baselines, ModelNetwork, NetworkOutput, ProfiledNetwork
-from sottovoce.options import GateOptions, PredictOptions, TimelineOptions
+from sottovoce.options import (
+    Channels,
+    GateOptions,
+    PredictOptions,
+    RecordingOptions,
+    TimelineOptions,
+)
 from sottovoce.results import Prediction, Status
+from sottovoce.system import number_of_workers
 from sottovoce.text import describe
 
 
@@ -130,6 +138,9 @@ class Model:
     ) -> Prediction:
         """The emotion in one recording.
 
+        Of a recording over a minute it is the one with the most time in its timeline, and the
+        message says so: see `timeline`.
+
         Args:
             source: a path, an address (https://..., with the extra `remote`), the bytes of a file,
                 a binary file object, (array, rate) or (rate, array), `Audio`, a dict as Hugging
@@ -144,15 +155,47 @@ class Model:
             SottovoceError: `min_confidence` is not within 0 to 1, or the profile is another
                 model's.
         """
-        network = self.network(profile)
-        predictor = self._predictor(gate, min_confidence, network)
-        prepared = predictor.preprocess(source)
-        if isinstance(prepared, Prediction):
-            return prepared
-        prediction = run_network(predictor, network, prepared)
-        if prediction.status is Status.ERROR:
-            raise AudioError(prediction.message)
+        (prediction,) = self.predict_channels(
+            source, gate=gate, min_confidence=min_confidence, profile=profile, channels="mix"
+        )
         return prediction
+
+    def predict_channels(
+        self,
+        source: Source,
+        *,
+        gate: GateOptions | None = None,
+        min_confidence: float | None = None,
+        channels: Channels = "split",
+        profile: ProfileSource | None = None,
+        watch: Callable[[float], None] | None = None,
+    ) -> list[Prediction]:
+        """The emotion in each channel of one recording, heard on its own.
+
+        Args:
+            source: as for `predict`.
+            gate: as for `predict`.
+            min_confidence: as for `predict`.
+            channels: "split", or "mix": one prediction of them all.
+            profile: as for `predict`.
+            watch: called after each block that is decoded, with the seconds so far; what it raises
+                ends the work.
+
+        Returns:
+            One prediction a channel; its `channel` is 1 for the first (left) one.
+
+        Raises:
+            AudioError: as for `predict`.
+            SottovoceError: as for `predict`.
+        """
+        options = PredictOptions(
+            gate=gate or GateOptions(), min_confidence=min_confidence, channels=channels
+        )
+        predictions = self._recording(options, profile, None).predict(source, watch)
+        for prediction in predictions:
+            if prediction.status is Status.ERROR:
+                raise AudioError(prediction.message)
+        return predictions
 
     def predict_many(
         self,
@@ -160,6 +203,7 @@ class Model:
         *,
         gate: GateOptions | None = None,
         min_confidence: float | None = None,
+        channels: Channels = "mix",
         profile: ProfileSource | None = None,
         workers: int | None = None,
     ) -> Iterator[Prediction]:
@@ -172,16 +216,19 @@ class Model:
                 ahead; or one.
             gate: as for `predict`.
             min_confidence: as for `predict`.
+            channels: "split" gives a prediction for each channel of each recording.
             profile: as for `predict`; of all of them.
             workers: threads that decode, gate and run; if None, one a processor, at most 4.
 
         Raises:
-            SottovoceError: an argument is out of its range.
+            SottovoceError: an argument is out of its range, or `sources` is no recording and no
+                iterable of them.
         """
-        threads = number_of_workers(workers)
-        network = self.network(profile)
-        predictor = self._predictor(gate, min_confidence, network)
-        return predict_many(predictor, network, several(sources), threads)
+        options = PredictOptions(
+            gate=gate or GateOptions(), min_confidence=min_confidence, channels=channels
+        )
+        recording = self._recording(options, profile, workers)
+        return predict_many(recording, several(sources), recording.workers)
 
     def timeline(
         self,
@@ -197,14 +244,14 @@ class Model:
             source: as for `predict`.
             profile: as for `predict`.
             workers: threads for the network; if None, one a processor, at most 4.
-            options: window=3.0, hop=1.0 and the other fields of `TimelineOptions`.
+            options: window=3.0, hop=1.0 and the other fields of `RecordingOptions`.
 
         Raises:
             AudioError: the source cannot be opened or decoded, then or while it is read.
             SottovoceError: an option is unknown, out of its range or does not go with the model, or
                 `workers` is not at least 1.
         """
-        chosen = TimelineOptions(**options)
+        chosen = RecordingOptions(**options)
         network = self.network(profile)
         own = self._own_voice(chosen, profile)
         if own is None:
@@ -236,6 +283,12 @@ class Model:
         self, sample_rate: int, *, profile: ProfileSource | None = None, **options: Any
     ) -> Stream:
         """The same for samples that come piece by piece, at this rate in Hz; see `Stream`.
+
+        Args:
+            sample_rate: Hz.
+            profile: as for `predict`.
+            options: the fields of `TimelineOptions`; they are those of `timeline`, but `lookahead`
+                is short, so that a label comes soon.
 
         Raises:
             AudioError: the sample rate is out of its range.
@@ -326,7 +379,7 @@ class Model:
         self.profile_info()
         if kind not in KIND_NUMBERS:
             raise SottovoceError(f"kind is {kind!r}; expected normal or mixed")
-        predictor = self._predictor(gate, None, self.network(None))
+        predictor = Predictor(self._card, PredictOptions(gate=gate or GateOptions()))
         found, seconds, left_out = [], 0.0, []
         threads = number_of_workers(workers)
         heard = embed_many(predictor, self.run_network, several(recordings), threads)
@@ -390,10 +443,11 @@ class Model:
                 f"{self._card.title} gives no embeddings; use a model that takes profiles, such as "
                 "the built-in one"
             )
-        return self._predictor(gate, None, self.network(None))
+        return Predictor(self._card, PredictOptions(gate=gate or GateOptions()))
 
-    def _predictor(
-        self, gate: GateOptions | None, min_confidence: float | None, network: ProfiledNetwork
-    ) -> Predictor:
-        options = PredictOptions(gate=gate or GateOptions(), min_confidence=min_confidence)
-        return Predictor(self._card, options, network.min_confidence)
+    def _recording(
+        self, options: PredictOptions, profile: ProfileSource | None, workers: int | None
+    ) -> RecordingPredictor:
+        network, threads = self.network(profile), number_of_workers(workers)
+        predictor = Predictor(self._card, options, network.min_confidence)
+        return RecordingPredictor(predictor, network, options, threads)
