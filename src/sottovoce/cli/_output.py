@@ -61,8 +61,20 @@ def table(console: Console, errors: Console) -> Iterator[Callable[[Prediction], 
         if predictions:
             _print(predictions, console)
             for prediction in predictions:
-                if prediction.status is Status.ERROR:
-                    errors.print(Text(f"sottovoce: {prediction.message}"), soft_wrap=True)
+                if note := _note(prediction):
+                    errors.print(Text(f"sottovoce: {note}"), soft_wrap=True)
+
+
+def _note(prediction: Prediction) -> str:
+    """What is to be said of a prediction beside the table, if anything."""
+    from sottovoce.inference.recording import WHOLE_SECONDS, long_recording_advice
+
+    if prediction.status is Status.ERROR:
+        return prediction.message
+    length = prediction.duration or 0
+    if prediction.emotion is None or length <= WHOLE_SECONDS:
+        return ""
+    return f"{display_path(prediction.source or 'the recording')}: {long_recording_advice(length)}"
 
 
 def _print(predictions: Sequence[Prediction], console: Console) -> None:
