@@ -116,6 +116,9 @@ class GateOptions(Options, title="When there is nothing to judge"):
         return "gate: "
 
 
+Channels = Literal["mix", "split"]
+
+
 class PredictOptions(Options):
     """The options of a prediction.
 
@@ -133,6 +136,11 @@ class PredictOptions(Options):
         json_schema_extra={"unit": "probability", "default": "the model's"},
     )
     """Below it the status is `uncertain`, 0 to 1; the card's own if None."""
+    channels: Channels = Field(
+        default="mix",
+        description="Mix the channels, or hear each on its own.",
+    )
+    """"mix" them down to their mean, or "split": hear each on its own."""
 
     @model_validator(mode="before")
     @classmethod
@@ -196,11 +204,6 @@ class TimelineOptions(PredictOptions):
         json_schema_extra={"unit": "s"},
     )
     """s of speech that a label lasts at least before another takes its place, 0 (none) to 60."""
-    channels: Literal["mix", "split"] = Field(
-        default="mix",
-        description="Mix the channels, or follow each on its own.",
-    )
-    """"mix" them down to their mean, or "split": follow each on its own."""
     same_voice: bool = Field(
         default=False,
         description="One voice throughout: judge it against itself.",

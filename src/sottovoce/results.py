@@ -139,15 +139,23 @@ class _Source(Result):
     r"""The path, bytes that are no UTF-8 written as `\udcXX`; None where there was none."""
 
 
-class Prediction(_Emotion, _Source):
-    """The answer about one recording."""
+class _Channel(Result):
+    """Whose field stands next, in a prediction and in a segment."""
+
+    channel: int | None = None
+    """1 for the first (left) channel, 2 for the second ...; None where they were mixed."""
+
+
+class Prediction(_Emotion, _Channel, _Source):
+    """The answer about one recording, or about one channel of it."""
 
     duration: float | None = None
     """s, of the whole recording; None where it could not be read."""
     model: str
     """Name and version of the model."""
     message: str = ""
-    """Why there is no emotion, or none that stands out, in plain words; empty for `ok`."""
+    """Why there is no emotion, or none that stands out, in plain words; of a recording over a
+    minute, that its timeline says more; else empty."""
 
     @property
     def runner_up(self) -> str | None:
@@ -163,11 +171,9 @@ class _Span(Result):
     """s from the start of the recording."""
     end: Seconds
     """s; where the next segment of the channel starts."""
-    channel: int | None = None
-    """1 for the first (left) channel, 2 for the second ...; None where they were mixed."""
 
 
-class Segment(_Emotion, _Span):
+class Segment(_Emotion, _Channel, _Span):
     """The answer about one stretch of time; confidence and probabilities are after smoothing."""
 
     message_type = "measurement"

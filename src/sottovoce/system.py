@@ -46,6 +46,19 @@ def available_cpus(quota_file: Path = CPU_QUOTA) -> int:
     return max(1, min(count, math.ceil(quota / period))) if period > 0 else count
 
 
+def number_of_workers(given: int | None) -> int:
+    """How many threads to use; if None, one a processor, at most 4.
+
+    Raises:
+        SottovoceError: it is not at least 1.
+    """
+    if given is None:
+        return min(4, available_cpus())
+    if given < 1:
+        raise SottovoceError(f"workers is {given}; expected 1 or more")
+    return given
+
+
 def return_large_blocks() -> None:
     """Have large blocks of memory go back to the system as soon as they are freed, from now on.
 

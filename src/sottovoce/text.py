@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 TIME_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
@@ -43,6 +43,8 @@ def describe(source: Any) -> str:
         return display_path(source) or "an empty path"
     if isinstance(source, (bytes, bytearray, memoryview)):
         return "the bytes given"
+    if isinstance(source, Mapping) and isinstance(path := source.get("path"), str):
+        return display_path(path)
     if not hasattr(source, "read") or hasattr(source, "sample_rate"):
         return "the array given"
     name = getattr(source, "name", None)

@@ -81,7 +81,7 @@ def test_integers_are_scaled_to_full_scale_and_floats_kept(values, expected) -> 
     [
         np.zeros((2, 2, 2)),
         np.float32(1),
-        np.zeros((16_000, 2)),  # samples first
+        np.zeros((16_000, 65)),
         np.zeros((0, 100)),
         np.zeros(8, complex),
         np.zeros(8, np.int64),

@@ -93,7 +93,7 @@ def microphones(monkeypatch):
 
 def test_a_simulated_file_gives_the_segments_of_its_timeline(listen, tiny):
     status, out, err = listen("--simulate", VOICE, "--speed", 100, "--json")
-    expected = [one.to_dict() for one in Model.open(tiny).timeline(VOICE)]
+    expected = [one.to_dict() for one in Model.open(tiny).timeline(VOICE, lookahead=0.3)]
     assert [json.loads(line) for line in out.splitlines()] == expected
     assert (status, err) == (0, "")
 
@@ -144,7 +144,7 @@ def test_ctrl_c_ends_it_with_the_rest_and_the_figures(listen, monkeypatch):
 def test_the_microphone_is_heard_as_a_file_of_the_same(listen, tiny):
     status, out, err = listen("--json")
     voice = Audio.read(VOICE, sample_rate=48_000)
-    expected = [one.to_dict() for one in Model.open(tiny).timeline(voice)]
+    expected = [one.to_dict() for one in Model.open(tiny).timeline(voice, lookahead=0.3)]
     assert [json.loads(line) for line in out.splitlines()] == expected
     assert (status, err) == (0, "")
 

@@ -108,13 +108,40 @@ def test_a_table_on_a_terminal_keeps_whole_paths_whatever_its_width(folder, widt
     assert ("happy 30%" in "".join(lines)) == (width == 100)
 
 
+def test_of_a_long_recording_the_timeline_is_recommended(predict, folder):
+    voice, rate = soundfile.read(folder / "voice.wav")
+    soundfile.write(folder / "long.wav", np.tile(voice, 20), rate)
+    status, _, err = predict(folder / "long.wav", folder / "voice.wav")
+    assert status == 0
+    assert err.splitlines() == [
+        f"sottovoce: {folder / 'long.wav'}: 1:08 long, and this is the emotion with the most time; "
+        "timeline says which is heard when"
+    ]
+
+
+def test_channels_are_judged_apart_whatever_stands_between(predict, predict_json, folder):
+    voice, rate = soundfile.read(folder / "voice.wav")
+    both, missing = folder / "both.wav", folder / "*.none"
+    soundfile.write(both, np.stack([voice, np.zeros_like(voice)], axis=1), rate)
+    paths = (both, missing, folder / "silent.wav", both)
+    status, answers, _ = predict_json(*paths, "--channels", "split")
+    assert status == 1
+    ok, silent = (1, "ok"), (2, "silence")
+    assert [(answer["channel"], answer["status"]) for answer in answers] == [
+        *(ok, silent, (None, "error"), (1, "silence"), ok, silent)
+    ]
+    status, out, _ = predict(both, "--channels", "split")
+    assert f"{both}, channel 2" in out
+    assert "2 channels: 1 judged, 1 silent." in out
+
+
 def test_json_is_one_object_a_line_with_the_same_keys(predict_json, folder):
     status, answers, err = predict_json(folder / "voice.wav", folder / "silent.wav")
     assert [answer["status"] for answer in answers] == ["ok", "silence"]
     for answer in answers:
         assert list(answer) == [
-            *("path", "status", "emotion", "confidence", "probabilities", "duration", "model"),
-            "message",
+            *("path", "channel", "status", "emotion", "confidence", "probabilities"),
+            *("duration", "model", "message"),
         ]
     assert list(answers[0]["probabilities"]) == list(LABELS)
     assert answers[0]["path"] == str(folder / "voice.wav")
@@ -154,7 +181,7 @@ def test_an_interruption_leaves_what_was_answered(predict, folder):
     assert "1 recording: 1 judged" in out
     assert predict("--csv", target, folder / "voice.wav", folder / "silent.wav") == (130, "", "")
     _, row = target.read_text().splitlines()
-    assert row.startswith(f"{folder / 'voice.wav'},ok,")
+    assert row.startswith(f"{folder / 'voice.wav'},,ok,")
 
 
 def test_a_row_is_in_the_file_before_the_next_is_there(predict, folder, monkeypatch):

@@ -5,6 +5,7 @@ import tracemalloc
 from contextlib import ExitStack
 from types import SimpleNamespace
 
+from sottovoce.audio.sources import SPOOL_BYTES
 from sottovoce.cli import _sources
 
 
@@ -32,7 +33,7 @@ def test_a_long_pipe_costs_no_memory(monkeypatch):
             source = _sources.RecordingArgument("-").source(stack)
             assert source.name == "-"
             assert source.seek(0, io.SEEK_END) == 64_000_000
-            assert tracemalloc.get_traced_memory()[1] < 2 * _sources.SPOOL_BYTES
+            assert tracemalloc.get_traced_memory()[1] < 2 * SPOOL_BYTES
     finally:
         tracemalloc.stop()
     assert source.closed

@@ -62,7 +62,7 @@ def segments(tiny, recording):
     """What the library says of the recording."""
 
     def follow(**options):
-        return list(Model.open(tiny).timeline(recording, **{"lookahead": 3.0} | options))
+        return list(Model.open(tiny).timeline(recording, **options))
 
     return follow
 

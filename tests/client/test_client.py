@@ -5,6 +5,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
 import pytest
+import soundfile
 from serving import run_service, until
 from tiny_model import RATE, VOICE
 
@@ -59,6 +60,21 @@ def test_many_are_answered_in_order(client, model, tmp_path):
     assert same(found[2], model.predict(VOICE))
     assert [prediction.status for prediction in client.predict_many([bad])] == [Status.ERROR]
     assert client.predict_many([]) == []
+
+
+def test_channels_are_judged_apart(client, model, tmp_path):
+    voice = Audio.read(VOICE)
+    both = tmp_path / "both.wav"
+    samples = np.stack([voice.samples[0], 0.5 * voice.samples[0]], axis=1)
+    soundfile.write(both, samples, voice.sample_rate, subtype="FLOAT")
+    found = client.predict_many([both, b"no audio", VOICE], channels="split")
+    assert [one.channel for one in found] == [1, 2, None, 1]
+    assert [one.source for one in found] == [str(both), str(both), None, str(VOICE)]
+    for one, expected in zip(found[:2], model.predict_channels(both), strict=True):
+        assert same(one, expected)
+    assert [one.channel for one in client.predict_many(both, channels="split")] == [1, 2]
+    with pytest.raises(SottovoceError, match="gives several; use predict_many"):
+        client.predict(both, channels="split")
 
 
 def test_a_timeline_is_the_library_s(client, model):
@@ -235,4 +251,4 @@ def test_a_strange_time_to_wait_is_no_mistake(stranger, monkeypatch, retry_after
 def test_an_unknown_option_is_refused_before_anything_is_sent():
     with Client("http://127.0.0.1:1") as client, pytest.raises(SottovoceError) as caught:
         client.predict(VOICE, min_confidense=0.5)
-    assert str(caught.value) == "min_confidense: no such option; expected min_confidence"
+    assert str(caught.value) == "min_confidense: no such option; expected min_confidence, channels"

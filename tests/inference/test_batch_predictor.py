@@ -64,10 +64,10 @@ def test_a_bad_source_is_an_answer_and_the_rest_go_on(model, voice, tmp_path):
 
 
 def test_a_recording_that_needs_too_much_memory_is_an_answer(model, voice, monkeypatch):
-    def read(source, **_):
+    def read(source, stack):
         raise MemoryError
 
-    monkeypatch.setattr("sottovoce.inference.predictor.Audio.read", read)
+    monkeypatch.setattr("sottovoce.inference.recording.open_blocks", read)
     (answer,) = model.predict_many([voice])
     assert answer.status is Status.ERROR
     assert "not enough memory" in answer.message

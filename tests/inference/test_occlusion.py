@@ -14,6 +14,7 @@ from sottovoce.errors import AudioError, SottovoceError
 from sottovoce.inference.occlusion import _raised_cosines, explain
 from sottovoce.models.card import WindowPolicy
 from sottovoce.models.model import Model
+from sottovoce.models.network import ModelNetwork
 from sottovoce.options import GateOptions
 
 RATE = 16_000
@@ -26,10 +27,8 @@ class Scripted(Model):
 
     def __init__(self, loudness: Callable[[NDArray[np.float32]], NDArray[np.float64]]) -> None:
         window = WindowPolicy(trim="none", margin=0, grid=0.01, min=0.5, max=10.0)
-        super().__init__(
-            tiny_card(labels=("loud", "quiet"), window=window.model_dump()),
-            None,  # type: ignore[arg-type]
-        )
+        card = tiny_card(labels=("loud", "quiet"), window=window.model_dump())
+        super().__init__(ModelNetwork(card, None, None, ""))  # type: ignore[arg-type]
         self._loudness = loudness
 
     def probabilities(self, batch: NDArray[np.floating]) -> NDArray[np.float32]:

@@ -9,7 +9,8 @@ from tiny_model import PROFILES, VOICE, write_tiny, write_tiny_profiled
 from sottovoce import Audio, load
 from sottovoce.errors import SottovoceError
 from sottovoce.inference.profile import Profile, spread_of
-from sottovoce.models.model import Baselines, Model
+from sottovoce.models.model import Model
+from sottovoce.models.network import Baselines
 from sottovoce.results import Segment
 
 

@@ -33,7 +33,7 @@ def long(voice):
 
 
 def test_a_timeline_is_a_stream_that_is_fed_the_whole(model, long):
-    stream = model.stream(RATE)
+    stream = model.stream(RATE, lookahead=3)
     assert list(model.timeline((long, RATE))) == stream.feed(long) + stream.finish()
 
 

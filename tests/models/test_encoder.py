@@ -131,4 +131,4 @@ def test_a_card_keeps_its_encoder_through_json() -> None:
 def test_threads_hold_for_the_encoder_too(tmp_path: Path) -> None:
     write_tiny_encoder()
     model = sottovoce.load(write_tiny_head(tmp_path / "head.onnx"), threads=2)
-    assert model._encoder.get_session_options().intra_op_num_threads == 2
+    assert model._network._encoder.get_session_options().intra_op_num_threads == 2

@@ -93,9 +93,9 @@ def test_a_path_that_is_not_there_is_no_unknown_name():
 
 def test_threads_are_passed_on(tmp_path):
     model = registry.load(write_tiny(tmp_path / "m.onnx"), threads=2)
-    assert model._session.get_session_options().intra_op_num_threads == 2
+    assert model._network._session.get_session_options().intra_op_num_threads == 2
 
 
 def test_one_thread_is_the_default(tmp_path):
-    options = registry.load(write_tiny(tmp_path / "m.onnx"))._session.get_session_options()
+    options = registry.load(write_tiny(tmp_path / "m.onnx"))._network._session.get_session_options()
     assert (options.intra_op_num_threads, options.inter_op_num_threads) == (1, 1)

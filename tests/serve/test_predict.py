@@ -6,6 +6,8 @@ import pytest
 from serving import PREDICT, WAV, form, raw_post, sound, status_of
 from tiny_model import LABELS, VOICE
 
+from sottovoce.audio import Audio
+
 MULTIPART = b"Content-Type: multipart/form-data; boundary=cut"
 
 
@@ -34,6 +36,32 @@ def test_a_form_a_raw_body_and_the_library_say_the_same(http, model):
         (answer,) = response.json()["predictions"]
         assert close(answer, expected)
         assert answer["name"] == name
+
+
+def test_channels_are_judged_apart(http, model):
+    voice = Audio.read(VOICE)
+    both = sound(np.stack([voice.samples[0], 0.5 * voice.samples[0]], axis=1), voice.sample_rate)
+    found = http.post(f"{PREDICT}?channels=split", content=both).json()["predictions"]
+    assert [answer["channel"] for answer in found] == [1, 2]
+    for answer, expected in zip(found, model.predict_channels(both), strict=True):
+        assert close(answer, expected)
+    files = [("file", (name, both)) for name in "ab"]
+    found = http.post(f"{PREDICT}?channels=split", files=files).json()["predictions"]
+    assert [(each["name"], each["channel"]) for each in found] == [
+        *(("a", 1), ("a", 2), ("b", 1), ("b", 2))
+    ]
+    assert http.post(f"{PREDICT}?channels=both", content=both).status_code == 422
+
+
+def test_a_long_recording_is_judged_by_its_timeline(http, model):
+    voice = Audio.read(VOICE)
+    pause = np.zeros(voice.sample_rate // 2, np.float32)
+    long = sound(np.tile(np.concatenate([voice.samples[0], pause]), 17), voice.sample_rate)
+    (answer,) = http.post(PREDICT, content=long).json()["predictions"]
+    assert "timeline says which is heard when" in answer["message"]
+    expected = model.predict(long)
+    assert answer["emotion"] == expected.emotion
+    assert answer["probabilities"] == pytest.approx(dict(expected.probabilities), abs=1e-5)
 
 
 def test_many_recordings_are_answered_in_order_and_a_bad_one_spoils_none(http, model):

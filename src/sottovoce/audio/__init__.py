@@ -1,12 +1,12 @@
-"""Recordings in memory: `Audio` is samples with their rate, read from any file, bytes or array."""
+"""Recordings in memory: `Audio` is samples with their rate, read from any source."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, Protocol, TypeAlias
 
 import numpy as np
 import soxr
@@ -21,6 +21,7 @@ from sottovoce.audio.decode import (
     not_finite,
 )
 from sottovoce.audio.libsndfile import BLOCK
+from sottovoce.audio.sources import fetched, is_address, plain, samples_of
 from sottovoce.errors import AudioError
 
 Samples: TypeAlias = NDArray[np.float32]
@@ -31,8 +32,11 @@ class Audio:
     """Samples and the rate they were taken at.
 
     Args:
-        samples: (channels, samples), or (samples,) for one channel. Floats are kept as they are,
-            nominally -1..1; int8, int16, int32 and uint8 are scaled from their range to -1..1.
+        samples: (channels, samples), or (samples,) for one channel, of NumPy or PyTorch. Where the
+            first axis is longer than 64, the most channels that there may be, and the second is
+            not, it is (samples, channels), as soundfile and Gradio give it. Floats are kept as
+            they are, nominally -1..1; int8, int16, int32 and uint8 are scaled from their range to
+            -1..1.
         sample_rate: Hz.
 
     Raises:
@@ -62,8 +66,7 @@ class Audio:
         length, gives what is there.
 
         Args:
-            source: a path, the bytes of a file, a binary file object (read from its start),
-                an (array, rate) pair with the array as for `Audio`, or an `Audio`.
+            source: a `Source`.
             sample_rate: resample to this rate, Hz; None keeps the recording's own.
             mono: mix the channels down to their mean.
             watch: called while a file is decoded, after each block, with the seconds so far; what
@@ -73,24 +76,34 @@ class Audio:
             AudioError: the source cannot be opened or decoded; one line says why.
             MissingExtraError: the format needs PyAV and it is not installed.
         """
-        if isinstance(source, (tuple, Audio)):
-            if isinstance(source, tuple) and len(source) != 2:
-                raise AudioError(
-                    f"got a tuple of {len(source)}; expected an (array, sample rate) pair"
-                )
-            audio = source if isinstance(source, Audio) else cls(*source)
+        given = plain(source)
+        if isinstance(given, (tuple, Audio)):
+            audio = given if isinstance(given, Audio) else cls(*given)
             audio = audio.mono() if mono else audio
             return audio if sample_rate is None else audio.resample(sample_rate)
         target = None if sample_rate is None else checked_rate(sample_rate, "the rate asked for")
         with ExitStack() as stack:
-            rate, blocks = decode(source, stack)
+            rate, blocks = open_blocks(given, stack)
             if watch is not None:
-                blocks = _watched(blocks, rate, watch)
+                blocks = watched(blocks, rate, watch)
             if mono:
                 blocks = (block.mean(axis=1, keepdims=True) for block in blocks)
-            if target is not None and target != rate:
-                blocks = _resampled(blocks, rate, target)
-            return cls(_joined(blocks), target or rate)
+            return cls.from_blocks(rate, blocks, target)
+
+    @classmethod
+    def from_blocks(
+        cls, rate: int, blocks: Iterator[Block], sample_rate: int | None = None
+    ) -> Audio:
+        """Join the blocks that `open_blocks` gives.
+
+        Args:
+            rate: of the blocks, Hz.
+            blocks: of (frames, channels).
+            sample_rate: resample to this rate, Hz; None keeps their own.
+        """
+        if sample_rate is not None and sample_rate != rate:
+            blocks = _resampled(blocks, rate, sample_rate)
+        return cls(_joined(blocks), sample_rate or rate)
 
     @property
     def channels(self) -> int:
@@ -145,11 +158,63 @@ class Audio:
         return Audio(self.samples[:, first : max(first, last)], self.sample_rate)
 
 
-Source: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | Audio | tuple[NDArray[Any], int]
-"""What can be read: a path, bytes, a binary file object, an (array, rate) pair, or `Audio`."""
+class SampleDecoder(Protocol):
+    """What decodes itself, as torchcodec's `AudioDecoder` does."""
+
+    def get_all_samples(self) -> DecodedSamples:
+        """All of it."""
 
 
-def _watched(blocks: Iterator[Block], rate: int, watch: Callable[[float], None]) -> Iterator[Block]:
+class DecodedSamples(Protocol):
+    """Samples with their rate, as torchcodec's `AudioSamples`."""
+
+    @property
+    def data(self) -> Any:
+        """(channels, samples)."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz."""
+
+
+Source: TypeAlias = (
+    str
+    | os.PathLike[str]
+    | bytes
+    | BinaryIO
+    | Audio
+    | tuple[Any, Any]
+    | Mapping[str, Any]
+    | SampleDecoder
+    | DecodedSamples
+)
+"""What can be read: a path; an address such as https://... or s3://..., with the extra `remote`;
+the bytes of a file; a binary file object, read from its start; `Audio`; an array, as `Audio` takes
+it, with its rate in Hz, in a pair in either order; a dict as Hugging Face gives it, with `array`
+and `sampling_rate`, or with `bytes` or `path`; a torchcodec decoder, or what it gives."""
+
+
+def open_blocks(source: Source, stack: ExitStack) -> tuple[int, Iterator[Block]]:
+    """A recording's rate in Hz, and its samples in blocks of (frames, channels).
+
+    Args:
+        source: a `Source`.
+        stack: closes what was opened.
+
+    Raises:
+        AudioError: as for `Audio.read`.
+        MissingExtraError: as for `Audio.read`.
+    """
+    given = plain(source)
+    if isinstance(given, (tuple, Audio)):
+        audio = given if isinstance(given, Audio) else Audio(*given)
+        starts = range(0, audio.samples.shape[1], BLOCK)
+        return audio.sample_rate, (audio.samples[:, i : i + BLOCK].T for i in starts)
+    return decode(fetched(given, stack) if is_address(given) else given, stack)
+
+
+def watched(blocks: Iterator[Block], rate: int, watch: Callable[[float], None]) -> Iterator[Block]:
+    """Pass blocks on, calling `watch` with the seconds so far after each."""
     frames = 0
     for block in blocks:
         frames += len(block)
@@ -182,9 +247,11 @@ def _joined(blocks: Iterator[Block], channels: int = 1) -> Samples:
 
 
 def _checked_samples(samples: Any) -> Samples:
-    array = np.asarray(samples)
+    array = samples_of(samples)
     if array.ndim == 1:
         array = array[np.newaxis]
+    elif array.ndim == 2 and array.shape[0] > MAX_CHANNELS >= array.shape[1] > 0:
+        array = array.T
     if array.ndim != 2 or not 1 <= array.shape[0] <= MAX_CHANNELS:
         raise AudioError(
             f"an array of shape {array.shape}; expected (samples,) or (channels, samples) with at "

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from sottovoce.audio import Samples
-from sottovoce.audio.decode import decode
+from sottovoce.audio import Samples, open_blocks
 from sottovoce.errors import MissingExtraError, SottovoceError
 from sottovoce.text import display_path, one_line
 
@@ -40,7 +39,7 @@ def simulated(path: str, speed: float) -> Iterator[LiveAudio]:
         AudioError: the file cannot be read.
     """
     with ExitStack() as stack:
-        rate, blocks = decode(path, stack)
+        rate, blocks = open_blocks(path, stack)
         yield LiveAudio(rate, display_path(path), _paced(blocks, rate, speed))
 
 

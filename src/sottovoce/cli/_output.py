@@ -114,8 +114,20 @@ def table(console: Console, errors: Console) -> Iterator[Callable[[Prediction], 
         if predictions:
             _print(predictions, console)
             for prediction in predictions:
-                if prediction.status is Status.ERROR:
-                    errors.print(Text(f"sottovoce: {prediction.message}"), soft_wrap=True)
+                if note := _note(prediction):
+                    errors.print(Text(f"sottovoce: {note}"), soft_wrap=True)
+
+
+def _note(prediction: Prediction) -> str:
+    """What is to be said of a prediction beside the table, if anything."""
+    from sottovoce.inference.recording import WHOLE_SECONDS, long_recording_advice
+
+    if prediction.status is Status.ERROR:
+        return prediction.message
+    length = prediction.duration or 0
+    if prediction.emotion is None or length <= WHOLE_SECONDS:
+        return ""
+    return f"{display_path(prediction.source or 'the recording')}: {long_recording_advice(length)}"
 
 
 def empty_table(console: Console) -> Table:
@@ -131,7 +143,8 @@ def _print(predictions: Sequence[Prediction], console: Console) -> None:
         shown.add_column(column.heading, no_wrap=True, justify=column.justify)
     utf = takes_utf(console)
     for prediction in predictions:
-        path = BrokenPath(display_path(prediction.source or ""))
+        channel = "" if prediction.channel is None else f", channel {prediction.channel}"
+        path = BrokenPath(display_path(prediction.source or "") + channel)
         shown.add_row(path, *(column.cell(prediction, utf) for column in columns))
     console.print(shown)
     counts = Counter(prediction.status for prediction in predictions)
@@ -140,7 +153,8 @@ def _print(predictions: Sequence[Prediction], console: Console) -> None:
         for status, words in STATUS_WORDS.items()
         if counts[status]
     )
-    noun = "recording" if len(predictions) == 1 else "recordings"
+    split = any(prediction.channel is not None for prediction in predictions)
+    noun = ("channel" if split else "recording") + "s" * (len(predictions) != 1)
     console.print(Text(f"\n{len(predictions)} {noun}: {parts}. Model: {predictions[0].model}."))
 
 

@@ -1,16 +1,16 @@
-"""From what stands on the command line to recordings: files, folders, patterns, standard input."""
+"""From the command line to recordings: files, folders, patterns, addresses, standard input."""
 
 import glob
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from sottovoce.audio import Source
+from sottovoce.audio.sources import NamedCopy, is_address
 from sottovoce.text import display_path
 
 # fmt: off
@@ -22,16 +22,6 @@ SUFFIXES = (
 """What is taken for audio in a folder; a file named on the command line is taken in any case."""
 
 
-SPOOL_BYTES = 8_000_000
-"""Of standard input that are kept in memory; with more it goes to a file without a name."""
-
-
-class _StandardInput(tempfile.SpooledTemporaryFile[bytes]):
-    """A copy of standard input, under the name that it has on the command line."""
-
-    name = "-"
-
-
 @dataclass(frozen=True, slots=True)
 class RecordingArgument:
     """One recording that was named on the command line, or a name without one and why."""
@@ -40,14 +30,14 @@ class RecordingArgument:
     problem: str = ""
 
     def source(self, stack: ExitStack) -> Source:
-        """What `Model.predict` takes: the path, or the whole of standard input for "-".
+        """What `Model.predict` takes: the path or address, or the whole of standard input for "-".
 
         Args:
             stack: closes what is opened.
         """
         if self.path != "-":
             return self.path
-        copy = stack.enter_context(_StandardInput(SPOOL_BYTES))
+        copy = stack.enter_context(NamedCopy(self.path))
         shutil.copyfileobj(sys.stdin.buffer, copy)
         return cast(BinaryIO, copy)
 
@@ -55,7 +45,9 @@ class RecordingArgument:
 def expand(arguments: Iterable[str]) -> Iterator[RecordingArgument]:
     """The recordings that the arguments stand for, in their order, folders and patterns sorted."""
     for argument in arguments:
-        if not glob.has_magic(argument) or os.path.lexists(argument):
+        if is_address(argument):
+            yield RecordingArgument(argument)
+        elif not glob.has_magic(argument) or os.path.lexists(argument):
             yield from _folder_or_file(argument)
         elif matches := sorted(glob.glob(argument, recursive=True)):  # noqa: PTH207
             for match in matches:

@@ -23,6 +23,7 @@ EXAMPLES = """Examples:
   sottovoce predict interview.wav\n
   sottovoce predict recordings/ --json > answers.jsonl\n
   sottovoce predict "calls/*.mp3" --csv answers.csv --min-confidence 0.6\n
+  sottovoce predict call.wav --channels split\n
   sottovoce predict interviews/anna --same person
 
   ffmpeg -i film.mkv -f wav - | sottovoce predict -
@@ -41,8 +42,8 @@ def predict(
         list[str],
         typer.Argument(
             metavar="PATHS",
-            help="Files, folders (searched to the bottom), patterns in quotes, or - for one "
-            "recording on standard input.",
+            help="Files, folders (searched to the bottom), patterns in quotes, addresses "
+            "(https://...), or - for one recording on standard input.",
             show_default=False,
         ),
     ],
@@ -103,28 +104,48 @@ def predict(
             for note in (what, *made.warnings(opened.profile_info())):
                 typer.echo(f"sottovoce: {note}", err=True)
         answers = opened.predict_many(sources, workers=workers, profile=against, **dict(options))
-        predictions = _with_problems(recordings, answers, opened.card.title)
-        for prediction in tracked(predictions, "Listening", len(recordings), report):
-            failed = failed or prediction.status is Status.ERROR
-            for add in outputs:
-                add(prediction)
+        each = _with_problems(recordings, _by_recording(answers, options), opened.card.title)
+        for predictions in tracked(each, "Listening", len(recordings), report):
+            for prediction in predictions:
+                failed = failed or prediction.status is Status.ERROR
+                for add in outputs:
+                    add(prediction)
     raise typer.Exit(1 if failed else 0)
 
 
+def _by_recording(
+    answers: Iterator[Prediction], options: PredictOptions
+) -> Iterator[list[Prediction]]:
+    """The predictions of each recording: one, or one a channel."""
+    if options.channels == "mix":
+        yield from ([answer] for answer in answers)
+        return
+    found: list[Prediction] = []
+    for answer in answers:
+        if found and answer.channel in (None, 1):
+            yield found
+            found = []
+        found.append(answer)
+    if found:
+        yield found
+
+
 def _with_problems(
-    recordings: Iterable[RecordingArgument], answers: Iterator[Prediction], model: str
-) -> Iterator[Prediction]:
-    """A prediction for each argument in order, those without a recording included."""
+    recordings: Iterable[RecordingArgument], answers: Iterator[list[Prediction]], model: str
+) -> Iterator[list[Prediction]]:
+    """The predictions of each argument in order, those without a recording included."""
     from sottovoce.inference.predictor import source_path
     from sottovoce.results import Prediction, Status
 
     for recording in recordings:
         if recording.problem:
-            yield Prediction(
-                status=Status.ERROR,
-                model=model,
-                source=source_path(recording.path),
-                message=recording.problem,
-            )
+            yield [
+                Prediction(
+                    status=Status.ERROR,
+                    model=model,
+                    source=source_path(recording.path),
+                    message=recording.problem,
+                )
+            ]
         else:
             yield next(answers)

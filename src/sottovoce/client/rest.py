@@ -8,6 +8,7 @@ from pathlib import Path
 from time import sleep
 from typing import Any, BinaryIO, Self, TypeAlias
 
+from sottovoce.audio.sources import recordings as several
 from sottovoce.client.stream import LiveStream, error_of
 from sottovoce.errors import AudioError, MissingExtraError, SottovoceError
 from sottovoce.inference.profile import Kind, Profile
@@ -80,8 +81,10 @@ class Client:
         Raises:
             AudioError: the recording cannot be read, here or there, or is too long.
             SottovoceError: the service cannot be reached, or refuses the request; an option is
-                unknown or out of its range, or `gate` was given.
+                unknown or out of its range, or `gate` was given, or channels="split".
         """
+        if options.get("channels") == "split":
+            raise SottovoceError("channels is 'split', which gives several; use predict_many")
         query = {"model": model, "caller": caller, **_checked(PredictOptions, options)}
         response = self._post("/v1/predict", query, **_body(source, profile))
         prediction = _prediction(response["predictions"][0], source)
@@ -91,7 +94,7 @@ class Client:
 
     def predict_many(
         self,
-        sources: Iterable[Recording],
+        sources: Recording | Iterable[Recording],
         *,
         model: str | None = None,
         caller: str | None = None,
@@ -106,21 +109,21 @@ class Client:
             model: as for `predict`.
             caller: as for `predict`.
             profile: as for `predict`; of all of them.
-            options: as for `predict`.
+            options: as for `predict`; channels="split" gives a prediction for each channel of each
+                recording.
 
         Raises:
             AudioError: a recording cannot be read here.
             SottovoceError: as for `predict`.
         """
-        recordings = list(sources)
+        recordings = list(several(sources))
         if not recordings:
             return []
         query = {"model": model, "caller": caller, **_checked(PredictOptions, options)}
         files = [("file", (str(n), _content(source))) for n, source in enumerate(recordings, 1)]
         body = {"files": files, "data": _form(profile)}
         predictions = self._post("/v1/predict", query, **body)["predictions"]
-        pairs = zip(predictions, recordings, strict=True)
-        return [_prediction(values, source) for values, source in pairs]
+        return [_prediction(values, recordings[int(values["name"]) - 1]) for values in predictions]
 
     def timeline(
         self,
@@ -149,7 +152,11 @@ class Client:
         return TimelineResult.from_dict(response)
 
     def profile(
-        self, sources: Iterable[Recording], kind: Kind = "mixed", *, model: str | None = None
+        self,
+        sources: Recording | Iterable[Recording],
+        kind: Kind = "mixed",
+        *,
+        model: str | None = None,
     ) -> Profile:
         """A profile of recordings of a voice or a place; the service keeps nothing of it.
 
@@ -162,7 +169,9 @@ class Client:
             AudioError: a recording cannot be read here.
             SottovoceError: as for `predict`, or speech is heard in none of them.
         """
-        files = [("file", (str(n), _content(source))) for n, source in enumerate(sources, 1)]
+        files = [
+            ("file", (str(n), _content(source))) for n, source in enumerate(several(sources), 1)
+        ]
         content = self._post("/v1/profile", {"model": model, "kind": kind}, files=files)
         return Profile.model_validate(content)
 

@@ -8,16 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sottovoce.audio import Source
+from sottovoce.audio import Samples, Source
 from sottovoce.errors import SottovoceError
-from sottovoce.inference.batch_predictor import embed_many, number_of_workers
+from sottovoce.inference.embed import Embedded, embed_many
 from sottovoce.inference.predictor import Predictor
 from sottovoce.inference.profile import Profile
 from sottovoce.inference.uncertainty import least_confidence
 from sottovoce.models.card import AdaptedInfo, Card, Figure
-from sottovoce.models.model import Baselines, Model
+from sottovoce.models.model import Model
+from sottovoce.models.network import Baselines, NetworkOutput
 from sottovoce.options import PredictOptions
 from sottovoce.results import Prediction
+from sottovoce.system import number_of_workers
 
 LEAST = 5
 """Recordings that are needed in all."""
@@ -98,23 +100,29 @@ def adapt(
     """
     model.profile_info()  # refuses a model that takes no profiles
     predictor = Predictor(model.card, PredictOptions())
-    heard = embed_many(
-        predictor, model.embed, (source for source, _ in recordings), number_of_workers(workers)
-    )
+    threads = number_of_workers(workers)
+    heard = embed_many(predictor, model.run_network, (source for source, _ in recordings), threads)
     kept, given, sources, left_out = [], [], [], []
     for found, (source, label) in zip(heard, recordings, strict=True):
         if isinstance(found, Prediction):
             left_out.append(f"{found.source or 'a recording'}: {found.message}")
         else:
-            kept.append(found.embedding)
+            kept.append(found)
             given.append(label)
             sources.append(source)
     labels = tuple(sorted(set(given), key=_order(model.labels)))
     _check(given, labels)
-    embedding = np.stack(kept).astype(np.float64)
+    embedding = np.stack([one.embedding for one in kept]).astype(np.float64)
     truth = np.array([labels.index(label) for label in given])
     baseline = _mixed(model, embedding).astype(np.float64)
-    plain, logs = _graph_logs(model, predictor, sources, baseline)
+    mixed = Baselines(baseline[None].astype(np.float32), np.array([2]))
+
+    def profiled_network(batch: Samples) -> NetworkOutput:
+        return model.run_network(batch, mixed)
+
+    again = embed_many(predictor, profiled_network, sources, threads)
+    plain = _logs(kept)
+    logs = _logs([one for one in again if isinstance(one, Embedded)])
     inputs = features_of(embedding - baseline, logs)
     select, generic, profiled = np.zeros((len(labels), len(model.labels))), None, None
     if all(label in model.labels for label in labels):
@@ -202,24 +210,11 @@ def _mixed(model: Model, embedding: Array) -> NDArray[np.float32]:
     return profile.baseline(model.profile_info())
 
 
-def _graph_logs(
-    model: Model, predictor: Predictor, sources: Sequence[Source], baseline: Array
-) -> tuple[Array, Array]:
-    """Log probabilities of each recording, less their mean: plain, and with this baseline."""
-    found = []
-    for baselines in (None, Baselines(baseline[None].astype(np.float32), np.array([2]))):
-
-        def network(batch: NDArray[np.float32], own: Baselines | None = baselines) -> Array:
-            return model.probabilities(batch, own).astype(np.float64)
-
-        rows = [
-            each.embedding
-            for each in embed_many(predictor, network, sources, 1)  # type: ignore[arg-type]
-            if not isinstance(each, Prediction)
-        ]
-        logs = np.log(np.maximum(np.stack(rows).astype(np.float64), 1e-9))
-        found.append(logs - logs.mean(axis=1, keepdims=True))
-    return found[0], found[1]
+def _logs(heard: Sequence[Embedded]) -> Array:
+    """Log probabilities of each recording, less their mean: (recordings, classes)."""
+    rows = np.stack([one.probabilities for one in heard]).astype(np.float64)
+    logs = np.log(np.maximum(rows, 1e-9))
+    return np.asarray(logs - logs.mean(axis=1, keepdims=True))
 
 
 def _fit(

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from sottovoce.audio import Samples, Source
 from sottovoce.errors import SottovoceError
 from sottovoce.inference.predictor import (
-    Network,
     Predictor,
     PreparedRecording,
     Probabilities,
     batches,
+    run_network,
 )
+from sottovoce.inference.recording import Prepared, RecordingPredictor
 from sottovoce.results import Prediction
-from sottovoce.system import available_cpus
 
 GROUP = 16
 """How many recordings are searched together for pieces of equal length, after the start."""
@@ -27,28 +27,12 @@ GROUP = 16
 LONG_SECONDS = 30.0
 """A longer recording is run at once by the thread that decoded it, so that it is not kept."""
 
-Prepared: TypeAlias = PreparedRecording | Prediction
-"""A recording that the network is to run on, or a prediction already."""
-
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 
 
-def number_of_workers(given: int | None) -> int:
-    """How many threads to use; if None, one a processor, at most 4.
-
-    Raises:
-        SottovoceError: it is not at least 1.
-    """
-    if given is None:
-        return min(4, available_cpus())
-    if given < 1:
-        raise SottovoceError(f"workers is {given}; expected 1 or more")
-    return given
-
-
 def predict_many(
-    predictor: Predictor, network: Network, sources: Iterable[Source], workers: int
+    recording: RecordingPredictor, sources: Iterable[Source], workers: int
 ) -> Iterator[Prediction]:
     """Predictions in the order of `sources`, which are read no further ahead than needed.
 
@@ -57,7 +41,7 @@ def predict_many(
     closed or dropped, waiting work is cancelled and each thread ends with its current recording.
     """
     pool = ThreadPoolExecutor(workers, thread_name_prefix="sottovoce")
-    batch = BatchPredictor(predictor, network, pool)
+    batch = BatchPredictor(recording, pool)
     try:
         prepared = _ahead(_groups(sources, workers), batch.preprocess)
         for predictions in _ahead(prepared, batch.run):
@@ -67,73 +51,21 @@ def predict_many(
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
-    """What a network makes of one recording.
-
-    Attributes:
-        embedding: (dimensions,) mean over its pieces, weighted by their lengths.
-        seconds: of the pieces.
-    """
-
-    embedding: NDArray[np.float32]
-    seconds: float
-
-
-def embed_many(
-    predictor: Predictor, network: Network, sources: Iterable[Source], workers: int
-) -> Iterator[Embedded | Prediction]:
-    """The embedding of each recording, in order; a prediction, which says why, where there is none.
-
-    Args:
-        predictor: decodes, gates and cuts.
-        network: (clips, samples) -> (clips, dimensions).
-        sources: read as they are needed, a few ahead.
-        workers: threads.
-    """
-
-    def one(source: Source) -> Embedded | Prediction:
-        try:
-            prepared = predictor.preprocess(source)
-            if isinstance(prepared, Prediction):
-                return prepared
-            lengths = [len(piece) for piece in prepared.pieces]
-            rows: list[NDArray[np.float32]] = [np.empty(0, np.float32)] * len(lengths)
-            for batch in batches(lengths, predictor.card.sample_rate):
-                found = network(np.stack([prepared.pieces[index] for index in batch]))
-                for index, row in zip(batch, found, strict=True):
-                    rows[index] = row
-            mean = np.average(np.stack(rows), axis=0, weights=lengths).astype(np.float32)
-            return Embedded(mean, sum(lengths) / predictor.card.sample_rate)
-        except (SottovoceError, MemoryError) as error:
-            return predictor.error(source, error)
-
-    with ThreadPoolExecutor(workers, thread_name_prefix="sottovoce") as pool:
-        rest = iter(sources)
-        while group := list(itertools.islice(rest, GROUP)):
-            yield from pool.map(one, group)
-
-
-def run_network(predictor: Predictor, network: Network, recording: PreparedRecording) -> Prediction:
-    """Run the network on the pieces of one recording, and make the prediction from its output."""
-    rows = np.empty((len(recording.pieces), len(predictor.card.labels)), np.float32)
-    lengths = [len(piece) for piece in recording.pieces]
-    for batch in batches(lengths, predictor.card.sample_rate):
-        rows[batch] = network(np.stack([recording.pieces[index] for index in batch]))
-    return predictor.postprocess(recording, rows)
-
-
-@dataclass(frozen=True, slots=True)
 class BatchPredictor:
     """The two steps that the threads do; each starts its work and returns a function that waits."""
 
-    predictor: Predictor
-    network: Network
+    recording: RecordingPredictor
     pool: ThreadPoolExecutor
+
+    @property
+    def predictor(self) -> Predictor:
+        """Of the model and the options."""
+        return self.recording.predictor
 
     def preprocess(self, sources: list[Source]) -> Callable[[], list[Prepared]]:
         """Decode, gate and cut a group."""
         futures = [self.pool.submit(self._preprocess_one, source) for source in sources]
-        return lambda: [future.result() for future in futures]
+        return lambda: [item for future in futures for item in future.result()]
 
     def run(self, group: list[Prepared]) -> Callable[[], list[Prediction]]:
         """Run the network on a group's pieces, those of equal length together."""
@@ -163,17 +95,21 @@ class BatchPredictor:
 
         return finish
 
-    def _preprocess_one(self, source: Source) -> Prepared:
+    def _preprocess_one(self, source: Source) -> list[Prepared]:
+        """A recording, or its channels."""
         try:
-            prepared = self.predictor.preprocess(source)
-            if isinstance(prepared, PreparedRecording) and prepared.duration > LONG_SECONDS:
-                return run_network(self.predictor, self.network, prepared)
+            prepared = self.recording.prepare(source)
+            return [self._run_if_long(item) for item in prepared]
         except (SottovoceError, MemoryError) as error:
-            return self.predictor.error(source, error)
-        return prepared
+            return [self.predictor.error(source, error)]
+
+    def _run_if_long(self, item: Prepared) -> Prepared:
+        if isinstance(item, PreparedRecording) and item.duration > LONG_SECONDS:
+            return run_network(self.predictor, self.recording.network, item)
+        return item
 
     def _run_batch(self, same_length: list[Samples]) -> Probabilities:
-        return self.network(np.stack(same_length))
+        return self.recording.network(np.stack(same_length))
 
     def _conclude(
         self, recording: PreparedRecording, rows: Probabilities, failed: NDArray[np.bool_]
@@ -182,10 +118,14 @@ class BatchPredictor:
         if not failed.any():
             return self.predictor.postprocess(recording, rows)
         try:
-            return run_network(self.predictor, self.network, recording)
+            return run_network(self.predictor, self.recording.network, recording)
         except (SottovoceError, MemoryError) as error:
             return self.predictor.error(recording.path or "", error).model_copy(
-                update={"source": recording.path, "duration": recording.duration}
+                update={
+                    "source": recording.path,
+                    "duration": recording.duration,
+                    "channel": recording.channel,
+                }
             )
 
 

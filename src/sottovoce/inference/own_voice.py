@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sottovoce.audio import Samples
+from sottovoce.inference.predictor import Network, Probabilities
 from sottovoce.inference.profile import Profile
 from sottovoce.models.card import ProfileInfo
+from sottovoce.models.network import Embeddings, NetworkOutput
 
 
 @dataclass
@@ -28,7 +30,7 @@ class OwnVoice:
     Windows overlap, so each counts as so much of a recording as it adds: hop / window.
 
     Args:
-        embed: (clips, samples) -> (clips, dimensions).
+        network: (clips, samples) -> its output, without a profile.
         info: of the model.
         share: of a recording that a window counts for.
         model: name and version, and `digest` of the model, for the profile.
@@ -36,19 +38,32 @@ class OwnVoice:
 
     def __init__(
         self,
-        embed: Callable[[Samples], NDArray[np.float32]],
+        network: Callable[[Samples], NetworkOutput],
         info: ProfileInfo,
         share: float,
         model: tuple[str, str],
     ) -> None:
-        self._embed, self._info, self._share, self._model = embed, info, share, model
+        self._network, self._info, self._share, self._model = network, info, share, model
         self._channels: dict[int, _Heard] = {}
         self._adding = threading.Lock()
 
     def hear(self, channel: int, pieces: Sequence[Samples]) -> None:
         """Take a window in, in the pieces that the network is run on."""
-        lengths = [len(piece) for piece in pieces]
-        rows = np.stack([self._embed(piece[None])[0] for piece in pieces])
+        rows = np.stack([self._network(piece[None]).embedding[0] for piece in pieces])
+        self._add(channel, rows, [len(piece) for piece in pieces])
+
+    def listener(self, channel: int) -> Network:
+        """The network, which takes in what it judges: one run gives both."""
+
+        def network(batch: Samples) -> Probabilities:
+            found = self._network(batch)
+            self._add(channel, found.embedding, [batch.shape[1]] * len(batch))
+            return found.probabilities
+
+        return network
+
+    def _add(self, channel: int, rows: Embeddings, lengths: Sequence[int]) -> None:
+        """The embeddings of a window's pieces; a window is one piece, for no model takes longer."""
         embedding = np.average(rows.astype(np.float64), axis=0, weights=lengths)
         with self._adding:
             heard = self._channels.setdefault(channel, _Heard(np.zeros(self._info.dimensions)))

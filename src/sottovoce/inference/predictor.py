@@ -1,7 +1,7 @@
 """From a recording to a prediction: what comes before the network runs, and what comes after."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,8 @@ class PreparedRecording:
     path: str | None
     duration: float
     pieces: Sequence[Samples]
+    channel: int | None = None
+    """From 1; None where they were mixed."""
 
 
 class Predictor:
@@ -57,12 +59,26 @@ class Predictor:
         self.min_confidence = default if given is None else given
 
     def preprocess(self, source: Source) -> PreparedRecording | Prediction:
-        """Decode, gate and cut; a `Prediction` already where the gate finds no speech.
+        """Decode, gate and cut, with the channels mixed and however long it is; see `prepare`.
 
         Raises:
             SottovoceError: the source cannot be read, or was not scaled.
         """
-        audio = Audio.read(source, sample_rate=self.card.sample_rate)
+        return self.prepare(Audio.read(source, sample_rate=self.card.sample_rate), source)
+
+    def prepare(
+        self, audio: Audio, source: Source, channel: int | None = None
+    ) -> PreparedRecording | Prediction:
+        """Gate and cut a decoded recording; a `Prediction` already where there is no speech.
+
+        Args:
+            audio: one channel, at the model's rate.
+            source: what it was read from.
+            channel: its number, from 1; None where channels were mixed.
+
+        Raises:
+            AudioError: it was not scaled.
+        """
         if audio.peak > MAX_PEAK:
             raise AudioError(
                 f"{describe(source)}: samples reach {audio.peak:.3g}; scale them to -1..1"
@@ -70,13 +86,26 @@ class Predictor:
         found = self.gate.check(audio)
         path = source_path(source)
         if found.status is Status.OK:
-            return PreparedRecording(
-                path, audio.duration, pieces(audio, self.card.window, found.extent)
-            )
-        message = found.status.words.sentence
+            cut = pieces(audio, self.card.window, found.extent)
+            return PreparedRecording(path, audio.duration, cut, channel)
         if found.status is Status.TOO_SHORT:
-            message += f", {self.gate.options.min_duration:g} s are needed"
-        return self._prediction(found.status, path, message, duration=audio.duration)
+            return self.too_short(path, audio.duration, channel)
+        message = found.status.words.sentence
+        return self._prediction(
+            found.status, path, message, duration=audio.duration, channel=channel
+        )
+
+    def too_short(self, path: str | None, duration: float, channel: int | None) -> Prediction:
+        """The prediction about a recording of less than the gate needs; `duration` in s."""
+        status = Status.TOO_SHORT
+        message = f"{status.words.sentence}, {self.gate.options.min_duration:g} s are needed"
+        return self._prediction(status, path, message, duration=duration, channel=channel)
+
+    def not_a_number(self, path: str | None, duration: float, channel: int | None) -> Prediction:
+        """The prediction where the network's output is not a number; `duration` in s."""
+        message = f"{path or 'the recording'}: the model's answer to it is not a number; "
+        message += "try another model"
+        return self._prediction(Status.ERROR, path, message, duration=duration, channel=channel)
 
     def postprocess(self, recording: PreparedRecording, rows: Probabilities) -> Prediction:
         """The prediction from the network's output.
@@ -91,11 +120,7 @@ class Predictor:
         lengths = [len(piece) for piece in recording.pieces]
         mean = np.average(rows.astype(np.float64), axis=0, weights=lengths)
         if not np.isfinite(mean).all():
-            name = recording.path or "the recording"
-            message = f"{name}: the model's answer to it is not a number; try another model"
-            return self._prediction(
-                Status.ERROR, recording.path, message, duration=recording.duration
-            )
+            return self.not_a_number(recording.path, recording.duration, recording.channel)
         best = int(mean.argmax())
         confidence = float(mean[best])
         status = Status.OK if confidence >= self.min_confidence else Status.UNCERTAIN
@@ -104,6 +129,7 @@ class Predictor:
             recording.path,
             status.words.sentence,
             duration=recording.duration,
+            channel=recording.channel,
             emotion=self.card.labels[best],
             confidence=confidence,
             probabilities=dict(zip(self.card.labels, mean.tolist(), strict=True)),
@@ -120,6 +146,15 @@ class Predictor:
         return Prediction(
             status=status, model=self.card.title, source=path, message=message, **more
         )
+
+
+def run_network(predictor: Predictor, network: Network, recording: PreparedRecording) -> Prediction:
+    """Run the network on the pieces of one recording, and make the prediction from its output."""
+    rows = np.empty((len(recording.pieces), len(predictor.card.labels)), np.float32)
+    lengths = [len(piece) for piece in recording.pieces]
+    for batch in batches(lengths, predictor.card.sample_rate):
+        rows[batch] = network(np.stack([recording.pieces[index] for index in batch]))
+    return predictor.postprocess(recording, rows)
 
 
 def batches(lengths: Sequence[int], sample_rate: int) -> list[list[int]]:
@@ -146,6 +181,8 @@ def source_path(source: Any) -> str | None:
     Bytes of a file name that are no UTF-8 are written as `\udcXX`.
     """
     name = source if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
+    if isinstance(source, Mapping):  # as Hugging Face gives it
+        name = source.get("path")
     if not isinstance(name, str | bytes | os.PathLike):
         return None
     return os.fsdecode(name).encode("utf-8", "backslashreplace").decode("utf-8")

@@ -9,11 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sottovoce.audio import Audio, Samples
-from sottovoce.audio.decode import checked_rate
+from sottovoce.audio.decode import MAX_CHANNELS, checked_rate
 from sottovoce.errors import AudioError, SottovoceError
-from sottovoce.inference.batch_predictor import run_network
 from sottovoce.inference.framing import Frame, Framer
-from sottovoce.inference.predictor import MAX_PEAK, Network, Predictor, PreparedRecording
+from sottovoce.inference.predictor import (
+    MAX_PEAK,
+    Network,
+    Predictor,
+    PreparedRecording,
+    run_network,
+)
 from sottovoce.inference.segments import SummaryBuilder
 from sottovoce.inference.smoothing import Smoother, UnsmoothedSegment
 from sottovoce.options import TimelineOptions
@@ -73,6 +78,13 @@ class TimelinePipeline:
             AudioError: the samples are no recording, or the channels are others than before; then
                 they are ignored.
         """
+        if (
+            np.ndim(samples) == 2 and np.shape(samples)[0] > MAX_CHANNELS
+        ):  # a shorter piece would be taken amiss
+            raise AudioError(
+                f"a piece of shape {np.shape(samples)}; expected (samples,) or (channels, samples) "
+                f"with at most {MAX_CHANNELS} channels; transpose it if samples come first"
+            )
         audio = Audio(samples, self.sample_rate)
         if audio.peak > MAX_PEAK:
             raise AudioError(f"samples reach {audio.peak:.3g}; scale them to -1..1")

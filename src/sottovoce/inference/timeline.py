@@ -6,21 +6,18 @@ from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import Any, Self
+from typing import Self
 
-from numpy.typing import NDArray
-
-from sottovoce.audio import Audio, Source
-from sottovoce.audio.decode import decode
-from sottovoce.audio.libsndfile import BLOCK
+from sottovoce.audio import Source, open_blocks
+from sottovoce.audio.decode import Block
 from sottovoce.errors import AudioError
-from sottovoce.inference.batch_predictor import number_of_workers
 from sottovoce.inference.framing import Frame
 from sottovoce.inference.predictor import Network, Predictor, source_path
 from sottovoce.inference.smoothing import UnsmoothedSegment
 from sottovoce.inference.stream import NetworkOfChannel, TimelinePipeline
 from sottovoce.options import TimelineOptions
 from sottovoce.results import Segment, Summary
+from sottovoce.system import number_of_workers
 from sottovoce.text import describe
 
 AHEAD = 8
@@ -52,7 +49,7 @@ class Timeline(Iterator[Segment]):
         """The path of the recording, None where it has none."""
         self._name = describe(source)
         with ExitStack() as stack:
-            rate, self._blocks = _opened(source, stack)
+            rate, self._blocks = open_blocks(source, stack)
             self._pipeline = TimelinePipeline(predictor, network, rate, options, judge)
             self._open = stack.pop_all()
         self._segments = self._run()
@@ -83,36 +80,48 @@ class Timeline(Iterator[Segment]):
         self.close()
 
     def _run(self) -> Generator[Segment, None, None]:
-        """The steps of the pipeline, the network a little ahead in threads."""
-        pipeline = self._pipeline
-        pool = ThreadPoolExecutor(self._workers, thread_name_prefix="sottovoce")
-        running: deque[tuple[int, Future[UnsmoothedSegment]]] = deque()
         try:
-            for channel, frame in self._frames():
-                running.append((channel, pool.submit(pipeline.predict, channel, frame)))
-                while len(running) > AHEAD * self._workers or (running and running[0][1].done()):
-                    first, future = running.popleft()
-                    yield from pipeline.smooth(first, future.result())
-            for channel, future in running:
-                yield from pipeline.smooth(channel, future.result())
-            yield from pipeline.last_segments()
+            yield from run_pipeline(self._pipeline, self._blocks, self._workers, self._name)
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
             self._open.close()
 
-    def _frames(self) -> Iterator[tuple[int, Frame]]:
-        for block in self._blocks:
-            try:
-                yield from self._pipeline.frames(block.T)
-            except AudioError as error:
-                raise AudioError(f"{self._name}: {error}") from None
-        yield from self._pipeline.last_frames()
+
+def run_pipeline(
+    pipeline: TimelinePipeline, blocks: Iterator[Block], workers: int, name: str
+) -> Generator[Segment, None, None]:
+    """The segments of a recording: the steps of the pipeline, the network a little ahead.
+
+    Args:
+        pipeline: a new one.
+        blocks: of (frames, channels).
+        workers: threads for the network.
+        name: of the recording, for messages.
+
+    Raises:
+        AudioError: a block cannot be decoded, or was not scaled.
+        SottovoceError: the network cannot be run.
+    """
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="sottovoce")
+    running: deque[tuple[int, Future[UnsmoothedSegment]]] = deque()
+    try:
+        for channel, frame in _frames(pipeline, blocks, name):
+            running.append((channel, pool.submit(pipeline.predict, channel, frame)))
+            while len(running) > AHEAD * workers or (running and running[0][1].done()):
+                first, future = running.popleft()
+                yield from pipeline.smooth(first, future.result())
+        for channel, future in running:
+            yield from pipeline.smooth(channel, future.result())
+        yield from pipeline.last_segments()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _opened(source: Source, stack: ExitStack) -> tuple[int, Iterator[NDArray[Any]]]:
-    """Sample rate, and blocks of (frames, channels)."""
-    if not isinstance(source, (tuple, Audio)):
-        return decode(source, stack)
-    audio = Audio.read(source, mono=False)
-    starts = range(0, audio.samples.shape[1], BLOCK)
-    return audio.sample_rate, (audio.samples[:, i : i + BLOCK].T for i in starts)
+def _frames(
+    pipeline: TimelinePipeline, blocks: Iterator[Block], name: str
+) -> Iterator[tuple[int, Frame]]:
+    for block in blocks:
+        try:
+            yield from pipeline.frames(block.T)
+        except AudioError as error:
+            raise AudioError(f"{name}: {error}") from None
+    yield from pipeline.last_frames()

@@ -1,25 +1,19 @@
-"""A model: opens one model file, checks it, and predicts one recording or many."""
+"""A model: what is asked of one model file, of one recording, of many, or over time."""
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Self
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from sottovoce.audio import Samples, Source
-from sottovoce.errors import AudioError, ModelError, SottovoceError
-from sottovoce.inference.batch_predictor import (
-    embed_many,
-    number_of_workers,
-    predict_many,
-    run_network,
-)
+from sottovoce.audio.sources import recordings as several
+from sottovoce.errors import AudioError, SottovoceError
+from sottovoce.inference.batch_predictor import predict_many
+from sottovoce.inference.embed import Embedded, embed, embed_many
 from sottovoce.inference.own_voice import OwnVoice
 from sottovoce.inference.predictor import Network, Predictor, Probabilities
 from sottovoce.inference.profile import (
@@ -30,60 +24,21 @@ from sottovoce.inference.profile import (
     kind_info,
     open_profile,
 )
+from sottovoce.inference.recording import RecordingPredictor
 from sottovoce.inference.stream import Stream
 from sottovoce.inference.timeline import Timeline
-from sottovoce.models.card import AdaptedInfo, Card, ProfileInfo
-from sottovoce.models.encoder import encoded_axes, open_encoder
-from sottovoce.models.model_file import read_model_file
-from sottovoce.models.session import check_tensors, open_session
-from sottovoce.options import GateOptions, PredictOptions, TimelineOptions
+from sottovoce.models.card import Card, ProfileInfo
+from sottovoce.models.network import Baselines, ModelNetwork, NetworkOutput, ProfiledNetwork
+from sottovoce.options import (
+    Channels,
+    GateOptions,
+    PredictOptions,
+    RecordingOptions,
+    TimelineOptions,
+)
 from sottovoce.results import Prediction, Status
-from sottovoce.text import describe, one_line
-
-Embeddings = NDArray[np.float32]
-"""(clips, dimensions)."""
-
-
-class Baselines(NamedTuple):
-    """What clips are judged against, as the graph takes it.
-
-    Attributes:
-        baseline: (clips, dimensions) float32.
-        kind: (clips,) int64: 0 for none, 1 for a normal voice, 2 for a mixed sample.
-    """
-
-    baseline: NDArray[np.float32]
-    kind: NDArray[np.int64]
-
-    @classmethod
-    def none(cls, clips: int, dimensions: int) -> Baselines:
-        """Of clips that are judged without a profile."""
-        return cls(np.zeros((clips, dimensions), np.float32), np.zeros(clips, np.int64))
-
-
-@dataclass(frozen=True, slots=True)
-class ProfiledNetwork:
-    """A model's network with one profile: called with (clips, samples), it gives probabilities.
-
-    Attributes:
-        run: the network.
-        baseline: (dimensions,) and kind of the profile; None for none.
-        min_confidence: that goes with the profile; None: the card's.
-    """
-
-    run: Callable[..., Probabilities]
-    baseline: tuple[NDArray[np.float32], int] | None
-    min_confidence: float | None
-
-    def __call__(self, batch: NDArray[Any]) -> Probabilities:
-        """(clips, samples) -> (clips, classes)."""
-        if self.baseline is None:
-            return self.run(batch)
-        values, kind = self.baseline
-        count = len(batch)
-        return self.run(
-            batch, Baselines(np.tile(values, (count, 1)), np.full(count, kind, np.int64))
-        )
+from sottovoce.system import number_of_workers
+from sottovoce.text import describe
 
 
 class Model:
@@ -92,17 +47,9 @@ class Model:
     Open it with `sottovoce.load` or `Model.open`.
     """
 
-    def __init__(
-        self,
-        card: Card,
-        session: onnxruntime.InferenceSession,
-        encoder: onnxruntime.InferenceSession | None = None,
-        digest: str = "",
-    ) -> None:
-        self._card = card
-        self._session = session
-        self._encoder = encoder
-        self._digest = digest
+    def __init__(self, network: ModelNetwork) -> None:
+        self._network = network
+        self._card = network.card
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, threads: int = 1) -> Self:
@@ -117,21 +64,7 @@ class Model:
                 needs is not here; one line says why.
             SottovoceError: `threads` is not at least 1.
         """
-        if threads < 1:
-            raise SottovoceError(f"threads is {threads}; expected 1 or more")
-        data, card = read_model_file(path)
-        try:
-            session = open_session(data, threads)
-            encoder = None
-            if card.encoder is not None:
-                encoder = open_encoder(card.encoder, threads, describe(path))
-            check_tensors("input", session.get_inputs(), _inputs(card))
-            check_tensors("output", session.get_outputs(), _outputs(card))
-            model = cls(card, session, encoder, hashlib.sha256(data).hexdigest())
-            model._check_answers()
-        except ModelError as error:
-            raise ModelError(f"{describe(path)}: {error}") from None
-        return model
+        return cls(ModelNetwork.open(path, threads))
 
     @property
     def card(self) -> Card:
@@ -146,7 +79,7 @@ class Model:
     @property
     def digest(self) -> str:
         """SHA-256 of the model's file, 64 hexadecimal digits."""
-        return self._digest
+        return self._network.digest
 
     def __repr__(self) -> str:
         return f"<Model {self._card.title}: {', '.join(self.labels)}>"
@@ -167,24 +100,15 @@ class Model:
             ModelError: the network cannot take this batch.
             SottovoceError: the model takes no profiles, and here are baselines.
         """
+        return self.run_network(batch, baselines).probabilities
+
+    def run_network(
+        self, batch: NDArray[np.floating[Any]], baselines: Baselines | None = None
+    ) -> NetworkOutput:
+        """The same with all that the network gives: probabilities and embeddings of one run."""
         if baselines is not None:
             self.profile_info()
-        if self._card.adapted is None:
-            return self._run(batch, baselines)["probabilities"]
-        return adapted_probabilities(self._card.adapted, lambda own: self._run(batch, own))
-
-    def embed(self, batch: NDArray[np.floating[Any]]) -> Embeddings:
-        """What the network makes of clips, before it judges them: (clips, dimensions).
-
-        Args:
-            batch: as for `probabilities`.
-
-        Raises:
-            ModelError: the network cannot take this batch.
-            SottovoceError: the model takes no profiles, so it has no embedding to give.
-        """
-        self.profile_info()
-        return self._run(batch, None)["embedding"]
+        return self._network.run(batch, baselines)
 
     def profile_info(self) -> ProfileInfo:
         """How the model takes profiles.
@@ -204,36 +128,6 @@ class Model:
             )
         return self._card.profiles
 
-    def _run(
-        self, batch: NDArray[np.floating[Any]], baselines: Baselines | None
-    ) -> dict[str, NDArray[np.float32]]:
-        """Output's name -> its values."""
-        waveform = np.ascontiguousarray(batch, dtype=np.float32)
-        given: dict[str, NDArray[Any]] = {}
-        if self._card.profiles is not None:
-            count, dimensions = len(waveform), self._card.profiles.dimensions
-            chosen = baselines or Baselines.none(count, dimensions)
-            if len(chosen.kind) != count:  # one for all
-                chosen = Baselines(
-                    np.repeat(chosen.baseline, count, axis=0), np.repeat(chosen.kind, count)
-                )
-            given = chosen._asdict()
-        names = [tensor.name for tensor in self._session.get_outputs()]
-        try:
-            if self._encoder is not None:
-                given["encoded"] = self._encoder.run(["encoded"], {"waveform": waveform})[0]
-            else:
-                given["waveform"] = waveform
-            found = self._session.run(names, given)
-        except Exception as error:  # ONNX Runtime's errors share no base class
-            raise ModelError(
-                f"{self._card.title} cannot run on a batch of {waveform.shape}: {one_line(error)}"
-            ) from None
-        return {
-            name: np.asarray(values, dtype=np.float32)
-            for name, values in zip(names, found, strict=True)
-        }
-
     def predict(
         self,
         source: Source,
@@ -244,8 +138,13 @@ class Model:
     ) -> Prediction:
         """The emotion in one recording.
 
+        Of a recording over a minute it is the one with the most time in its timeline, and the
+        message says so: see `timeline`.
+
         Args:
-            source: a path, the bytes of a file, a binary file object, (array, rate) or `Audio`.
+            source: a path, an address (https://..., with the extra `remote`), the bytes of a file,
+                a binary file object, (array, rate) or (rate, array), `Audio`, a dict as Hugging
+                Face gives it or a torchcodec decoder; see `sottovoce.audio.Source`.
             gate: thresholds of the gate; the defaults if None.
             min_confidence: below it the status is `uncertain`, 0 to 1; the card's own if None.
             profile: of the voice or the place, or its file; None: without.
@@ -256,22 +155,55 @@ class Model:
             SottovoceError: `min_confidence` is not within 0 to 1, or the profile is another
                 model's.
         """
-        network = self.network(profile)
-        predictor = self._predictor(gate, min_confidence, network)
-        prepared = predictor.preprocess(source)
-        if isinstance(prepared, Prediction):
-            return prepared
-        prediction = run_network(predictor, network, prepared)
-        if prediction.status is Status.ERROR:
-            raise AudioError(prediction.message)
+        (prediction,) = self.predict_channels(
+            source, gate=gate, min_confidence=min_confidence, profile=profile, channels="mix"
+        )
         return prediction
 
-    def predict_many(
+    def predict_channels(
         self,
-        sources: Iterable[Source],
+        source: Source,
         *,
         gate: GateOptions | None = None,
         min_confidence: float | None = None,
+        channels: Channels = "split",
+        profile: ProfileSource | None = None,
+        watch: Callable[[float], None] | None = None,
+    ) -> list[Prediction]:
+        """The emotion in each channel of one recording, heard on its own.
+
+        Args:
+            source: as for `predict`.
+            gate: as for `predict`.
+            min_confidence: as for `predict`.
+            channels: "split", or "mix": one prediction of them all.
+            profile: as for `predict`.
+            watch: called after each block that is decoded, with the seconds so far; what it raises
+                ends the work.
+
+        Returns:
+            One prediction a channel; its `channel` is 1 for the first (left) one.
+
+        Raises:
+            AudioError: as for `predict`.
+            SottovoceError: as for `predict`.
+        """
+        options = PredictOptions(
+            gate=gate or GateOptions(), min_confidence=min_confidence, channels=channels
+        )
+        predictions = self._recording(options, profile, None).predict(source, watch)
+        for prediction in predictions:
+            if prediction.status is Status.ERROR:
+                raise AudioError(prediction.message)
+        return predictions
+
+    def predict_many(
+        self,
+        sources: Source | Iterable[Source],
+        *,
+        gate: GateOptions | None = None,
+        min_confidence: float | None = None,
+        channels: Channels = "mix",
         profile: ProfileSource | None = None,
         workers: int | None = None,
     ) -> Iterator[Prediction]:
@@ -280,20 +212,23 @@ class Model:
         A source that cannot be read gives a prediction of status `error`, and the rest go on.
 
         Args:
-            sources: any number of what `predict` takes; read as they are needed, a few
-                dozen ahead.
+            sources: any number of what `predict` takes, read as they are needed, a few dozen
+                ahead; or one.
             gate: as for `predict`.
             min_confidence: as for `predict`.
+            channels: "split" gives a prediction for each channel of each recording.
             profile: as for `predict`; of all of them.
             workers: threads that decode, gate and run; if None, one a processor, at most 4.
 
         Raises:
-            SottovoceError: an argument is out of its range.
+            SottovoceError: an argument is out of its range, or `sources` is no recording and no
+                iterable of them.
         """
-        threads = number_of_workers(workers)
-        network = self.network(profile)
-        predictor = self._predictor(gate, min_confidence, network)
-        return predict_many(predictor, network, sources, threads)
+        options = PredictOptions(
+            gate=gate or GateOptions(), min_confidence=min_confidence, channels=channels
+        )
+        recording = self._recording(options, profile, workers)
+        return predict_many(recording, several(sources), recording.workers)
 
     def timeline(
         self,
@@ -309,14 +244,14 @@ class Model:
             source: as for `predict`.
             profile: as for `predict`.
             workers: threads for the network; if None, one a processor, at most 4.
-            options: window=3.0, hop=1.0 and the other fields of `TimelineOptions`.
+            options: window=3.0, hop=1.0 and the other fields of `RecordingOptions`.
 
         Raises:
             AudioError: the source cannot be opened or decoded, then or while it is read.
             SottovoceError: an option is unknown, out of its range or does not go with the model, or
                 `workers` is not at least 1.
         """
-        chosen = TimelineOptions(**options)
+        chosen = RecordingOptions(**options)
         network = self.network(profile)
         own = self._own_voice(chosen, profile)
         if own is None:
@@ -324,9 +259,8 @@ class Model:
             return Timeline(predictor, network, source, chosen, workers)
         voice, predictor = own
 
-        def listen(channel: int, pieces: Sequence[Samples]) -> Network:
-            voice.hear(channel, pieces)
-            return network
+        def listen(channel: int, _: Sequence[Samples]) -> Network:
+            return voice.listener(channel)
 
         unsmoothed = chosen.model_copy(update={"smoothing": "off"})
         file: Any = source if hasattr(source, "seek") else None
@@ -350,6 +284,12 @@ class Model:
     ) -> Stream:
         """The same for samples that come piece by piece, at this rate in Hz; see `Stream`.
 
+        Args:
+            sample_rate: Hz.
+            profile: as for `predict`.
+            options: the fields of `TimelineOptions`; they are those of `timeline`, but `lookahead`
+                is short, so that a label comes soon.
+
         Raises:
             AudioError: the sample rate is out of its range.
             SottovoceError: an option is unknown or out of its range.
@@ -368,9 +308,55 @@ class Model:
 
         return Stream(predictor, network, sample_rate, chosen, judge)
 
+    def embed(self, source: Source, *, gate: GateOptions | None = None) -> NDArray[np.float32]:
+        """The embedding of one recording: what the classifier stands on, a vector.
+
+        Recordings that sound alike have vectors near one another. They are this model's: those of
+        another one mean something else.
+
+        Args:
+            source: as for `predict`.
+            gate: as for `predict`; the vector is of what it takes for speech.
+
+        Returns:
+            (dimensions,): of a long recording the mean over its parts.
+
+        Raises:
+            AudioError: the source cannot be read, or nobody speaks in it.
+            SottovoceError: the model gives no embeddings.
+        """
+        found = embed(self._embedder(gate), self.run_network, source)
+        if isinstance(found, Prediction):
+            raise AudioError(f"{describe(source)}: {found.message}; there is nothing to embed")
+        return found.embedding
+
+    def embed_many(
+        self,
+        sources: Source | Iterable[Source],
+        *,
+        gate: GateOptions | None = None,
+        workers: int | None = None,
+    ) -> Iterator[NDArray[np.float32] | Prediction]:
+        """The embeddings of many recordings, in order, as they come.
+
+        Where a source cannot be read, or nobody speaks in it, a prediction stands in its place,
+        whose status and message say why.
+
+        Args:
+            sources: as for `predict_many`.
+            gate: as for `predict`.
+            workers: as for `predict_many`.
+
+        Raises:
+            SottovoceError: the model gives no embeddings, or `workers` is not at least 1.
+        """
+        predictor, threads = self._embedder(gate), number_of_workers(workers)
+        found = embed_many(predictor, self.run_network, several(sources), threads)
+        return (one.embedding if isinstance(one, Embedded) else one for one in found)
+
     def profile(
         self,
-        recordings: Iterable[Source],
+        recordings: Source | Iterable[Source],
         kind: Kind = "mixed",
         *,
         gate: GateOptions | None = None,
@@ -379,8 +365,8 @@ class Model:
         """What a voice, or a place, sounds like: the baseline that others are judged against.
 
         Args:
-            recordings: any number of what `predict` takes. Those without speech, and those that
-                cannot be read, are left out; `Profile.left_out` says which and why.
+            recordings: any number of what `predict` takes, or one. Those without speech, and those
+                that cannot be read, are left out; `Profile.left_out` says which and why.
             kind: "normal": one person's, spoken plainly, two sentences or more. "mixed": of one
                 person or one place in whatever moods, eight recordings or more.
             gate: as for `predict`.
@@ -393,34 +379,29 @@ class Model:
         self.profile_info()
         if kind not in KIND_NUMBERS:
             raise SottovoceError(f"kind is {kind!r}; expected normal or mixed")
-        predictor = self._predictor(gate, None, self.network(None))
-        size = self.profile_info().dimensions
+        predictor = Predictor(self._card, PredictOptions(gate=gate or GateOptions()))
         found, seconds, left_out = [], 0.0, []
-
-        def both(batch: NDArray[Any]) -> NDArray[np.float32]:
-            outputs = self._run(batch, None)
-            return np.concatenate([outputs["embedding"], outputs["probabilities"]], axis=1)
-
-        for heard in embed_many(predictor, both, recordings, number_of_workers(workers)):
-            if isinstance(heard, Prediction):
-                left_out.append(f"{heard.source or 'a recording'}: {heard.message}")
+        threads = number_of_workers(workers)
+        heard = embed_many(predictor, self.run_network, several(recordings), threads)
+        for one in heard:
+            if isinstance(one, Prediction):
+                left_out.append(f"{one.source or 'a recording'}: {one.message}")
             else:
-                found.append(heard.embedding)
-                seconds += heard.seconds
+                found.append(one)
+                seconds += one.seconds
         if not found:
             first = f" ({left_out[0]})" if left_out else ""
             raise SottovoceError(
                 f"no speech was heard in any of {len(left_out)} recordings{first}; "
                 "a profile needs one or more with speech"
             )
-        rows = np.stack(found)
         return Profile.of(
-            rows[:, :size],
+            np.stack([one.embedding for one in found]),
             seconds,
-            probabilities=rows[:, size:],
+            probabilities=np.stack([one.probabilities for one in found]),
             kind=kind,
             model=self._card.title,
-            digest=self._digest,
+            digest=self.digest,
             left_out=tuple(left_out),
         )
 
@@ -433,7 +414,7 @@ class Model:
         if profile is None:
             return ProfiledNetwork(self.probabilities, None, None)
         info = self.profile_info()
-        opened = open_profile(profile, self._card.title, self._digest)
+        opened = open_profile(profile, self._card.title, self.digest)
         return ProfiledNetwork(
             self.probabilities,
             (opened.baseline(info), KIND_NUMBERS[opened.kind]),
@@ -451,71 +432,22 @@ class Model:
                 "same_voice makes a profile of its own; give no other, or leave it"
             )
         info = self.profile_info()
-        title = self._card.title, self._digest
-        voice = OwnVoice(self.embed, info, options.hop / options.window, title)
+        title = self._card.title, self.digest
+        voice = OwnVoice(self.run_network, info, options.hop / options.window, title)
         return voice, Predictor(self._card, options, info.mixed.min_confidence)
 
-    def _predictor(
-        self, gate: GateOptions | None, min_confidence: float | None, network: ProfiledNetwork
-    ) -> Predictor:
-        options = PredictOptions(gate=gate or GateOptions(), min_confidence=min_confidence)
-        return Predictor(self._card, options, network.min_confidence)
-
-    def _check_answers(self) -> None:
-        """Run the network on a little noise: its output must be probabilities of the labels."""
-        samples = max(1, round(self._card.window.min * self._card.sample_rate))
-        noise = np.random.default_rng(0).normal(0, 0.1, (2, samples))
-        rows = self.probabilities(noise)
-        expected = (2, len(self.labels))
-        if rows.shape != expected:
-            raise ModelError(
-                f"gives {rows.shape} for 2 clips; expected {expected}, one column a label; "
-                "export it again"
+    def _embedder(self, gate: GateOptions | None) -> Predictor:
+        """What prepares recordings to be embedded."""
+        if self._card.profiles is None:
+            raise SottovoceError(
+                f"{self._card.title} gives no embeddings; use a model that takes profiles, such as "
+                "the built-in one"
             )
-        if not (rows >= 0).all() or not np.allclose(rows.sum(axis=1), 1, atol=1e-3):
-            raise ModelError("gives no probabilities (0 to 1, summing to 1); export it again")
+        return Predictor(self._card, PredictOptions(gate=gate or GateOptions()))
 
-
-def adapted_probabilities(
-    info: AdaptedInfo, run: Callable[[Baselines], Mapping[str, NDArray[np.float32]]]
-) -> Probabilities:
-    """What an adapted model says: (clips, classes).
-
-    Args:
-        info: of the card.
-        run: the graph, with baselines of one clip or as many as there are clips.
-    """
-    baseline = np.array(info.baseline, np.float32)
-    found = run(Baselines(baseline[None], np.array([2])))
-    logs = np.log(np.maximum(found["probabilities"].astype(np.float64), 1e-9))
-    logs -= logs.mean(axis=1, keepdims=True)
-    logits = (found["embedding"] - baseline) @ np.array(info.weights).T
-    logits = (logits + logs @ np.array(info.mix).T + np.array(info.intercept)) / info.temperature
-    logits -= logits.max(axis=1, keepdims=True)
-    chances = np.exp(logits)
-    return np.asarray(chances / chances.sum(axis=1, keepdims=True), np.float32)
-
-
-Tensors = Mapping[str, tuple[str, Mapping[str, int | None]]]
-"""Name -> type, and the sizes of its axes after the batch."""
-
-
-def _inputs(card: Card) -> Tensors:
-    """What the graph of a model takes."""
-    sound: Tensors = {"waveform": ("float", {"samples": None})}
-    if card.encoder is not None:
-        sound = {"encoded": ("float", encoded_axes(card.encoder))}
-    if card.profiles is None:
-        return sound
-    dimensions = {"dimensions": card.profiles.dimensions}
-    return {**sound, "baseline": ("float", dimensions), "kind": ("int64", {})}
-
-
-def _outputs(card: Card) -> Tensors:
-    """What it gives."""
-    labels = card.labels if card.adapted is None else card.adapted.graph_labels
-    probabilities: Tensors = {"probabilities": ("float", {"classes": len(labels)})}
-    if card.profiles is None:
-        return probabilities
-    dimensions = {"dimensions": card.profiles.dimensions}
-    return {**probabilities, "embedding": ("float", dimensions)}
+    def _recording(
+        self, options: PredictOptions, profile: ProfileSource | None, workers: int | None
+    ) -> RecordingPredictor:
+        network, threads = self.network(profile), number_of_workers(workers)
+        predictor = Predictor(self._card, options, network.min_confidence)
+        return RecordingPredictor(predictor, network, options, threads)

@@ -9,14 +9,13 @@ from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from sottovoce.audio import Samples
 from sottovoce.errors import ModelError
 from sottovoce.inference.predictor import BATCH_SECONDS, Probabilities, batches
-from sottovoce.models.card import Card
-from sottovoce.models.model import Baselines, Model
+from sottovoce.models.model import Model
+from sottovoce.models.network import Baselines, ModelNetwork
 from sottovoce.vad.gate import CHUNK
 from sottovoce.vad.silero import speech_probabilities
 
@@ -125,15 +124,9 @@ def _joined(rows: list[Row | None]) -> Baselines | None:
 class SharedModel(Model):
     """A model for many threads: requests, timelines and streams share its batches."""
 
-    def __init__(
-        self,
-        card: Card,
-        session: onnxruntime.InferenceSession,
-        encoder: onnxruntime.InferenceSession | None = None,
-        digest: str = "",
-    ) -> None:
-        super().__init__(card, session, encoder, digest)
-        self.batcher = Batcher(super().probabilities, card.sample_rate)
+    def __init__(self, network: ModelNetwork) -> None:
+        super().__init__(network)
+        self.batcher = Batcher(super().probabilities, network.card.sample_rate)
 
     def warm_up(self) -> None:
         """Run the largest batch there can be, of silence: its memory is taken at the start."""

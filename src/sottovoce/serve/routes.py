@@ -106,7 +106,7 @@ public = APIRouter()
 async def predict(
     request: Request, query: Annotated[PredictQuery, Query()], service: TheService
 ) -> JSONResponse:
-    """The emotion in one recording, or in each of several.
+    """The emotion in one recording, or in each of several; with channels=split, in each channel.
 
     A recording that cannot be judged is refused with 422 where it is the body; in a form it gets a
     prediction of status `error`, and the others get theirs.
@@ -122,15 +122,16 @@ async def predict(
             for content in contents
         )
         results = await asyncio.gather(*work, return_exceptions=uploads.is_form)
-        predictions = [_prediction(result, title) for result in results]
+        found = [_predictions(result, title) for result in results]
+        predictions = [prediction for each in found for prediction in each]
         number = uuid.uuid4().hex
         await service.store_results("predict", number, query.caller, title, predictions, contents)
     duration = sum(prediction.duration or 0.0 for prediction in predictions)
     service.metrics.count_results("/v1/predict", title, predictions, duration)
-    named = zip(uploads.recordings, predictions, strict=True)
     content = [
         PredictionResponse(**dict(prediction), name=upload.name).to_dict()
-        for upload, prediction in named
+        for upload, each in zip(uploads.recordings, found, strict=True)
+        for prediction in each
     ]
     return JSONResponse({"id": number, "predictions": content})
 
@@ -236,10 +237,10 @@ async def readyz(service: TheService) -> JSONResponse:
     return JSONResponse({"status": status}, 200 if status == "ok" else 503)
 
 
-def _prediction(result: Prediction | BaseException, model: str) -> Prediction:
+def _predictions(result: list[Prediction] | BaseException, model: str) -> list[Prediction]:
     """In a form, the prediction of status `error` stands for a recording that is refused."""
     if isinstance(result, ServiceError):
-        return Prediction(status=Status.ERROR, model=model, message=result.detail)
+        return [Prediction(status=Status.ERROR, model=model, message=result.detail)]
     if isinstance(result, BaseException):
         raise result
     return result

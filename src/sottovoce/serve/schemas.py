@@ -88,6 +88,7 @@ PROBABILITIES = {"neutral": 0.07, "happy": 0.81, "sad": 0.03, "angry": 0.09}
 
 PREDICTION: dict[str, Any] = {
     "name": "interview.wav",
+    "channel": 1,
     "status": "ok",
     "emotion": "happy",
     "confidence": 0.81,

@@ -132,16 +132,17 @@ class Service:
         content: bytes,
         options: PredictOptions,
         profile: Profile | None = None,
-    ) -> Prediction:
-        """The emotion in one recording; to be called in a thread.
+    ) -> list[Prediction]:
+        """The emotion in one recording, or in each of its channels; to be called in a thread.
 
         Raises:
             ServiceError: 413 or 422, it is too long or cannot be judged.
         """
         limit = WorkLimit(self.limits.duration, self.limits.work, self.cancelled)
         try:
-            audio = Audio.read(content, sample_rate=model.card.sample_rate, watch=limit.check)
-            return model.predict(audio, profile=profile, **dict(options))
+            return model.predict_channels(
+                content, profile=profile, watch=limit.check, **dict(options)
+            )
         except (SottovoceError, MemoryError) as error:
             raise unreadable(error) from None
 

@@ -202,14 +202,15 @@ def result_rows(
         request: its id.
         caller: the caller's id.
         model: its title.
-        results: a prediction for each recording, or the segments of one.
+        results: the predictions of each recording, one or one a channel, or the segments of one.
     """
     now = datetime.datetime.now(datetime.UTC)
-    rows = []
-    for number, result in enumerate(results, 1):
+    rows, number = [], 0
+    for result in results:
         values = result.to_dict()
         if isinstance(result, Prediction):  # the whole recording
-            values |= {"start": 0.0, "end": result.duration, "channel": None}
+            values |= {"start": 0.0, "end": result.duration}
+            number += result.channel in (None, 1)
         row = {SQL_NAMES.get(name, name): values.get(name) for name in Segment.model_fields}
         row |= {"time": now, "request": request, "kind": kind, "caller": caller, "model": model}
         rows.append(row | {"number": number if isinstance(result, Prediction) else 1})
