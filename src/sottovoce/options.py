@@ -270,6 +270,9 @@ class Limits(Options, title="Limits"):
     requests: int = _limit(128, "Requests at a time.", option="--max-requests", metavar="N")
     """With recordings."""
     streams: int = _limit(64, "Streams at a time.", option="--max-streams", metavar="N")
+    strangers: int = _limit(8, "Streams of one address that have shown no key yet.")
+    """All addresses together have `streams`; they take no place of those with keys."""
+    key_wait: float = _limit(3.0, "Time for the key of a stream that has none in its head.", "s")
     frame: int = _limit(4_000_000, "Size of a message in a stream; a longer one ends it.", "bytes")
     idle: float = _limit(30.0, "End a stream without sound.", "s", option="--idle")
     drain: float = _limit(30.0, "Time for what is in progress when the service stops.", "s")

@@ -10,7 +10,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
 from sottovoce import __version__
-from sottovoce.serve import routes, stream
+from sottovoce.serve import routes, stream, twilio
 from sottovoce.serve.auth import require_key
 from sottovoce.serve.errors import add_error_handlers
 from sottovoce.serve.middleware import RequestLogMiddleware
@@ -51,6 +51,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(routes.router, dependencies=key_needed)
     app.include_router(routes.public)
     app.include_router(stream.router)
+    app.include_router(twilio.router)
     add_error_handlers(app)
     if service.settings.cors:
         app.add_middleware(

@@ -108,8 +108,8 @@ async def predict(
 ) -> JSONResponse:
     """The emotion in one recording, or in each of several.
 
-    A recording that cannot be judged is refused with 422 where it is the body; in a form it gets a
-    prediction of status `error`, and the others get theirs.
+    A recording that cannot be judged is refused with 422, as the body or in a form; among several
+    it gets a prediction of status `error`, and the others get theirs.
     """
     model, options = service.model(query.model), query.options
     title = model.card.title
@@ -121,7 +121,7 @@ async def predict(
             service.run(service.predict_pool, service.predict, model, content, options, profile)
             for content in contents
         )
-        results = await asyncio.gather(*work, return_exceptions=uploads.is_form)
+        results = await asyncio.gather(*work, return_exceptions=len(contents) > 1)
         predictions = [_prediction(result, title) for result in results]
         number = uuid.uuid4().hex
         await service.store_results("predict", number, query.caller, title, predictions, contents)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -261,6 +262,8 @@ class Admission:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.requests = self.streams = self.held = 0
+        self.strangers: Counter[str] = Counter()
+        """Address -> streams that have no key yet."""
         self.stopping = False
 
     @contextlib.contextmanager
@@ -298,6 +301,26 @@ class Admission:
             yield
         finally:
             self.streams -= 1
+
+    @contextlib.contextmanager
+    def stranger(self, address: str) -> Iterator[None]:
+        """Take in a stream that is yet to show its key; it takes no place of those that have.
+
+        Raises:
+            ServiceError: as for `request`.
+        """
+        if self.stopping:
+            raise stopping()
+        limits = self.limits
+        if self.strangers[address] >= limits.strangers or self.strangers.total() >= limits.streams:
+            raise too_busy("many streams without a key are open; send it in a header")
+        self.strangers[address] += 1
+        try:
+            yield
+        finally:
+            self.strangers[address] -= 1
+            if not self.strangers[address]:
+                del self.strangers[address]
 
 
 class WorkLimit:
