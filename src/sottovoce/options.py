@@ -264,8 +264,9 @@ class Limits(Options, title="Limits"):
     duration: float = _limit(600.0, "Length of a recording.", "s", option="--max-duration")
     """For `/v1/predict`."""
     timeline: float = _limit(4 * 3600.0, "The same for a timeline.", "s", option="--max-timeline")
-    work: float = _limit(120.0, "Time that a recording may take.", "s", option="--max-work")
-    """To decode it, or to follow it over time."""
+    work: float = _limit(120.0, "Time that a request may take.", "s", option="--max-work")
+    """To decode its recordings, or to follow one over time, once that has begun."""
+    segments: int = _limit(30_000, "Segments of a timeline, of all channels.")
     receive: float = _limit(60.0, "Time for a request's head, and again for its body.", "s")
     requests: int = _limit(128, "Requests at a time.", option="--max-requests", metavar="N")
     """With recordings."""

@@ -214,6 +214,7 @@ def test_the_limits_are_as_shown():
     for phrase in (
         f"`memory`, {limits.memory / 1e6:g} MB",
         f"`recordings`, {limits.recordings} in",
+        f"`segments`, {limits.segments:,} in",
         f"`receive`, {limits.receive:g} s",
         f"`key_wait`, {limits.key_wait:g} s",
         f"`strangers`, {limits.strangers} streams",

@@ -434,7 +434,8 @@ def test_a_stream_lives_through_whatever_is_sent(served, model, voice):
 @pytest.mark.parametrize("configured", [True, False])
 def test_what_is_no_frame_ends_its_stream_alone(served, frame, configured):
     head = (
-        b"GET /v1/stream HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"GET /v1/stream HTTP/1.1\r\nHost: localhost\r\n"
+        b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
     )
     config = b'{"type": "config", "sample_rate": 16000}'

@@ -11,7 +11,7 @@ from fastapi_offline import FastAPIOffline
 
 from sottovoce import __version__
 from sottovoce.serve import routes, stream, twilio
-from sottovoce.serve.auth import require_key
+from sottovoce.serve.auth import check_client, require_key
 from sottovoce.serve.errors import add_error_handlers
 from sottovoce.serve.middleware import RequestLogMiddleware
 from sottovoce.serve.service import Service
@@ -48,7 +48,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.service = service
     key_needed = [Depends(require_key)] if service.settings.keys else []
-    app.include_router(routes.router, dependencies=key_needed)
+    app.include_router(routes.router, dependencies=[Depends(check_client), *key_needed])
     app.include_router(routes.public)
     app.include_router(stream.router)
     app.include_router(twilio.router)

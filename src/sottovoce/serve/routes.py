@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -13,6 +15,7 @@ from fastapi.responses import JSONResponse, Response
 from sottovoce.inference.profile import Profile
 from sottovoce.models.card import Card
 from sottovoce.results import Prediction, Status
+from sottovoce.serve.auth import caller_of
 from sottovoce.serve.errors import ServiceError
 from sottovoce.serve.metrics import CONTENT_TYPE
 from sottovoce.serve.schemas import (
@@ -27,7 +30,7 @@ from sottovoce.serve.schemas import (
     TimelineQuery,
     TimelineResponse,
 )
-from sottovoce.serve.service import Service
+from sottovoce.serve.service import Service, WorkLimit
 from sottovoce.serve.uploads import read_uploads
 
 _RECORDING = {"type": "string", "format": "binary"}
@@ -71,6 +74,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     for status, description in (
         (400, "The body was cut short, or is not a whole form."),
         (401, "No API key, or one that is not known."),
+        (403, "A page of another site asks, or the host is not called so."),
         (404, "No such model is served."),
         (408, "The body came too slowly."),
         (413, "Too large, too long, too many, or too much work."),
@@ -117,11 +121,13 @@ async def predict(
         uploads = await read_uploads(request, reservation, service.limits)
         contents = [upload.content for upload in uploads.recordings]
         profile = service.profile_for(model, uploads.profile)
-        work = (
-            service.run(service.predict_pool, service.predict, model, content, options, profile)
-            for content in contents
-        )
-        results = await asyncio.gather(*work, return_exceptions=len(contents) > 1)
+        async with _work(request, service.work_limit(service.limits.duration)) as (run, limit):
+            work = (
+                run(service.predict_pool, service.predict, model, content, options, profile, limit)
+                for content in contents
+            )
+            results = await asyncio.gather(*work, return_exceptions=len(contents) > 1)
+            limit.check_wanted()
         predictions = [_prediction(result, title) for result in results]
         number = uuid.uuid4().hex
         await service.store_results("predict", number, query.caller, title, predictions, contents)
@@ -156,9 +162,10 @@ async def timeline(
             message = f"{len(recordings)} recordings; a timeline is of one"
             raise ServiceError(422, "too_many", message)
         content, number = recordings[0].content, uuid.uuid4().hex
-        result = await service.run(
-            service.timeline_pool, service.timeline, model, content, options, profile
-        )
+        async with _work(request, service.work_limit(service.limits.timeline)) as (run, limit):
+            result = await run(
+                service.timeline_pool, service.timeline, model, content, options, profile, limit
+            )
         await service.store_results(
             "timeline", number, query.caller, result.model, result.segments, [content]
         )
@@ -189,9 +196,10 @@ async def profile(
     with service.admission.request() as reservation:
         uploads = await read_uploads(request, reservation, service.limits)
         contents = [upload.content for upload in uploads.recordings]
-        made = await service.run(
-            service.predict_pool, service.make_profile, model, contents, query.kind
-        )
+        async with _work(request, service.work_limit(service.limits.duration)) as (run, limit):
+            made = await run(
+                service.predict_pool, service.make_profile, model, contents, query.kind, limit
+            )
     return JSONResponse(made.model_dump(mode="json"))
 
 
@@ -234,6 +242,37 @@ async def readyz(service: TheService) -> JSONResponse:
     """Whether it takes requests: not while it is stopping, or cannot reach its store."""
     status = await service.readiness()
     return JSONResponse({"status": status}, 200 if status == "ok" else 503)
+
+
+@asynccontextmanager
+async def _work(
+    request: Request, limit: WorkLimit
+) -> AsyncIterator[tuple[Callable[..., Awaitable[Any]], WorkLimit]]:
+    """Run work for a request whose body was read, in its caller's turn; give up when it has left.
+
+    Args:
+        request: the request.
+        limit: of its work.
+
+    Yields:
+        What runs a function in a pool, and the limit.
+    """
+
+    async def watch() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        limit.give_up()
+
+    service: Service = request.app.state.service
+    caller, watching = caller_of(request), asyncio.create_task(watch())
+
+    def run(pool: ThreadPoolExecutor, function: Callable[..., Any], *arguments: Any) -> Any:
+        return service.run_in_turn(pool, caller, function, *arguments)
+
+    try:
+        yield run, limit
+    finally:
+        watching.cancel()
 
 
 def _prediction(result: Prediction | BaseException, model: str) -> Prediction:

@@ -17,7 +17,14 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from sottovoce.errors import SottovoceError
 from sottovoce.inference.stream import Stream
 from sottovoce.results import Result, Segment, StreamFinished, StreamReady
-from sottovoce.serve.auth import check_origin, is_valid_key, key_in_headers, unauthorised
+from sottovoce.serve.auth import (
+    check_host,
+    check_origin,
+    is_valid_key,
+    keys_in_headers,
+    unauthorised,
+    valid_key,
+)
 from sottovoce.serve.errors import ServiceError, internal_error, service_error, stopping
 from sottovoce.serve.samples import SampleReader
 from sottovoce.serve.service import Service
@@ -105,8 +112,8 @@ class StreamSession:
                 await self._run()
         except ServiceError as error:
             self.code = error.status_code
-            await self._socket.send_denial_response(error.response())
-            await _wait_for_disconnect(self._socket)
+            with contextlib.suppress(WebSocketDisconnect):  # it has left
+                await self._socket.send_denial_response(error.response())
         except WebSocketDisconnect as disconnect:
             self.code = disconnect.code
         finally:
@@ -122,10 +129,11 @@ class StreamSession:
             ServiceError: 401 or 403.
         """
         settings = self._service.settings
+        check_host(self._socket, settings)
         check_origin(self._socket, settings.cors)
-        key = key_in_headers(self._socket)
-        self._is_known = not settings.keys or is_valid_key(key, settings.keys)
-        if key is not None and not self._is_known:
+        has_key = valid_key(self._socket, settings.keys) is not None
+        self._is_known = not settings.keys or has_key
+        if not self._is_known and keys_in_headers(self._socket):
             raise unauthorised()
 
     @property
@@ -363,11 +371,3 @@ class StreamSession:
         for segment in segments:
             for message in self._tracker.messages(segment):
                 await self._send(message)
-
-
-async def _wait_for_disconnect(socket: WebSocket) -> None:
-    """Wait until the client has gone: uvicorn takes an earlier return for a mistake."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(1):
-            while (await socket.receive())["type"] != "websocket.disconnect":
-                pass
