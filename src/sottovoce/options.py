@@ -274,12 +274,16 @@ class Limits(Options, title="Limits"):
     duration: float = _limit(600.0, "Length of a recording.", "s", option="--max-duration")
     """For `/v1/predict`."""
     timeline: float = _limit(4 * 3600.0, "The same for a timeline.", "s", option="--max-timeline")
-    work: float = _limit(120.0, "Time that a recording may take.", "s", option="--max-work")
-    """To decode it, or to follow it over time."""
+    work: float = _limit(120.0, "Time that a request may take.", "s", option="--max-work")
+    """To decode its recordings, or to follow one over time, once that has begun."""
+    segments: int = _limit(30_000, "Segments of a timeline, of all channels.")
     receive: float = _limit(60.0, "Time for a request's head, and again for its body.", "s")
     requests: int = _limit(128, "Requests at a time.", option="--max-requests", metavar="N")
     """With recordings."""
     streams: int = _limit(64, "Streams at a time.", option="--max-streams", metavar="N")
+    strangers: int = _limit(8, "Streams of one address that have shown no key yet.")
+    """All addresses together have `streams`; they take no place of those with keys."""
+    key_wait: float = _limit(3.0, "Time for the key of a stream that has none in its head.", "s")
     frame: int = _limit(4_000_000, "Size of a message in a stream; a longer one ends it.", "bytes")
     idle: float = _limit(30.0, "End a stream without sound.", "s", option="--idle")
     drain: float = _limit(30.0, "Time for what is in progress when the service stops.", "s")

@@ -77,6 +77,13 @@ def test_channels_are_judged_apart(client, model, tmp_path):
         client.predict(both, channels="split")
 
 
+def test_one_of_many_that_is_broken_is_a_result_though_it_is_alone(client):
+    (broken,) = client.predict_many([b"no audio"])
+    (_, same) = client.predict_many([VOICE, b"no audio"])
+    assert broken == same
+    assert broken.status is sottovoce.Status.ERROR
+
+
 def test_a_timeline_is_the_library_s(client, model):
     with model.timeline(VOICE, hop=0.5, lookahead=3, smoothing="mean") as timeline:
         expected, summary = list(timeline), timeline.summary()

@@ -176,7 +176,7 @@ def raw_post(path: str, body: bytes, *headers: bytes, length: int | None = None)
     """A request by hand."""
     head = [
         b"POST %b HTTP/1.1" % path.encode(),
-        b"Host: test",
+        b"Host: localhost",
         b"Content-Length: %d" % (len(body) if length is None else length),
         *headers,
     ]

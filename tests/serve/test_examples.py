@@ -165,7 +165,7 @@ def test_the_messages_of_a_stream_are_as_shown(built_in):
     with connect(address(built_in), compression=None) as socket:
         socket.send('{"type": "config", "sample_rate": 16000}')
         messages = [json.loads(socket.recv())]
-        socket.send(b"odd")
+        socket.send("odd")
         socket.send(sound)
         socket.send(FINISH)
         messages += rest(socket)
@@ -192,7 +192,7 @@ def test_every_code_of_an_error_is_on_a_page():
     source = "".join(
         file.read_text(encoding="utf-8") for file in (ROOT / "src/sottovoce/serve").glob("*.py")
     )
-    codes = set(re.findall(r'\b[45]\d\d[,:]\s*"([a-z_]+)"', source))
+    codes = set(re.findall(r'(?:\b[45]\d\d[,:]\s*|\bcode=)"([a-z_]+)"', source))
     rows = [names(row[1]) for row in table(SERVICE, "Errors")]
     rows += [names(row[0]) for row in table(STREAM, "Errors")]
     assert {code for row in rows for code in row} == codes
@@ -214,7 +214,10 @@ def test_the_limits_are_as_shown():
     for phrase in (
         f"`memory`, {limits.memory / 1e6:g} MB",
         f"`recordings`, {limits.recordings} in",
+        f"`segments`, {limits.segments:,} in",
         f"`receive`, {limits.receive:g} s",
+        f"`key_wait`, {limits.key_wait:g} s",
+        f"`strangers`, {limits.strangers} streams",
         f"`frame`, {limits.frame / 1e6:g} MB",
         f"`drain`, {limits.drain:g} s",
     ):
@@ -241,7 +244,7 @@ def test_the_table_of_the_store_is_as_shown():
 def test_the_endpoints_are_those_of_the_service(built_in):
     paths = set(get(f"{built_in.url}/openapi.json").json()["paths"])
     rows = re.findall(r"^\| `(?:GET|POST|WS) ([^`]+)`", text_of(SERVICE), re.MULTILINE)
-    assert set(rows) == paths | {"/v1/stream", "/openapi.json"}
+    assert set(rows) == paths | {"/v1/stream", "/v1/stream/twilio", "/openapi.json"}
 
 
 def test_the_commands_shown_have_the_options_that_they_use():

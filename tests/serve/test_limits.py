@@ -128,7 +128,7 @@ def test_the_files_of_a_form_are_in_memory_once(served, http):
 
 @pytest.mark.parametrize("length", [b"-1", b"1e3", b"0x10", b"12, 13"])
 def test_a_length_that_is_no_number_is_refused(small, length):
-    head = b"POST /v1/predict HTTP/1.1\r\nHost: test\r\nContent-Length: %b\r\n\r\n" % length
+    head = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: %b\r\n\r\n" % length
     answer = small.raw(head + b"x" * 20)
     assert status_of(answer) in (400, 422)
 
@@ -232,7 +232,7 @@ def test_threads_and_connections_do_not_grow_with_requests(served, http):
         b"",
         b"POST /v1/predict HTTP/1.1\r\nHost:",
         raw_post(PREDICT, b"", length=10**9),  # refused, and its body never comes
-        b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\nGET",
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET",
     ],
 )
 def test_a_connection_without_a_request_is_closed_after_a_while(small, first):
@@ -270,7 +270,7 @@ def test_a_connection_that_goes_on_asking_is_kept(small):
         for _ in range(2):  # as long as two others, that ask nothing, are kept in turn
             with socket.create_connection(small.address) as idle:
                 while not is_closed(idle):
-                    connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n")
+                    connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
                     assert status_of(read_answer(connection)) == 200
 
 
@@ -299,7 +299,7 @@ def test_headers_without_end_are_refused(served, begin, more):
     ],
 )
 def test_a_request_of_two_lengths_or_of_none_is_refused(served, head):
-    answer = served.raw(b"POST /v1/predict HTTP/1.1\r\nHost: test\r\n" + head)
+    answer = served.raw(b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\n" + head)
     assert status_of(answer) == 400
     until(lambda: served.service.admission.requests == 0)
 

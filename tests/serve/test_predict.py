@@ -96,6 +96,19 @@ def test_what_is_no_recording_is_refused_in_one_line(http, content):
     assert (response.status_code, error_code(response)) == (422, "unreadable")
 
 
+@pytest.mark.parametrize("path", [PREDICT, "/v1/timeline", "/v1/profile"])
+@pytest.mark.parametrize("content", [b"", b"RIFF", WAV[:30], bytes(5000)])
+def test_a_broken_file_has_the_same_answer_in_a_form_as_alone(http, path, content):
+    alone, in_form = http.post(path, content=content), http.post(path, files={"file": content})
+    assert (alone.status_code, alone.json()) == (in_form.status_code, in_form.json())
+    assert alone.is_client_error
+
+
+def test_an_unknown_option_is_named(http):
+    response = http.post(f"{PREDICT}?min_confidance=0.5", content=WAV)
+    assert "min_confidance: no such option" in response.json()["error"]["message"]
+
+
 def test_min_confidence_is_passed_on(http):
     (answer,) = http.post(f"{PREDICT}?min_confidence=1", content=WAV).json()["predictions"]
     assert answer["status"] == "uncertain"
@@ -112,6 +125,11 @@ def test_min_confidence_is_passed_on(http):
         ("/v1/timeline?hop=0", 422, "bad_option"),
         ("/v1/timeline?window=1000", 422, "bad_option"),
         ("/v1/timeline?smoothing=much", 422, "bad_option"),
+        ("/v1/predict?min_confidance=0.5", 422, "bad_option"),
+        ("/v1/predict?hop=1", 422, "bad_option"),
+        ("/v1/predict?gate=%7B%7D", 422, "bad_option"),
+        ("/v1/timeline?hop=1&window_length=3", 422, "bad_option"),
+        ("/v1/profile?sort=normal", 422, "bad_option"),
         ("/v2/predict", 404, "not_found"),
     ],
 )

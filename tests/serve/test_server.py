@@ -69,7 +69,7 @@ def test_whoever_presses_ctrl_c_twice_has_had_enough(tiny):
 
 def test_a_service_that_is_stopping_takes_nothing_new(tiny):
     with run_service(tiny) as running, socket.create_connection(running.address) as old:
-        old.sendall(b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n")
+        old.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         read_answer(old)
         running.service.admission.stopping = True
         old.sendall(raw_post(PREDICT, WAV))

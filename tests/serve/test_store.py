@@ -134,7 +134,8 @@ def test_no_file_name_is_kept_or_logged(tiny, tmp_path):
     post(f"{process.url}/secret-path", content=WAV)
     status, log = process.end()
     assert status == 0
-    assert log.count("POST /v1/predict 200") == 3
+    assert log.count("POST /v1/predict 200") == 2
+    assert log.count("POST /v1/predict 422") == 1
     assert "secret" not in log
     assert b"secret-patient" not in (tmp_path / "results.db").read_bytes()
 
@@ -175,7 +176,7 @@ def test_a_store_that_goes_away_costs_no_answer_but_readiness(tiny, tmp_path):
         assert post(f"{running.url}{PREDICT}", content=WAV).status_code == 200
         text = get(f"{running.url}/metrics").text
         assert "sottovoce_unstored_total 1.0" in text
-        running.service.store.is_reachable = lambda: False
+        running.service.store.is_usable = lambda: False
         answer = get(f"{running.url}/readyz")
         assert (answer.status_code, answer.json()) == (503, {"status": "no store"})
     other.close()

@@ -1,5 +1,6 @@
 """`/v1/stream`: the same segments as the library, and a session that survives mistakes."""
 
+import io
 import json
 import socket as socket_module
 import time
@@ -13,6 +14,7 @@ from tiny_model import RATE, VOICE
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from sottovoce.audio import Audio
 from sottovoce.results import Segment, Status
 from sottovoce.serve.stream_messages import SpeechTracker, StreamConfig
 
@@ -64,6 +66,53 @@ def test_a_stream_says_what_the_library_says_however_it_is_cut(
     assert messages[-1]["summary"]["duration"] == pytest.approx(len(samples) / RATE, abs=1e-5)
 
 
+@pytest.mark.parametrize("law", ["mulaw", "alaw"])
+def test_g711_is_heard_as_a_file_of_it_is(served, model, law):
+    subtype = {"mulaw": "ULAW", "alaw": "ALAW"}[law]
+    file = io.BytesIO()
+    samples = Audio.read(VOICE, sample_rate=8000).samples[0]
+    soundfile.write(file, samples, 8000, format="RAW", subtype=subtype)
+    file.seek(0)
+    decoded, rate = soundfile.read(
+        file, format="RAW", subtype=subtype, samplerate=8000, channels=1, dtype="float32"
+    )
+    stream = model.stream(rate)
+    expected = [segment.to_dict() for segment in stream.feed(decoded) + stream.finish()]
+    with opened(served, encoding=law, sample_rate=8000) as (socket, _):
+        content = file.getvalue()
+        for start in range(0, len(content), 160):
+            socket.send(content[start : start + 160])
+        socket.send(FINISH)
+        found = of_kind(rest(socket), "measurement")
+    assert any(message["emotion"] for message in found)
+    for message, other in zip(found, expected, strict=True):
+        assert (message["status"], message["end"]) == (other["status"], other["end"])
+        assert message["probabilities"] == pytest.approx(other["probabilities"], abs=1e-5)
+
+
+@pytest.mark.parametrize(("encoding", "sent"), [("pcm16", "float32"), ("float32", "pcm16")])
+def test_a_wrong_encoding_is_told_once_and_what_to_do(served, voice, encoding, sent):
+    frames = voice if sent == "pcm16" else (voice / np.float32(32768)).astype("<f4")
+    with opened(served, encoding=encoding) as (socket, _):
+        for start in range(0, len(frames), 1600):
+            socket.send(frames[start : start + 1600].tobytes())
+        socket.send(FINISH)
+        messages = rest(socket)
+        assert socket.close_code == 1000
+    (told,) = [m for m in of_kind(messages, "error") if m["code"] == "wrong_encoding"]
+    assert f"this looks like {sent} sent as {encoding}" in told["message"]
+    assert f'"encoding": "{sent}"' in told["message"]
+
+
+def test_half_a_sample_at_the_end_is_told(served):
+    with opened(served) as (socket, _):
+        socket.send(b"odd")
+        socket.send(FINISH)
+        problem, *_, last = rest(socket)
+    assert (problem["code"], last["type"]) == ("bad_frame", "finished")
+    assert "the last 1 of 2 bytes" in problem["message"]
+
+
 def test_speech_starts_and_ends_once_for_each_stretch(served, voice):
     with opened(served) as (socket, _):
         socket.send(voice.tobytes())
@@ -98,8 +147,6 @@ def test_channels_in_turn_are_followed_apart(served, voice):
 @pytest.mark.parametrize(
     ("encoding", "frame", "code"),
     [
-        ("pcm16", b"odd", "bad_frame"),
-        ("float32", bytes(6), "bad_frame"),
         ("float32", np.array([np.nan], "<f4").tobytes(), "bad_frame"),
         ("float32", np.array([1e30], "<f4").tobytes(), "bad_frame"),
         ("pcm16", "hello", "bad_message"),
@@ -352,11 +399,15 @@ def test_a_stream_lives_through_whatever_is_sent(served, model, voice):
     rng = np.random.default_rng(1)
     pieces = np.array_split(voice[: 4 * RATE], 60)
     words = ['{"type":', '"finish"', "}", "[", "\0", "\N{SNOWMAN}", "1e999", "config", "null", ","]
-    with opened(served) as (socket, _):
+    with opened(served, encoding="float32") as (socket, _):
         for piece in pieces:
             socket.send("".join(rng.choice(words, rng.integers(0, 9))))
-            socket.send(rng.bytes(2 * int(rng.integers(0, 50)) + 1))
-            socket.send(piece.tobytes())
+            socket.send(
+                np.append(piece / 32768, rng.choice([np.nan, 1e30])).astype("<f4").tobytes()
+            )
+            content, cut = (piece / 32768).astype("<f4").tobytes(), int(rng.integers(0, 50))
+            socket.send(content[:cut])
+            socket.send(content[cut:])
         socket.send(FINISH)
         messages = rest(socket)
         assert socket.close_code == 1000
@@ -383,7 +434,8 @@ def test_a_stream_lives_through_whatever_is_sent(served, model, voice):
 @pytest.mark.parametrize("configured", [True, False])
 def test_what_is_no_frame_ends_its_stream_alone(served, frame, configured):
     head = (
-        b"GET /v1/stream HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"GET /v1/stream HTTP/1.1\r\nHost: localhost\r\n"
+        b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
     )
     config = b'{"type": "config", "sample_rate": 16000}'

@@ -66,6 +66,15 @@ def serve(
             show_default="none",
         ),
     ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel=ACCESS,
+            help="A name that it is reached by, where no key is needed; may be given again.",
+            show_default="this machine's, and --host",
+        ),
+    ] = None,
     store: Annotated[
         str | None,
         typer.Option(
@@ -107,6 +116,7 @@ def serve(
         models=tuple(model or [None]),
         keys=tuple(api_keys),
         cors=tuple(cors or ()),
+        hosts=(host, *(allow_host or ())),
         store=store,
         store_audio=store_audio,
         profile=profile,

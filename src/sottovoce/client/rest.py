@@ -122,7 +122,14 @@ class Client:
         query = {"model": model, "caller": caller, **_checked(PredictOptions, options)}
         files = [("file", (str(n), _content(source))) for n, source in enumerate(recordings, 1)]
         body = {"files": files, "data": _form(profile)}
-        predictions = self._post("/v1/predict", query, **body)["predictions"]
+        try:
+            predictions = self._post("/v1/predict", query, **body)["predictions"]
+        except AudioError as error:  # of several, each would have its answer
+            if len(recordings) > 1:
+                raise
+            reason = str(error).removeprefix(f"{self._url}: ")
+            values = {"status": Status.ERROR, "model": self._title(model), "message": reason}
+            return [_prediction(values, recordings[0])]
         return [_prediction(values, recordings[int(values["name"]) - 1]) for values in predictions]
 
     def timeline(
@@ -235,6 +242,13 @@ class Client:
             return self._http.get("/readyz").is_success
         except httpx.HTTPError:
             return False
+
+    def _title(self, name: str | None) -> str:
+        """Name and version of a model of the service; of its first one if None."""
+        for model in self.models():
+            if model["name"] == (name or model["name"]):
+                return f"{model['name']} {model['version']}"
+        return name or ""
 
     def _post(self, path: str, query: Mapping[str, Any], **body: Any) -> dict[str, Any]:
         params = {name: value for name, value in query.items() if value is not None}

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from sottovoce.audio import Audio, Samples, Source
 from sottovoce.audio.mel_scale import hz_to_mel, mel_to_hz
 from sottovoce.errors import AudioError, SottovoceError
-from sottovoce.inference.predictor import BATCH_SECONDS
+from sottovoce.inference.predictor import BATCH_SECONDS, Network
+from sottovoce.inference.profile import ProfileSource
 from sottovoce.inference.window import pieces
 from sottovoce.options import GateOptions
 from sottovoce.results import Status
@@ -84,6 +85,7 @@ def explain(
     source: Source,
     *,
     gate: GateOptions | None = None,
+    profile: ProfileSource | None = None,
     bands: int = BANDS,
     cells: bool = False,
 ) -> Explanation:
@@ -93,6 +95,7 @@ def explain(
         model: whose decision is explained.
         source: as for `Model.predict`.
         gate: as for `Model.predict`; it also finds the speech that the network is run on.
+        profile: as for `Model.predict`.
         bands: how many bands there are, 2 or more.
         cells: take out every band in every moment too, `bands` times as many runs.
 
@@ -102,7 +105,7 @@ def explain(
     """
     if bands < 2:
         raise SottovoceError(f"bands is {bands}; expected 2 or more")
-    card = model.card
+    card, network = model.card, model.network(profile)
     audio = Audio.read(source, sample_rate=card.sample_rate)
     piece, first, last, before = _network_input(model, audio, Gate(gate), describe(source))
     start, end = first / card.sample_rate, last / card.sample_rate
@@ -114,7 +117,8 @@ def explain(
     )
     frequencies = np.fft.rfftfreq(piece.size, 1 / card.sample_rate)
     filters = _raised_cosines(hz_to_mel(frequencies), mels)
-    rows = _run(model, _occluded(piece, windows, filters, cells), piece.size)
+    most = max(1, int(BATCH_SECONDS * card.sample_rate) // piece.size)
+    rows = _run(network, _occluded(piece, windows, filters, cells), most)
     label = int(rows[0].argmax())
     drops = rows[0, label] - rows[1:, label]
     return Explanation(
@@ -174,12 +178,11 @@ def _occluded(
             yield piece - band * window
 
 
-def _run(model: Model, clips: Iterator[Samples], samples: int) -> Values:
-    """The probabilities of clips of so many samples each, in batches that bound the memory."""
-    size = max(1, int(BATCH_SECONDS * model.card.sample_rate) // samples)
+def _run(network: Network, clips: Iterator[Samples], most: int) -> Values:
+    """The probabilities of clips of one length, so many at a time, which bounds the memory."""
     rows = []
-    while batch := list(islice(clips, size)):
-        rows.append(model.probabilities(np.stack(batch)))
+    while batch := list(islice(clips, most)):
+        rows.append(network(np.stack(batch)))
     return np.concatenate(rows).astype(np.float64)
 
 

@@ -10,8 +10,8 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
 from sottovoce import __version__
-from sottovoce.serve import routes, stream, studio
-from sottovoce.serve.auth import require_key
+from sottovoce.serve import routes, stream, studio, twilio
+from sottovoce.serve.auth import check_client, require_key
 from sottovoce.serve.errors import add_error_handlers
 from sottovoce.serve.middleware import RequestLogMiddleware
 from sottovoce.serve.service import Service
@@ -49,10 +49,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.service = service
     key_needed = [Depends(require_key)] if service.settings.keys else []
-    app.include_router(routes.router, dependencies=key_needed)
-    app.include_router(studio.router, dependencies=key_needed)
+    guarded = [Depends(check_client), *key_needed]
+    app.include_router(routes.router, dependencies=guarded)
+    app.include_router(studio.router, dependencies=guarded)
     app.include_router(routes.public)
     app.include_router(stream.router)
+    app.include_router(twilio.router)
     add_page(app)
     add_error_handlers(app)
     if service.settings.cors:

@@ -17,6 +17,7 @@ from fastapi.security.http import HTTPAuthorizationCredentials
 
 from sottovoce.errors import SottovoceError
 from sottovoce.serve.errors import ServiceError
+from sottovoce.serve.settings import Settings
 from sottovoce.text import display_path
 
 KEYS_VARIABLE = "SOTTOVOCE_API_KEYS"
@@ -38,7 +39,7 @@ def read_keys(path: str | os.PathLike[str] | None, environment: Mapping[str, str
     if path is not None:
         name = display_path(path)
         try:
-            lines = Path(path).read_text(encoding="utf-8").splitlines()
+            lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "not UTF-8"
             raise SottovoceError(
@@ -73,12 +74,29 @@ def _digest(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
-def key_in_headers(connection: HTTPConnection) -> str | None:
-    """The key in a request's headers: `Authorization: Bearer KEY` or `X-API-Key: KEY`."""
+def keys_in_headers(connection: HTTPConnection) -> list[str]:
+    """The keys in a request's headers: `Authorization: Bearer KEY` and `X-API-Key: KEY`."""
+    keys = []
     scheme, _, key = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and key.strip():
-        return str(key.strip())
-    return connection.headers.get("x-api-key")
+        keys.append(str(key.strip()))
+    return keys + connection.headers.getlist("x-api-key")
+
+
+def valid_key(connection: HTTPConnection, keys: Iterable[str]) -> str | None:
+    """The first key in a request's headers that is valid: a wrong one hides no right one."""
+    for key in keys_in_headers(connection):
+        if is_valid_key(key, keys):
+            return key
+    return None
+
+
+def caller_of(connection: HTTPConnection) -> str:
+    """Who asks, as far as work is shared out fairly: a key, or an address; never kept or logged."""
+    key = valid_key(connection, connection.app.state.service.settings.keys)
+    if key is not None:
+        return f"key {_digest(key).hex()}"
+    return f"address {connection.client.host if connection.client else ''}"
 
 
 async def require_key(
@@ -97,7 +115,7 @@ async def require_key(
     Raises:
         ServiceError: 401, no key or one that is not valid.
     """
-    if not is_valid_key(key_in_headers(connection), connection.app.state.service.settings.keys):
+    if valid_key(connection, connection.app.state.service.settings.keys) is None:
         raise unauthorised()
 
 
@@ -111,11 +129,38 @@ def unauthorised() -> ServiceError:
     )
 
 
-def check_origin(connection: HTTPConnection, allowed: Iterable[str]) -> None:
-    """Refuse a WebSocket of a page from elsewhere.
+async def check_client(connection: HTTPConnection) -> None:
+    """Dependency of all routes but the public ones: refuse what a page of another site sends.
 
-    A browser lets any page open a WebSocket to anywhere, so the page's origin must be the service's
-    own host or among those allowed. Programs send no origin.
+    Raises:
+        ServiceError: 403.
+    """
+    settings: Settings = connection.app.state.service.settings
+    check_host(connection, settings)
+    if connection.scope.get("method") == "POST":
+        check_origin(connection, settings.cors)
+
+
+def check_host(connection: HTTPConnection, settings: Settings) -> None:
+    """Where no key is needed, refuse a name that is not the service's own.
+
+    A page may let its own name mean this machine (DNS rebinding), and is then of the same origin
+    as the service; but the browser still sends the page's name as `Host`.
+
+    Raises:
+        ServiceError: 403.
+    """
+    host = connection.headers.get("host")
+    if host is not None and not settings.keys and not settings.is_own_host(host):
+        message = "this service is not called so; start it with --allow-host NAME, or with keys"
+        raise ServiceError(403, "bad_host", message)
+
+
+def check_origin(connection: HTTPConnection, allowed: Iterable[str]) -> None:
+    """Refuse a WebSocket or a form of a page from elsewhere.
+
+    A browser lets any page open a WebSocket to anywhere, or send a form there, so the page's origin
+    must be the service's own host or among those allowed. Programs send no origin.
 
     Raises:
         ServiceError: 403.

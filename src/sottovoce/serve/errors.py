@@ -71,6 +71,9 @@ def service_error(error: Exception) -> ServiceError:
             problem = error.errors()[0]
             name = ".".join(str(part) for part in problem["loc"][1:]) or "the request"
             message = one_line(problem["msg"])
+            if problem["type"] == "extra_forbidden":
+                name = one_line(name)[:40]
+                message = "no such option; /openapi.json and the documentation list them"
             return ServiceError(422, "bad_option", f"{name}: {message[:1].lower()}{message[1:]}")
         case SottovoceError():  # from `Options`; other errors of ours are caught where they arise
             return ServiceError(422, "bad_option", one_line(error))

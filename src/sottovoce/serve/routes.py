@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -12,8 +14,10 @@ from fastapi.responses import JSONResponse, Response
 
 from sottovoce.inference.profile import Profile
 from sottovoce.models.card import Card
-from sottovoce.results import Prediction, Status
+from sottovoce.results import Prediction, Segment, Status, StreamReady, TimelineResult
+from sottovoce.serve.auth import caller_of
 from sottovoce.serve.errors import ServiceError
+from sottovoce.serve.lines import LINES, LinesResponse, in_lines
 from sottovoce.serve.metrics import CONTENT_TYPE
 from sottovoce.serve.schemas import (
     ErrorResponse,
@@ -27,8 +31,8 @@ from sottovoce.serve.schemas import (
     TimelineQuery,
     TimelineResponse,
 )
-from sottovoce.serve.service import Service
-from sottovoce.serve.uploads import read_uploads
+from sottovoce.serve.service import Service, WorkLimit
+from sottovoce.serve.uploads import one_of, read_uploads
 
 _RECORDING = {"type": "string", "format": "binary"}
 
@@ -71,6 +75,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     for status, description in (
         (400, "The body was cut short, or is not a whole form."),
         (401, "No API key, or one that is not known."),
+        (403, "A page of another site asks, or the host is not called so."),
         (404, "No such model is served."),
         (408, "The body came too slowly."),
         (413, "Too large, too long, too many, or too much work."),
@@ -108,8 +113,8 @@ async def predict(
 ) -> JSONResponse:
     """The emotion in one recording, or in each of several; with channels=split, in each channel.
 
-    A recording that cannot be judged is refused with 422 where it is the body; in a form it gets a
-    prediction of status `error`, and the others get theirs.
+    A recording that cannot be judged is refused with 422, as the body or in a form; among several
+    it gets a prediction of status `error`, and the others get theirs.
     """
     model, options = service.model(query.model), query.options
     title = model.card.title
@@ -117,11 +122,13 @@ async def predict(
         uploads = await read_uploads(request, reservation, service.limits)
         contents = [upload.content for upload in uploads.recordings]
         profile = service.profile_for(model, uploads.profile)
-        work = (
-            service.run(service.predict_pool, service.predict, model, content, options, profile)
-            for content in contents
-        )
-        results = await asyncio.gather(*work, return_exceptions=uploads.is_form)
+        async with work_for(request, service.work_limit(service.limits.duration)) as (run, limit):
+            work = (
+                run(service.predict_pool, service.predict, model, content, options, profile, limit)
+                for content in contents
+            )
+            results = await asyncio.gather(*work, return_exceptions=len(contents) > 1)
+            limit.check_wanted()
         found = [_predictions(result, title) for result in results]
         predictions = [prediction for each in found for prediction in each]
         number = uuid.uuid4().hex
@@ -144,28 +151,41 @@ async def predict(
 )
 async def timeline(
     request: Request, query: Annotated[TimelineQuery, Query()], service: TheService
-) -> JSONResponse:
-    """Emotion over time in one recording."""
+) -> Response:
+    """Emotion over time in one recording.
+
+    With the header `Accept: application/x-ndjson` the segments come as they are worked out, a JSON
+    message a line, as `/v1/stream` sends them: `ready`, each `measurement`, `finished`, or `error`.
+    A sender that leaves ends the work.
+    """
     model, options = service.model(query.model), query.options
     options.check_window(model.card.window.max, model.card.title)
-    with service.admission.request() as reservation:
+    async with AsyncExitStack() as stack:
+        reservation = stack.enter_context(service.admission.request())
         uploads = await read_uploads(request, reservation, service.limits)
-        recordings = uploads.recordings
+        content, number = one_of(uploads.recordings).content, uuid.uuid4().hex
         own = options.same_voice and uploads.profile is None
         profile = None if own else service.profile_for(model, uploads.profile)
-        if len(recordings) > 1:
-            message = f"{len(recordings)} recordings; a timeline is of one"
-            raise ServiceError(422, "too_many", message)
-        content, number = recordings[0].content, uuid.uuid4().hex
-        result = await service.run(
-            service.timeline_pool, service.timeline, model, content, options, profile
+        run, limit = await stack.enter_async_context(
+            work_for(request, service.work_limit(service.limits.timeline))
         )
-        await service.store_results(
-            "timeline", number, query.caller, result.model, result.segments, [content]
-        )
-    service.metrics.count_results(
-        "/v1/timeline", result.model, result.segments, result.summary.duration
-    )
+
+        async def work(on_segment: Callable[[Segment], None]) -> TimelineResult:
+            arguments = model, content, options, profile, limit, on_segment
+            result: TimelineResult = await run(service.timeline_pool, service.timeline, *arguments)
+            await service.store_results(
+                "timeline", number, query.caller, result.model, result.segments, [content]
+            )
+            service.metrics.count_results(
+                "/v1/timeline", result.model, result.segments, result.summary.duration
+            )
+            return result
+
+        if LINES in request.headers.get("accept", ""):
+            ready = StreamReady(id=number, model=model.card.title, labels=model.card.labels)
+            messages = await in_lines(ready, work)
+            return LinesResponse(messages, stack.pop_all())
+        result = await work(lambda segment: None)
 
     def response() -> JSONResponse:
         return JSONResponse({"id": number} | result.to_dict())
@@ -190,9 +210,10 @@ async def profile(
     with service.admission.request() as reservation:
         uploads = await read_uploads(request, reservation, service.limits)
         contents = [upload.content for upload in uploads.recordings]
-        made = await service.run(
-            service.predict_pool, service.make_profile, model, contents, query.kind
-        )
+        async with work_for(request, service.work_limit(service.limits.duration)) as (run, limit):
+            made = await run(
+                service.predict_pool, service.make_profile, model, contents, query.kind, limit
+            )
     return JSONResponse(made.model_dump(mode="json"))
 
 
@@ -235,6 +256,37 @@ async def readyz(service: TheService) -> JSONResponse:
     """Whether it takes requests: not while it is stopping, or cannot reach its store."""
     status = await service.readiness()
     return JSONResponse({"status": status}, 200 if status == "ok" else 503)
+
+
+@asynccontextmanager
+async def work_for(
+    request: Request, limit: WorkLimit
+) -> AsyncIterator[tuple[Callable[..., Awaitable[Any]], WorkLimit]]:
+    """Run work for a request whose body was read, in its caller's turn; give up when it has left.
+
+    Args:
+        request: the request.
+        limit: of its work.
+
+    Yields:
+        What runs a function in a pool, and the limit.
+    """
+
+    async def watch() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        limit.give_up()
+
+    service: Service = request.app.state.service
+    caller, watching = caller_of(request), asyncio.create_task(watch())
+
+    def run(pool: ThreadPoolExecutor, function: Callable[..., Any], *arguments: Any) -> Any:
+        return service.run_in_turn(pool, caller, function, *arguments)
+
+    try:
+        yield run, limit
+    finally:
+        watching.cancel()
 
 
 def _predictions(result: list[Prediction] | BaseException, model: str) -> list[Prediction]:

@@ -56,7 +56,7 @@ class RequestQuery(Options):
         return kind(**{name: getattr(self, name) for name in kind.model_fields})
 
 
-class PredictQuery(RequestQuery, PredictOptions, extra="ignore"):
+class PredictQuery(RequestQuery, PredictOptions):
     """Query of `/v1/predict`."""
 
     @property
@@ -65,7 +65,7 @@ class PredictQuery(RequestQuery, PredictOptions, extra="ignore"):
         return self._options(PredictOptions)
 
 
-class TimelineQuery(RequestQuery, RecordingOptions, extra="ignore"):
+class TimelineQuery(RequestQuery, RecordingOptions):
     """Query of `/v1/timeline`."""
 
     @property
@@ -74,7 +74,7 @@ class TimelineQuery(RequestQuery, RecordingOptions, extra="ignore"):
         return self._options(TimelineOptions)
 
 
-class ProfileQuery(StrictModel, extra="ignore"):
+class ProfileQuery(StrictModel):
     """Query of `/v1/profile`."""
 
     model: str | None = Field(default=None, description="A model's name; the first if none.")

@@ -16,7 +16,9 @@ from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from sottovoce.serve.service import Service
 from sottovoce.system import BACKLOG, listening_socket
@@ -25,8 +27,12 @@ PING_TIMEOUT = 60.0
 """s for the answer to a ping, which waits behind the audio that came before it."""
 UNREAD_TIMEOUT = 60_000
 """ms after which a connection is dropped whose client does not read what it is sent."""
+HALF_CLOSED = 5.0
+"""s in which a client is answered that has closed its side of the connection."""
 MAX_HEAD_SIZE = 65_536
-"""Bytes from the end of one request, or piece of a body, to the next."""
+"""Bytes of the head of a request, and of what is no body between two of them."""
+MAX_HEADERS, MAX_HEADER_SIZE = 128, 8192
+"""Headers of a WebSocket's handshake, and bytes of one, as the library for it has them."""
 
 
 class HttpConnection(HttpToolsProtocol):
@@ -36,6 +42,8 @@ class HttpConnection(HttpToolsProtocol):
     """
 
     _head_size = 0
+    _refusal = ""
+    """What is told in place of uvicorn's own line."""
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -43,15 +51,49 @@ class HttpConnection(HttpToolsProtocol):
         super().connection_made(transport)
         self._start_timer()
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Answer a client that sends nothing more, but may still read; whether to stay open.
+
+        Nothing tells it from one that has left until it is sent something, so the work for it is
+        given up after a while.
+        """
+        if self._is_idle or self.cycle.more_body:
+            return False
+        self._stop_timer()
+        self._timer = self.loop.call_later(HALF_CLOSED, self.transport.abort)
+        return True
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
         self._stop_timer()
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
-        """Wait no more: another protocol goes on with the connection."""
+        """Wait no more: another protocol goes on with the connection, if it takes its head."""
+        longest = max(len(name) + len(value) + 4 for name, value in self.headers)
+        if len(self.headers) > MAX_HEADERS or max(longest, len(self.url) + 16) > MAX_HEADER_SIZE:
+            self.send_400_response(
+                f"More than {MAX_HEADERS} headers, or one of more than {MAX_HEADER_SIZE} bytes."
+            )
+            return
         self._stop_timer()
         super().handle_websocket_upgrade()
+
+    def on_headers_complete(self) -> None:
+        """Refuse a head that is too long, though all of it has come.
+
+        Raises:
+            ValueError: it is; the parser then gives up.
+        """
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > MAX_HEAD_SIZE:
+            self._refusal = f"More than {MAX_HEAD_SIZE} bytes of headers."
+            raise ValueError(self._refusal)
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Say what is wrong with a request, and close."""
+        super().send_400_response(self._refusal or msg)
 
     def on_response_complete(self) -> None:
         """Wait for the next request, and for the rest of this one if it was refused early."""
@@ -97,6 +139,15 @@ class HttpConnection(HttpToolsProtocol):
             self.transport.close()
 
 
+class WebSocketConnection(WebSocketsSansIOProtocol):
+    """A WebSocket that, when it was refused, is not taken for one that was forgotten."""
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send on; a response in place of the handshake completes it."""
+        await super().send(message)
+        self.handshake_complete |= self.close_sent
+
+
 class Server(uvicorn.Server):
     """uvicorn's server, which finishes streams before it closes connections.
 
@@ -111,6 +162,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 http=HttpConnection,
+                ws=WebSocketConnection,
                 log_config=None,
                 access_log=False,
                 backlog=BACKLOG,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import math
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from sottovoce.audio import Audio
@@ -18,6 +21,7 @@ from sottovoce.options import Limits, PredictOptions, TimelineOptions
 from sottovoce.results import Prediction, Segment, TimelineResult
 from sottovoce.serve.batching import SharedModel
 from sottovoce.serve.errors import ServiceError, stopping, too_busy
+from sottovoce.serve.fair_queue import FairQueue
 from sottovoce.serve.metrics import Metrics
 from sottovoce.serve.settings import Settings
 from sottovoce.serve.store import Row, Store, result_rows
@@ -27,6 +31,13 @@ T = TypeVar("T")
 
 STORE_TIMEOUT = 10.0
 """s that a response waits for the store."""
+FAILING_TIMEOUT = 0.1
+"""s that it waits after a write that failed, until one succeeds."""
+
+PROBE_TIMEOUT = 1.0
+"""s that `/readyz` waits for the store, and that it believes what it found."""
+
+logger = logging.getLogger("sottovoce.serve")
 
 THREADS_PER_CPU = 4
 """Of each pool: most threads wait for a batch."""
@@ -52,6 +63,7 @@ class Service:
         self.profile = _open_profile(settings, next(iter(self.models.values())))
         """What recordings are judged with where a request brings no profile."""
         self.store = None if settings.store is None else Store(settings.store)
+        self.probe = None if self.store is None else StoreProbe(self.store)
         self.stopping = asyncio.Event()
         """Set when streams are to finish."""
         self.cancelled = threading.Event()
@@ -60,6 +72,10 @@ class Service:
         self.predict_pool = ThreadPoolExecutor(threads, thread_name_prefix="sottovoce-predict")
         self.timeline_pool = ThreadPoolExecutor(threads, thread_name_prefix="sottovoce-timeline")
         self.stream_pool = ThreadPoolExecutor(threads, thread_name_prefix="sottovoce-stream")
+        self._queues = {
+            pool: FairQueue(threads, available_cpus())
+            for pool in (self.predict_pool, self.timeline_pool)
+        }
         for model in self.models.values():
             model.batcher.observe = self.metrics.batch_clips.observe
         self.metrics.requests_in_progress.set_function(lambda: self.admission.requests)
@@ -91,6 +107,17 @@ class Service:
         """Call a function in one of the pools."""
         return await asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
 
+    async def run_in_turn(
+        self, pool: ThreadPoolExecutor, caller: str, function: Callable[..., T], *arguments: object
+    ) -> T:
+        """Call a function in one of the pools when it is the caller's turn."""
+        async with self._queues[pool].place(caller):
+            return await self.run(pool, function, *arguments)
+
+    def work_limit(self, duration: float) -> WorkLimit:
+        """The limit of all the work for a request, of whose recordings each may last so long, s."""
+        return WorkLimit(duration, self.limits, self.cancelled)
+
     def profile_for(self, model: SharedModel, given: str | Profile | None) -> Profile | None:
         """The profile that a request's recordings are judged with.
 
@@ -112,13 +139,14 @@ class Service:
             raise ServiceError(422, "bad_profile", str(error)) from None
         return profile
 
-    def make_profile(self, model: SharedModel, contents: Sequence[bytes], kind: Kind) -> Profile:
+    def make_profile(
+        self, model: SharedModel, contents: Sequence[bytes], kind: Kind, limit: WorkLimit
+    ) -> Profile:
         """The profile of some recordings, of which nothing is kept; to be called in a thread.
 
         Raises:
             ServiceError: 413 or 422, one is too long, or none can be used.
         """
-        limit = WorkLimit(self.limits.duration, self.limits.work, self.cancelled)
         rate = model.card.sample_rate
         try:
             audio = [Audio.read(each, sample_rate=rate, watch=limit.check) for each in contents]
@@ -131,15 +159,16 @@ class Service:
         model: SharedModel,
         content: bytes,
         options: PredictOptions,
-        profile: Profile | None = None,
+        profile: Profile | None,
+        limit: WorkLimit,
     ) -> list[Prediction]:
         """The emotion in one recording, or in each of its channels; to be called in a thread.
 
         Raises:
             ServiceError: 413 or 422, it is too long or cannot be judged.
         """
-        limit = WorkLimit(self.limits.duration, self.limits.work, self.cancelled)
         try:
+            limit.check(0)
             return model.predict_channels(
                 content, profile=profile, watch=limit.check, **dict(options)
             )
@@ -151,23 +180,35 @@ class Service:
         model: SharedModel,
         content: bytes,
         options: TimelineOptions,
-        profile: Profile | None = None,
+        profile: Profile | None,
+        limit: WorkLimit,
+        on_segment: Callable[[Segment], None] = lambda segment: None,
     ) -> TimelineResult:
         """Emotion over time in one recording; to be called in a thread.
+
+        Args:
+            model: that judges.
+            content: of the file.
+            options: of the timeline.
+            profile: of the voice or the place.
+            limit: of the work.
+            on_segment: called with each segment, as it comes.
 
         Raises:
             ServiceError: as for `predict`.
         """
-        limit = WorkLimit(self.limits.timeline, self.limits.work, self.cancelled)
         segments = []
         try:
+            limit.check(0)
             timeline = model.timeline(
                 content, profile=profile, workers=THREADS_PER_CPU, **dict(options)
             )
             with timeline:
                 for segment in timeline:
                     limit.check(segment.end)
+                    limit.count_segment()
                     segments.append(segment)
+                    on_segment(segment)
                 return TimelineResult(
                     model=model.card.title, segments=tuple(segments), summary=timeline.summary()
                 )
@@ -197,19 +238,26 @@ class Service:
         """
         if self.store is None or not results:
             return
-        rows = await asyncio.to_thread(result_rows, kind, request, caller, model, results)
-        recordings: list[Row] = [
-            {"request": request, "number": number, "content": content}
-            for number, content in enumerate(contents if self.settings.store_audio else (), 1)
-        ]
+        store, count = self.store, len(results)
+        rows: list[Row] = []
+        recordings: list[Row] = []
+        future: Future[bool] | None = None
         written = False
-        future = self.store.add(rows, recordings)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STORE_TIMEOUT):
+            async with asyncio.timeout(FAILING_TIMEOUT if store.failing else STORE_TIMEOUT):
+                rows = await asyncio.to_thread(result_rows, kind, request, caller, model, results)
+                recordings = [
+                    {"request": request, "number": number, "content": content}
+                    for number, content in enumerate(
+                        contents if self.settings.store_audio else (), 1
+                    )
+                ]
+                future = store.add(rows, recordings)
                 written = await asyncio.wrap_future(future)
         if not written:
-            self.metrics.unstored.inc(len(rows))
-        if future.cancel():  # what still stands in the store's queue takes no memory there
+            store.failing = True
+            self.metrics.unstored.inc(count)
+        if future is not None and future.cancel():  # what is still in the queue takes no memory
             rows.clear()
             recordings.clear()
 
@@ -217,7 +265,7 @@ class Service:
         """Why it takes no requests, in a word; "ok" if it does."""
         if self.admission.stopping:
             return "stopping"
-        if self.store is not None and not await asyncio.to_thread(self.store.is_reachable):
+        if self.probe is not None and not await self.probe.is_usable():
             return "no store"
         return "ok"
 
@@ -230,6 +278,43 @@ class Service:
             model.batcher.close()
         if self.store is not None:
             self.store.close()
+
+
+class StoreProbe:
+    """Asks whether the store can be used, once for all who ask at the time, in a thread of its own.
+
+    A database that hangs holds up that thread alone. Used from the event loop.
+
+    Args:
+        store: that is asked.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._found: Future[bool] = Future()
+        self._found.set_result(True)
+        self._asked, self._was_failing = -math.inf, False
+
+    async def is_usable(self) -> bool:
+        """Whether it can be used; not, where it does not answer in time."""
+        is_old = time.monotonic() - self._asked > PROBE_TIMEOUT
+        if self._found.done() and (is_old or self._store.failing != self._was_failing):
+            self._asked, self._was_failing = time.monotonic(), self._store.failing
+            self._found = Future()
+            arguments = (self._found, self._store)
+            threading.Thread(target=_probe, args=arguments, daemon=True).start()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PROBE_TIMEOUT):
+                return await asyncio.shield(asyncio.wrap_future(self._found))
+        return False
+
+
+def _probe(found: Future[bool], store: Store) -> None:
+    try:
+        found.set_result(store.is_usable())
+    except Exception:  # of whatever kind: those who wait must go on
+        logger.exception("the store could not be asked")
+        found.set_result(False)
 
 
 class Reservation:
@@ -262,6 +347,8 @@ class Admission:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.requests = self.streams = self.held = 0
+        self.strangers: Counter[str] = Counter()
+        """Address -> streams that have no key yet."""
         self.stopping = False
 
     @contextlib.contextmanager
@@ -300,35 +387,85 @@ class Admission:
         finally:
             self.streams -= 1
 
-
-class WorkLimit:
-    """Ends the work on a recording that is too long, or takes too long.
-
-    Args:
-        duration: s of audio that there may be.
-        work: s from now that it may take.
-        cancelled: ends it too, when set.
-    """
-
-    def __init__(self, duration: float, work: float, cancelled: threading.Event) -> None:
-        self._duration = duration
-        self._work = work
-        self._deadline = time.monotonic() + work
-        self._cancelled = cancelled
-
-    def check(self, seconds: float) -> None:
-        """Look at the clock, after so many seconds of audio.
+    @contextlib.contextmanager
+    def stranger(self, address: str) -> Iterator[None]:
+        """Take in a stream that is yet to show its key; it takes no place of those that have.
 
         Raises:
-            ServiceError: 413, or 503 where the service stops.
+            ServiceError: as for `request`.
+        """
+        if self.stopping:
+            raise stopping()
+        limits = self.limits
+        if self.strangers[address] >= limits.strangers or self.strangers.total() >= limits.streams:
+            raise too_busy("many streams without a key are open; send it in a header")
+        self.strangers[address] += 1
+        try:
+            yield
+        finally:
+            self.strangers[address] -= 1
+            if not self.strangers[address]:
+                del self.strangers[address]
+
+
+class WorkLimit:
+    """Ends the work for a request that is too long, takes too long, or that nobody waits for.
+
+    Args:
+        duration: s of audio that each of its recordings may have.
+        limits: how long all of it may take, and how many segments there may be.
+        cancelled: ends it too, when set: the service stops.
+    """
+
+    def __init__(self, duration: float, limits: Limits, cancelled: threading.Event) -> None:
+        self._duration, self._limits = duration, limits
+        self._cancelled, self._left = cancelled, threading.Event()
+        self._deadline = math.inf
+        self._segments = 0
+
+    def give_up(self) -> None:
+        """End the work: its sender has left."""
+        self._left.set()
+
+    def check_wanted(self) -> None:
+        """Look whether anybody waits for the results.
+
+        Raises:
+            ServiceError: 400 where the sender has left, or 503 where the service stops.
         """
         if self._cancelled.is_set():
             raise stopping()
+        if self._left.is_set():
+            raise ServiceError(400, "cut_short", "the connection ended before the answer")
+
+    def check(self, seconds: float) -> None:
+        """Look at the clock, which runs from the first look, after so many seconds of a recording.
+
+        Raises:
+            ServiceError: 413, or as for `check_wanted`.
+        """
+        self.check_wanted()
         if seconds > self._duration:
             message = f"the recording is longer than {self._duration:g} s"
             raise ServiceError(413, "too_long", message)
-        if time.monotonic() > self._deadline:
-            message = f"the recording takes longer than {self._work:g} s to judge; send parts of it"
+        now = time.monotonic()
+        self._deadline = min(self._deadline, now + self._limits.work)
+        if now > self._deadline:
+            message = f"it takes longer than {self._limits.work:g} s to judge; send parts of it"
+            raise ServiceError(413, "too_much_work", message)
+
+    def count_segment(self) -> None:
+        """Count a segment, of whatever channel.
+
+        Raises:
+            ServiceError: 413, there are too many.
+        """
+        self._segments += 1
+        if self._segments > self._limits.segments:
+            message = (
+                f"it has more than {self._limits.segments} segments; send parts of it, or take a "
+                "longer hop"
+            )
             raise ServiceError(413, "too_much_work", message)
 
 

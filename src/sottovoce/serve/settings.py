@@ -10,6 +10,8 @@ from sottovoce.errors import SottovoceError
 from sottovoce.options import Limits
 from sottovoce.text import one_line
 
+PORT = re.compile(r"(?<=[^:]):\d*$")
+"""At the end of a `Host`; an address of IPv6 stands in brackets there."""
 ORIGIN = re.compile(r"https?://[^\s/?#@]+")
 """Of a web page: scheme, host and perhaps a port."""
 
@@ -28,6 +30,9 @@ class Settings:
     """API keys, of which a caller must give one; none is needed where there are none."""
     cors: tuple[str, ...] = ()
     """Origins, such as https://example.org, whose pages may send requests; "*" for all."""
+    hosts: tuple[str, ...] = ()
+    """Names and addresses that it is reached by, besides those that mean this machine; looked at
+    where there are no keys. 0.0.0.0 or :: stands for every address, but for no name."""
     store: str | None = field(default=None, repr=False)
     """Where results are kept: sqlite:///FILE or postgresql://...; None keeps nothing."""
     store_audio: bool = False
@@ -46,6 +51,25 @@ class Settings:
                 )
         if self.store_audio and self.store is None:
             raise SottovoceError("recordings can be kept only in a store; give --store too")
+
+    def is_own_host(self, host: str) -> bool:
+        """Whether a request's `Host` names this service.
+
+        Args:
+            host: a name or an address, perhaps with a port.
+        """
+        name = PORT.sub("", host.strip().lower()).strip("[]").rstrip(".")
+        if is_loopback(name) or name in {own.lower().strip("[]") for own in self.hosts}:
+            return True
+        return bool({"0.0.0.0", "::"} & set(self.hosts)) and _is_address(name)  # noqa: S104
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def is_loopback(host: str) -> bool:

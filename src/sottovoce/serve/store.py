@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -32,6 +33,9 @@ MAX_BATCH = 256
 
 TIMEOUT = 10
 """s that a database may take to respond."""
+
+CHECK = "check"
+"""The request of the row that is written and deleted to see whether rows can be."""
 
 TRIES = 5
 """Times that the tables are made once more: each time, another process made one of them."""
@@ -116,6 +120,10 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self._engine = _engine(url)
+        self._file = _file_of(self._engine)
+        self._identity = _identity(self._file)
+        self.failing = False
+        """Whether the last write failed."""
         self._queue: queue.Queue[Pending | None] = queue.Queue(MAX_PENDING)
         self._thread = threading.Thread(target=self._work, name="sottovoce-store", daemon=True)
         self._thread.start()
@@ -129,14 +137,35 @@ class Store:
             future.set_result(False)
         return future
 
-    def is_reachable(self) -> bool:
-        """Whether the database can be reached."""
+    def is_usable(self) -> bool:
+        """Whether the database can be reached and, after a failed write, be written to again."""
         try:
-            with self._engine.connect() as connection:
-                connection.execute(sqlalchemy.select(1))
-        except sqlalchemy.exc.SQLAlchemyError:
+            if not self.failing:
+                with self._engine.connect() as connection:
+                    connection.execute(sqlalchemy.select(1))
+                return _identity(self._file) == self._identity
+            self._look_at_file()
+            with self._engine.begin() as connection:  # a row that nobody sees
+                added = connection.execute(sqlalchemy.insert(RESULTS), [_empty_row()])
+                number = added.inserted_primary_key
+                one = RESULTS.c.request == CHECK if number is None else RESULTS.c.id == number[0]
+                connection.execute(sqlalchemy.delete(RESULTS).where(one))
+        except (sqlalchemy.exc.SQLAlchemyError, SottovoceError):
             return False
+        self.failing = False
         return True
+
+    def _look_at_file(self) -> None:
+        """Go on with a new file where SQLite's was deleted, or another took its place.
+
+        Raises:
+            SQLAlchemyError: it cannot be made.
+        """
+        if _identity(self._file) != self._identity:
+            logger.error("the store's file was deleted or replaced; a new one is used")
+            self._engine.dispose()
+            _make_tables(self._engine)
+            self._identity = _identity(self._file)
 
     def close(self) -> None:
         """Write what waits, as far as the database takes it, and let go of it."""
@@ -175,10 +204,13 @@ class Store:
             written = False
         else:
             written = True
+        if batch:
+            self.failing = not written
         for _, _, future in batch:
             future.set_result(written)
 
     def _insert(self, batch: list[Pending]) -> None:
+        self._look_at_file()
         rows = [row for results, _, _ in batch for row in results]
         recordings = [row for _, contents, _ in batch for row in contents]
         with self._engine.begin() as connection:
@@ -215,6 +247,30 @@ def result_rows(
         row |= {"time": now, "request": request, "kind": kind, "caller": caller, "model": model}
         rows.append(row | {"number": number if isinstance(result, Prediction) else 1})
     return rows
+
+
+def _empty_row() -> Row:
+    """A row with nothing in it, for trying whether rows can be written."""
+    results = [Prediction(status=Status.SILENCE, model="", duration=0.0)]
+    (row,) = result_rows("check", CHECK, None, "", results)
+    return row
+
+
+def _file_of(engine: sqlalchemy.Engine) -> Path | None:
+    """SQLite's file; None for another database."""
+    if engine.dialect.name != "sqlite" or engine.url.database is None:
+        return None
+    path = Path(engine.url.database)
+    return path if path.exists() else None  # as with file:... addresses
+
+
+def _identity(file: Path | None) -> tuple[int, int] | None:
+    """What tells a file from a later one of its name; None where there is none."""
+    try:
+        status = None if file is None else file.stat()
+    except OSError:
+        return None
+    return None if status is None else (status.st_dev, status.st_ino)
 
 
 def _engine(text: str) -> sqlalchemy.Engine:

@@ -6,16 +6,11 @@ What the service sends is in `sottovoce.results`, for the client reads it too.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-import numpy as np
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from sottovoce.audio import Audio
 from sottovoce.audio.decode import MAX_CHANNELS, MAX_RATE, MIN_RATE
-from sottovoce.errors import AudioError
-from sottovoce.inference.predictor import MAX_PEAK
 from sottovoce.inference.profile import Profile
 from sottovoce.options import StrictModel, TimelineOptions
 from sottovoce.results import Result, Segment, SpeechEnded, SpeechStarted
@@ -23,11 +18,8 @@ from sottovoce.serve.errors import ServiceError
 from sottovoce.serve.schemas import CallerId
 from sottovoce.text import one_line
 
-SAMPLE_TYPES: Mapping[str, np.dtype[Any]] = {
-    "pcm16": np.dtype("<i2"),
-    "float32": np.dtype("<f4"),
-}
-"""encoding -> one sample of one channel; little-endian, channels in turn."""
+FINISH_LENGTH = 64
+"""Characters of a `finish` at most; a longer text is none, and is not looked at."""
 
 STREAM_OPTIONS = {
     name: field
@@ -46,7 +38,7 @@ class StreamConfig(StrictModel):
     type: Literal["config"]
     sample_rate: int = Field(ge=MIN_RATE, le=MAX_RATE)
     """Hz, of the frames."""
-    encoding: Literal["pcm16", "float32"] = "pcm16"
+    encoding: Literal["pcm16", "float32", "mulaw", "alaw"] = "pcm16"
     channels: int = Field(default=1, ge=1, le=MAX_CHANNELS)
     """How many the frames have, in turn."""
     split: bool = False
@@ -76,9 +68,7 @@ class StreamConfig(StrictModel):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
-            name = ".".join(str(part) for part in problem["loc"]) or "the message"
-            raise ServiceError(422, "bad_config", f"{name}: {one_line(problem['msg'])}") from None
+            raise bad_config(error) from None
 
     @property
     def options(self) -> TimelineOptions:
@@ -90,31 +80,12 @@ class StreamConfig(StrictModel):
         chosen = self.model_extra or {}
         return TimelineOptions(**chosen, channels="split" if self.split else "mix")
 
-    def audio(self, frame: bytes) -> Audio:
-        """The samples in a binary message.
 
-        Raises:
-            ServiceError: it is no whole number of samples of every channel, or they are no sound.
-        """
-        sample_type = SAMPLE_TYPES[self.encoding]
-        step = sample_type.itemsize * self.channels
-        if len(frame) % step:
-            raise ServiceError(
-                422,
-                "bad_frame",
-                f"{len(frame)} bytes; expected a multiple of {step}, {self.channels} "
-                f"{'channel' if self.channels == 1 else 'channels'} of {self.encoding}",
-            )
-        samples = np.frombuffer(frame, sample_type).reshape(-1, self.channels).T
-        try:
-            audio = Audio(samples, self.sample_rate)
-        except AudioError as error:
-            message = str(error).removeprefix("the array given: ")
-            raise ServiceError(422, "bad_frame", message) from None
-        if audio.peak > MAX_PEAK:
-            message = f"samples reach {audio.peak:.3g}; scale them to -1..1"
-            raise ServiceError(422, "bad_frame", message)
-        return audio
+def bad_config(error: ValidationError) -> ServiceError:
+    """Make the error for the first thing that is wrong with a config."""
+    problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    name = ".".join(str(part) for part in problem["loc"]) or "the message"
+    return ServiceError(422, "bad_config", f"{name}: {one_line(problem['msg'])}")
 
 
 class SpeechTracker:
@@ -146,7 +117,9 @@ class SpeechTracker:
 
 def is_finish(text: str | None) -> bool:
     """Whether a text message says that nothing more comes."""
+    if text is None or len(text) > FINISH_LENGTH:
+        return False
     try:
-        return text is not None and json.loads(text) == {"type": "finish"}
+        return bool(json.loads(text) == {"type": "finish"})
     except (ValueError, RecursionError):
         return False

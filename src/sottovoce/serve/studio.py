@@ -14,14 +14,15 @@ from sottovoce.audio import Audio
 from sottovoce.audio.mel_scale import mel_edges, mel_filters
 from sottovoce.errors import SottovoceError
 from sottovoce.inference.occlusion import HIGHEST, explain
+from sottovoce.inference.profile import Profile
 from sottovoce.models.registry import find
 from sottovoce.models.tested import read
 from sottovoce.options import StrictModel
 from sottovoce.serve.batching import SharedModel
 from sottovoce.serve.errors import ServiceError
-from sottovoce.serve.routes import ERRORS, TheService, body
-from sottovoce.serve.service import Service, WorkLimit, unreadable
-from sottovoce.serve.uploads import Upload, read_uploads
+from sottovoce.serve.routes import ERRORS, TheService, body, work_for
+from sottovoce.serve.service import WorkLimit, unreadable
+from sottovoce.serve.uploads import one_of, read_uploads
 
 LONGEST_WHY = 10.5
 """s that are explained at once; more would take long, and say little."""
@@ -115,7 +116,9 @@ async def why(
     with service.admission.request() as reservation:
         uploads = await read_uploads(request, reservation, service.limits)
         content = one_of(uploads.recordings).content
-        found = await service.run(service.timeline_pool, _why, service, model, content)
+        profile = service.profile_for(model, uploads.profile)
+        async with work_for(request, service.work_limit(LONGEST_WHY)) as (run, limit):
+            found = await run(service.timeline_pool, _why, model, content, profile, limit)
     return JSONResponse(found.model_dump())
 
 
@@ -130,7 +133,8 @@ async def peaks(request: Request, service: TheService) -> JSONResponse:
     with service.admission.request() as reservation:
         uploads = await read_uploads(request, reservation, service.limits)
         content = one_of(uploads.recordings).content
-        found = await service.run(service.timeline_pool, _peaks, service, content)
+        async with work_for(request, service.work_limit(service.limits.timeline)) as (run, limit):
+            found = await run(service.timeline_pool, _peaks, content, limit)
     return JSONResponse(found.model_dump())
 
 
@@ -150,24 +154,16 @@ async def tested(service: TheService, name: str) -> TestedResponse:
     )
 
 
-def one_of(recordings: list[Upload]) -> Upload:
-    """The one recording of a request.
-
-    Raises:
-        ServiceError: 422, there are more.
-    """
-    if len(recordings) > 1:
-        raise ServiceError(422, "too_many", f"{len(recordings)} recordings; expected one")
-    return recordings[0]
-
-
-def _why(service: Service, model: SharedModel, content: bytes) -> WhyResponse:
-    limit = WorkLimit(LONGEST_WHY, service.limits.work, service.cancelled)
+def _why(
+    model: SharedModel, content: bytes, profile: Profile | None, limit: WorkLimit
+) -> WhyResponse:
     rate = model.card.sample_rate
     try:
         audio = Audio.read(content, sample_rate=rate, watch=limit.check)
         # Cells need some two hundred runs of the network, which an encoder is too slow for.
-        found = explain(model, audio, bands=WHY_BANDS, cells=model.card.encoder is None)
+        found = explain(
+            model, audio, profile=profile, bands=WHY_BANDS, cells=model.card.encoder is None
+        )
     except (SottovoceError, MemoryError) as error:
         raise unreadable(error) from None
     shown = audio.crop(float(found.moments[0]), float(found.moments[-1]))
@@ -196,8 +192,7 @@ def spectrogram(audio: Audio) -> NDArray[np.float64]:
     return np.asarray(np.clip((level - level.max()) / RANGE + 1, 0, 1))
 
 
-def _peaks(service: Service, content: bytes) -> PeaksResponse:
-    limit = WorkLimit(service.limits.timeline, service.limits.work, service.cancelled)
+def _peaks(content: bytes, limit: WorkLimit) -> PeaksResponse:
     try:
         audio = Audio.read(content, sample_rate=8000, mono=False, watch=limit.check)
     except (SottovoceError, MemoryError) as error:

@@ -33,8 +33,6 @@ class Uploads:
 
     recordings: list[Upload]
     """One or more."""
-    is_form: bool
-    """Whether it was a form, which may hold several, or one recording on its own."""
     profile: str | None = field(default=None, repr=False)
     """The JSON text of the profile to judge them with, if one came: used, never logged or kept."""
 
@@ -109,7 +107,7 @@ async def read_uploads(request: Request, reservation: Reservation, limits: Limit
             content = io.BytesIO()
             async for chunk in chunks:
                 content.write(chunk)
-            return Uploads([Upload(content.getvalue())], is_form=False)
+            return Uploads([Upload(content.getvalue())])
     except TimeoutError:
         raise ServiceError(
             408, "too_slow", f"the body did not come within {limits.receive:g} s"
@@ -142,7 +140,7 @@ async def _read_form(
     if not recordings:
         message = "the form has no file; add one or more recordings"
         raise ServiceError(422, "no_recording", message)
-    return Uploads(recordings, is_form=True, profile=profile)
+    return Uploads(recordings, profile=profile)
 
 
 async def _chunks(
@@ -162,3 +160,14 @@ async def _chunks(
         else:
             return
     raise ServiceError(413, "too_large", f"the body is longer than {limits.upload} bytes")
+
+
+def one_of(recordings: list[Upload]) -> Upload:
+    """The one recording of a request.
+
+    Raises:
+        ServiceError: 422, there are more.
+    """
+    if len(recordings) > 1:
+        raise ServiceError(422, "too_many", f"{len(recordings)} recordings; expected one")
+    return recordings[0]

@@ -85,11 +85,6 @@ export async function timeline(blob, name, { profile, signal, onSegments = () =>
     signal,
     headers: { Accept: "application/x-ndjson" },
   });
-  if (!answer.headers.get("content-type").includes("ndjson")) {
-    const whole = await answer.json();
-    onSegments(whole.segments);
-    return whole;
-  }
   const found = { model: "", segments: [], summary: null };
   for await (const message of lines(answer.body)) {
     if (message.type === "ready") found.model = message.model;
