@@ -141,7 +141,8 @@ async def peaks(request: Request, service: TheService) -> JSONResponse:
 @router.get("/v1/models/{name}/tested", responses={404: ERRORS[404]})
 async def tested(service: TheService, name: str) -> TestedResponse:
     """How the model did in its tests: which emotion it took for which, and how surely."""
-    found = read(find(name), service.model(name).card)
+    card = service.model(name).card
+    found = read(find(name), card)
     if found is None:
         raise ServiceError(404, "not_tested", f"no record of tests is known of {name}")
     return TestedResponse(
