@@ -199,6 +199,8 @@ def say(prediction: Prediction, audio: Audio | None) -> None:
     """The answer in large letters, and a sentence."""
     st.header(words.headline(prediction), anchor=False)
     st.markdown(words.reason(prediction, choice().gate, audio))
+    for warning in prediction.warnings:
+        st.warning(f"This recording: {warning.message}.", icon=":material/warning:")
 
 
 def player(recording: Recording, audio: Audio) -> None:

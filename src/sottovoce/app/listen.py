@@ -173,7 +173,7 @@ def _downloads(
     with st.container(horizontal=True):
         st.download_button(
             "CSV",
-            _csv([_row(one.to_dict()) for one in answers]),
+            _csv([one.row() for one in answers]),
             f"{name}.csv",
             "text/csv",
             icon=":material/download:",
@@ -190,18 +190,12 @@ def _downloads(
         if segments:
             st.download_button(
                 "Timeline as CSV",
-                _csv([_row(one.to_dict()) for one in segments]),
+                _csv([one.row() for one in segments]),
                 f"{_stem(recording.name)}-timeline.csv",
                 "text/csv",
                 icon=":material/download:",
                 on_click="ignore",
             )
-
-
-def _row(facts: dict[str, Any]) -> dict[str, Any]:
-    """A row of a table: the probabilities as columns of their own."""
-    chances = facts.pop("probabilities")
-    return {**facts, **chances}
 
 
 def _csv(rows: Sequence[dict[str, Any]]) -> str:

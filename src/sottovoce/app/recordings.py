@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +13,9 @@ import soundfile
 import streamlit as st
 
 from sottovoce.audio import Audio
-from sottovoce.audio.decode import decode
 from sottovoce.errors import AudioError
 
-TYPES = ("wav", "mp3", "flac", "ogg", "m4a")
+TYPES = ("wav", "mp3", "flac", "ogg", "opus", "m4a", "mp4", "mov", "webm", "aac", "amr", "wma")
 MOST_SECONDS = 600.0
 """The longest recording that the app takes; longer ones are for the command line."""
 MOST_BYTES = 200 * 2**20
@@ -78,20 +76,17 @@ def read(data: bytes, name: str) -> Audio:
         AudioError: it cannot be decoded, or lasts longer than `MOST_SECONDS`.
         MissingExtraError: the format needs PyAV.
     """
-    with ExitStack() as stack:
-        file = io.BytesIO(data)
-        file.name = name  # for the messages
-        rate, blocks = decode(file, stack)
-        parts, frames = [], 0
-        for block in blocks:
-            frames += len(block)
-            if frames > MOST_SECONDS * rate:
-                raise AudioError(
-                    f"{name}: longer than {MOST_SECONDS / 60:g} minutes, the most that fits here; "
-                    "cut it, or run: sottovoce timeline FILE"
-                )
-            parts.append(block.mean(axis=1))
-    return Audio(np.concatenate([np.zeros(0, np.float32), *parts]), rate)
+    file = io.BytesIO(data)
+    file.name = name  # for the messages
+
+    def watch(seconds: float) -> None:
+        if seconds > MOST_SECONDS:
+            raise AudioError(
+                f"{name}: longer than {MOST_SECONDS / 60:g} minutes, the most that fits here; "
+                "cut it, or run: sottovoce timeline FILE"
+            )
+
+    return Audio.read(file, watch=watch)
 
 
 @st.cache_resource(scope="session", max_entries=3, show_spinner=False)

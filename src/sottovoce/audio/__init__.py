@@ -9,19 +9,14 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
-from sottovoce.audio.decode import (
-    MAX_CHANNELS,
-    Block,
-    all_finite,
-    checked_rate,
-    decode,
-    not_finite,
-)
+from sottovoce.audio.convert import Block, Mixer, resampled
+from sottovoce.audio.decode import MAX_CHANNELS, all_finite, checked_rate, decode, not_finite
 from sottovoce.audio.libsndfile import BLOCK
+from sottovoce.audio.quality import SoundCheck
 from sottovoce.errors import AudioError
+from sottovoce.results import Warnings
 
 Samples: TypeAlias = NDArray[np.float32]
 
@@ -34,6 +29,8 @@ class Audio:
         samples: (channels, samples), or (samples,) for one channel. Floats are kept as they are,
             nominally -1..1; int8, int16, int32 and uint8 are scaled from their range to -1..1.
         sample_rate: Hz.
+        warnings: what was not heard of the recording, or is odd about its sound; None where nobody
+            has looked yet. `Audio.read` looks.
 
     Raises:
         AudioError: the array or the rate cannot be a recording, or samples are NaN or infinite.
@@ -41,6 +38,7 @@ class Audio:
 
     samples: Samples
     sample_rate: int
+    warnings: Warnings | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "samples", _checked_samples(self.samples))
@@ -57,15 +55,15 @@ class Audio:
     ) -> Audio:
         """Decode a recording, block by block, so that memory is what the result needs.
 
-        wav, flac, ogg, opus, mp3 and the other formats of libsndfile; m4a, mp4 and webm where the
-        extra `media` is installed. A file cut short, or one whose header is wrong about its
-        length, gives what is there.
+        wav, flac, ogg, opus, mp3 and the other formats of libsndfile; m4a, mp4, webm and what else
+        FFmpeg decodes where the extra `media` is installed. A file cut short, damaged, or one whose
+        header is wrong about its length, gives what is there, and `warnings` say so.
 
         Args:
             source: a path, the bytes of a file, a binary file object (read from its start),
                 an (array, rate) pair with the array as for `Audio`, or an `Audio`.
             sample_rate: resample to this rate, Hz; None keeps the recording's own.
-            mono: mix the channels down to their mean.
+            mono: mix the channels down to their mean, or take the loudest where they cancel.
             watch: called while a file is decoded, after each block, with the seconds so far; what
                 it raises ends the reading.
 
@@ -79,18 +77,26 @@ class Audio:
                     f"got a tuple of {len(source)}; expected an (array, sample rate) pair"
                 )
             audio = source if isinstance(source, Audio) else cls(*source)
+            if audio.warnings is None:
+                audio = audio._checked()
             audio = audio.mono() if mono else audio
             return audio if sample_rate is None else audio.resample(sample_rate)
         target = None if sample_rate is None else checked_rate(sample_rate, "the rate asked for")
         with ExitStack() as stack:
-            rate, blocks = decode(source, stack)
+            file = decode(source, stack)
+            rate, blocks = file.sample_rate, file.blocks
             if watch is not None:
                 blocks = _watched(blocks, rate, watch)
+            check, mixer = SoundCheck(rate), Mixer(rate)
+            blocks = _added(blocks, check)
             if mono:
-                blocks = (block.mean(axis=1, keepdims=True) for block in blocks)
+                blocks = (mixer.mix(block)[:, np.newaxis] for block in blocks)
             if target is not None and target != rate:
-                blocks = _resampled(blocks, rate, target)
-            return cls(_joined(blocks), target or rate)
+                blocks = resampled(blocks, rate, target)
+            samples = _joined(blocks)
+            return cls(
+                samples, target or rate, (*file.warnings, *check.warnings(), *mixer.warnings())
+            )
 
     @property
     def channels(self) -> int:
@@ -119,10 +125,15 @@ class Audio:
         return float(np.sqrt(power / max(1, self.samples.size)))
 
     def mono(self) -> Audio:
-        """Mix the channels down to their mean."""
+        """Mix the channels down to their mean, or take the loudest where they cancel."""
         if self.channels == 1:
             return self
-        return Audio(self.samples.mean(axis=0), self.sample_rate)
+        mixer = Mixer(self.sample_rate)
+        mixed = mixer.mix(self.samples.T)
+        known = self.warnings
+        return Audio(
+            mixed, self.sample_rate, None if known is None else (*known, *mixer.warnings())
+        )
 
     def split(self) -> tuple[Audio, ...]:
         """Give each channel as a recording of its own."""
@@ -134,7 +145,8 @@ class Audio:
         if target == self.sample_rate:
             return self
         blocks = (self.samples[:, i : i + BLOCK].T for i in range(0, self.samples.shape[1], BLOCK))
-        return Audio(_joined(_resampled(blocks, self.sample_rate, target), self.channels), target)
+        samples = _joined(resampled(blocks, self.sample_rate, target), self.channels)
+        return Audio(samples, target, self.warnings)
 
     def crop(self, start: float, end: float) -> Audio:
         """Cut out the part from `start` to `end`, in seconds, as far as the recording has it."""
@@ -143,6 +155,13 @@ class Audio:
             for seconds in (start, end)
         )
         return Audio(self.samples[:, first : max(first, last)], self.sample_rate)
+
+    def _checked(self) -> Audio:
+        """The same with the warnings about its sound."""
+        check = SoundCheck(self.sample_rate)
+        for start in range(0, self.samples.shape[1], BLOCK):
+            check.add(self.samples[:, start : start + BLOCK].T)
+        return Audio(self.samples, self.sample_rate, check.warnings())
 
 
 Source: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | Audio | tuple[NDArray[Any], int]
@@ -157,15 +176,10 @@ def _watched(blocks: Iterator[Block], rate: int, watch: Callable[[float], None])
         yield block
 
 
-def _resampled(blocks: Iterator[Block], rate: int, target: int) -> Iterator[Block]:
-    stream: soxr.ResampleStream | None = None
+def _added(blocks: Iterator[Block], check: SoundCheck) -> Iterator[Block]:
     for block in blocks:
-        if stream is None:
-            channels = block.shape[1]
-            stream = soxr.ResampleStream(rate, target, channels, dtype="float32", quality="HQ")
-        yield stream.resample_chunk(np.ascontiguousarray(block))
-    if stream is not None:
-        yield stream.resample_chunk(np.empty((0, channels), np.float32), last=True)
+        check.add(block)
+        yield block
 
 
 def _joined(blocks: Iterator[Block], channels: int = 1) -> Samples:

@@ -40,8 +40,9 @@ def simulated(path: str, speed: float) -> Iterator[LiveAudio]:
         AudioError: the file cannot be read.
     """
     with ExitStack() as stack:
-        rate, blocks = decode(path, stack)
-        yield LiveAudio(rate, display_path(path), _paced(blocks, rate, speed))
+        file = decode(path, stack)
+        blocks = _paced(file.blocks, file.sample_rate, speed)
+        yield LiveAudio(file.sample_rate, display_path(path), blocks)
 
 
 def _paced(blocks: Iterator[Any], rate: int, speed: float) -> Iterator[Samples]:

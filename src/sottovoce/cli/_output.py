@@ -73,6 +73,9 @@ def _print(predictions: Sequence[Prediction], console: Console) -> None:
     columns = [column for column in COLUMNS if console.width >= column.from_width]
     for column in columns:
         shown.add_column(column.heading, no_wrap=True, justify=column.justify)
+    if any(prediction.warnings for prediction in predictions):
+        columns.append(NOTES)
+        shown.add_column(NOTES.heading, overflow="fold", min_width=12)
     utf = takes_utf(console)
     for prediction in predictions:
         path = Text(display_path(prediction.source or ""))
@@ -109,6 +112,10 @@ def _duration(prediction: Prediction, utf: bool) -> Text:
     return Text("" if prediction.duration is None else duration(prediction.duration))
 
 
+def _note(prediction: Prediction, utf: bool) -> Text:
+    return Text(prediction.warning_words, "yellow")
+
+
 class _Column(NamedTuple):
     heading: str
     cell: Callable[[Prediction, bool], Text]
@@ -125,3 +132,5 @@ COLUMNS = (
     _Column("or else", _runner_up, from_width=90),
     _Column("length", _duration, justify="right"),
 )
+NOTES = _Column("but", _note)
+"""Beside them where there is a warning."""

@@ -185,7 +185,11 @@ class BatchPredictor:
             return run_network(self.predictor, self.network, recording)
         except (SottovoceError, MemoryError) as error:
             return self.predictor.error(recording.path or "", error).model_copy(
-                update={"source": recording.path, "duration": recording.duration}
+                update={
+                    "source": recording.path,
+                    "duration": recording.duration,
+                    "warnings": recording.warnings,
+                }
             )
 
 

@@ -13,7 +13,7 @@ from sottovoce.errors import AudioError, SottovoceError
 from sottovoce.inference.window import pieces
 from sottovoce.models.card import Card
 from sottovoce.options import PredictOptions
-from sottovoce.results import Prediction, Status
+from sottovoce.results import Prediction, Status, WarningCode, Warnings
 from sottovoce.text import describe
 from sottovoce.vad.gate import Gate
 
@@ -36,6 +36,7 @@ class PreparedRecording:
     path: str | None
     duration: float
     pieces: Sequence[Samples]
+    warnings: Warnings = ()
 
 
 class Predictor:
@@ -69,14 +70,16 @@ class Predictor:
             )
         found = self.gate.check(audio)
         path = source_path(source)
+        warnings = told(audio.warnings or (), speech=found.status is Status.OK)
         if found.status is Status.OK:
-            return PreparedRecording(
-                path, audio.duration, pieces(audio, self.card.window, found.extent)
-            )
+            cut = pieces(audio, self.card.window, found.extent)
+            return PreparedRecording(path, audio.duration, cut, warnings)
         message = found.status.words.sentence
         if found.status is Status.TOO_SHORT:
             message += f", {self.gate.options.min_duration:g} s are needed"
-        return self._prediction(found.status, path, message, duration=audio.duration)
+        return self._prediction(
+            found.status, path, message, duration=audio.duration, warnings=warnings
+        )
 
     def postprocess(self, recording: PreparedRecording, rows: Probabilities) -> Prediction:
         """The prediction from the network's output.
@@ -94,7 +97,11 @@ class Predictor:
             name = recording.path or "the recording"
             message = f"{name}: the model's answer to it is not a number; try another model"
             return self._prediction(
-                Status.ERROR, recording.path, message, duration=recording.duration
+                Status.ERROR,
+                recording.path,
+                message,
+                duration=recording.duration,
+                warnings=recording.warnings,
             )
         best = int(mean.argmax())
         confidence = float(mean[best])
@@ -104,6 +111,7 @@ class Predictor:
             recording.path,
             status.words.sentence,
             duration=recording.duration,
+            warnings=recording.warnings,
             emotion=self.card.labels[best],
             confidence=confidence,
             probabilities=dict(zip(self.card.labels, mean.tolist(), strict=True)),
@@ -138,6 +146,13 @@ def batches(lengths: Sequence[int], sample_rate: int) -> list[list[int]]:
         else:
             together.append([index])
     return together
+
+
+def told(warnings: Warnings, *, speech: bool) -> Warnings:
+    """The warnings that are worth saying, each once: of the band only where somebody speaks."""
+    silent = () if speech else (WarningCode.NARROW_BAND,)
+    once = {warning.code: warning for warning in warnings if warning.code not in silent}
+    return tuple(once.values())
 
 
 def source_path(source: Any) -> str | None:

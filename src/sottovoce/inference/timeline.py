@@ -6,12 +6,14 @@ from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Self
 
+import numpy as np
 from numpy.typing import NDArray
 
 from sottovoce.audio import Audio, Source
-from sottovoce.audio.decode import decode
+from sottovoce.audio.decode import DecodedFile, decode
 from sottovoce.audio.libsndfile import BLOCK
 from sottovoce.errors import AudioError
 from sottovoce.inference.batch_predictor import number_of_workers
@@ -20,7 +22,7 @@ from sottovoce.inference.predictor import Network, Predictor, source_path
 from sottovoce.inference.smoothing import UnsmoothedSegment
 from sottovoce.inference.stream import NetworkOfChannel, TimelinePipeline
 from sottovoce.options import TimelineOptions
-from sottovoce.results import Segment, Summary
+from sottovoce.results import Segment, Summary, Warnings
 from sottovoce.text import describe
 
 AHEAD = 8
@@ -52,8 +54,9 @@ class Timeline(Iterator[Segment]):
         """The path of the recording, None where it has none."""
         self._name = describe(source)
         with ExitStack() as stack:
-            rate, self._blocks = _opened(source, stack)
-            self._pipeline = TimelinePipeline(predictor, network, rate, options, judge)
+            file = _opened(source, stack)
+            self._file = file
+            self._pipeline = TimelinePipeline(predictor, network, file.sample_rate, options, judge)
             self._open = stack.pop_all()
         self._segments = self._run()
 
@@ -69,7 +72,12 @@ class Timeline(Iterator[Segment]):
         Raises:
             SottovoceError: there is no such channel.
         """
-        return self._pipeline.summary(channel)
+        return self._pipeline.summary(channel, self._file.warnings)
+
+    @property
+    def warnings(self) -> Warnings:
+        """What was not heard of the recording so far, or is odd about its sound."""
+        return self._pipeline.warnings(self._file.warnings)
 
     def close(self) -> None:
         """Stop, and close the recording; done automatically at its end."""
@@ -101,7 +109,7 @@ class Timeline(Iterator[Segment]):
             self._open.close()
 
     def _frames(self) -> Iterator[tuple[int, Frame]]:
-        for block in self._blocks:
+        for block in self._file.blocks:
             try:
                 yield from self._pipeline.frames(block.T)
             except AudioError as error:
@@ -109,10 +117,19 @@ class Timeline(Iterator[Segment]):
         yield from self._pipeline.last_frames()
 
 
-def _opened(source: Source, stack: ExitStack) -> tuple[int, Iterator[NDArray[Any]]]:
-    """Sample rate, and blocks of (frames, channels)."""
+def _opened(source: Source, stack: ExitStack) -> DecodedFile | _Samples:
     if not isinstance(source, (tuple, Audio)):
         return decode(source, stack)
     audio = Audio.read(source, mono=False)
     starts = range(0, audio.samples.shape[1], BLOCK)
-    return audio.sample_rate, (audio.samples[:, i : i + BLOCK].T for i in starts)
+    blocks = (audio.samples[:, i : i + BLOCK].T for i in starts)
+    return _Samples(audio.sample_rate, blocks, audio.warnings or ())
+
+
+@dataclass(frozen=True, slots=True)
+class _Samples:
+    """A recording in memory, as `DecodedFile`."""
+
+    sample_rate: int
+    blocks: Iterator[NDArray[np.float32]]
+    warnings: Warnings
