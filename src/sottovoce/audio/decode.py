@@ -180,6 +180,8 @@ def _whole(file: BinaryIO, name: str, stack: ExitStack, notes: DecodingNotes) ->
             notes.damage(end)
             yield first
             yield from rest
+        elif notes.damages:
+            pass  # PyAV would know more, and the note says so
         elif decoder.promised is not None:
             notes.cut(end, decoder.promised / rate)
         elif chunk is None or not chunk.cut:
@@ -246,8 +248,8 @@ def _mpeg(file: BinaryIO, name: str, stack: ExitStack, notes: DecodingNotes) -> 
         sections = [_Section(file, [])]
     else:
         sections = [
-            _Section(_part(file, start, end), [0.0] if damaged else [])
-            for (start, end), damaged in zip(found.spans, found.damaged, strict=True)
+            _Section(_part(file, span.start, span.end, span.head), [0.0] * span.damaged)
+            for span in found.spans
         ]
 
     def at_end(seconds: float) -> None:
@@ -268,8 +270,8 @@ class _Section:
     """s, from its start."""
 
 
-def _part(file: BinaryIO, start: int, end: int) -> BinaryIO:
-    return cast(BinaryIO, FileParts(file, [(start, end)]))
+def _part(file: BinaryIO, start: int, end: int, head: bytes = b"") -> BinaryIO:
+    return cast(BinaryIO, FileParts(file, [(start, end)], head))
 
 
 def _one_after_another(

@@ -33,14 +33,25 @@ _LOOKS_LIKE = re.compile(rb"\xff[\xe2-\xe7\xf2-\xff]")
 _TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN")
 
 
+@dataclass(frozen=True, slots=True)
+class MpegSpan:
+    """Whole frames that follow one another."""
+
+    start: int
+    """Their first byte in the file."""
+    end: int
+    """The byte after their last."""
+    damaged: bool
+    """Whether what lies before is damage, and not a tag or padding."""
+    head: bytes
+    """A frame to be put before them that says how many there are; empty where one does."""
+
+
 @dataclass(slots=True)
 class MpegSpans:
     """Where the frames of a file are."""
 
-    spans: list[tuple[int, int]] = field(default_factory=list)
-    """Stretches of whole frames: first byte, and the one after the last."""
-    damaged: list[bool] = field(default_factory=list)
-    """Whether what lies before each stretch is damage, and not a tag or padding."""
+    spans: list[MpegSpan] = field(default_factory=list)
     cut: bool = False
     """Whether the file ends within a frame."""
     trailing: int = 0
@@ -69,9 +80,9 @@ def mpeg_spans(file: BinaryIO) -> MpegSpans:
         kind = _kind(window.at(start, 4))
         between = window.at(position, min(start - position, 64))
         least = 0 if found.spans else 2 * (_size(window.at(start, 4)) or 0)  # half a frame is none
-        found.damaged.append(bool(between.strip(b"\0")) and start - position > least)
-        stop = _walk(window, start, kind)
-        found.spans.append((start, stop))
+        damaged = bool(between.strip(b"\0")) and start - position > least
+        stop, frames, even = _walk(window, start, kind)
+        found.spans.append(_span(window, found, start, stop, frames, even, damaged))
         position = _after_tags(window, stop)
         if position > stop and window.at(position, 4)[:1] == b"\xff":
             kind = None  # another recording, which may be of another kind
@@ -84,32 +95,69 @@ def mpeg_spans(file: BinaryIO) -> MpegSpans:
         )
         if not found.cut and not padding:
             found.trailing = window.end - position
-    starts = [start for start, _ in found.spans]
-    _check_promises(window, found)
-    found.sound = starts == [expected] == [start for start, _ in found.spans]
+    found.cut = found.cut or found.missing > 0
+    only = found.spans[0] if len(found.spans) == 1 else None
+    found.sound = only is not None and only.start == expected and not only.head
     found.sound = found.sound and found.trailing <= IGNORED
     file.seek(0)
     return found
 
 
-def _check_promises(window: _Window, found: MpegSpans) -> None:
-    """Hold the sizes in frames of information against what is there; leave out the wrong ones."""
-    for number, (start, end) in enumerate(found.spans):
-        size, promised = _promised(window.at(start, 200))
-        there = end - start
-        if promised and abs(promised - there) > 0.01 * there:
-            found.spans[number] = start + size, end
-            if number == len(found.spans) - 1 and promised > there + LONGEST:
-                found.cut, found.missing = True, 1 - there / promised
+def _span(
+    window: _Window,
+    found: MpegSpans,
+    start: int,
+    end: int,
+    frames: int,
+    even: bool,
+    damaged: bool,
+) -> MpegSpan:
+    """One stretch, with a true frame of information where its own is wrong or missing.
+
+    Without one, libsndfile takes the first bit rate for that of all, and stops too early.
+    """
+    first = window.at(start, 200)
+    size, promised = _promised(first)
+    there = end - start
+    found.missing, head = 0.0, b""
+    if promised and abs(promised - there) > 0.01 * there:
+        head = _information(first, frames - 1, there)
+        start += size
+        if promised > there + LONGEST:
+            found.missing = 1 - there / promised
+    elif promised is None and not even:
+        head = _information(first, frames, there)
+    return MpegSpan(start, end, damaged, head)
 
 
-def _promised(frame: bytes) -> tuple[int, int]:
-    """Size of the first frame, and the bytes that it says the recording has; 0: it does not say."""
+def _information(first: bytes, frames: int, size: int) -> bytes:
+    """A frame as Xing defined it: silent, it says how many frames and bytes there are."""
+    header = bytes((first[0], first[1] | 1, first[2] & 0x0C | 0x90, first[3]))
+    length = _size(header) or 0
+    tag = b"Xing" + (3).to_bytes(4, "big") + frames.to_bytes(4, "big")
+    tag += (size + length).to_bytes(4, "big")
+    return (header + bytes(_side_information(header)) + tag).ljust(length, b"\0")
+
+
+def _side_information(header: bytes) -> int:
+    """Its bytes in a frame of layer III."""
+    mono = header[3] >> 6 == 3
+    return (17 if mono else 32) if header[1] >> 3 & 3 == 3 else (9 if mono else 17)
+
+
+def _promised(frame: bytes) -> tuple[int, int | None]:
+    """Size of the first frame, and the bytes that it says the recording has.
+
+    None: it is no frame of information; 0: it does not say, or is one of another kind (VBRI).
+    """
     size = _size(frame) or 0
-    version, mono = frame[1] >> 3 & 3, frame[3] >> 6 == 3
-    place = 4 + ((17 if mono else 32) if version == 3 else (9 if mono else 17))
+    place = 4 + _side_information(frame)
     tag, flags = frame[place : place + 4], int.from_bytes(frame[place + 4 : place + 8], "big")
-    if tag not in (b"Xing", b"Info") or not flags & 2:
+    if frame[36:40] == b"VBRI":
+        return size, 0
+    if tag not in (b"Xing", b"Info"):
+        return size, None
+    if not flags & 2:
         return size, 0
     place += 12 if flags & 1 else 8
     return size, int.from_bytes(frame[place : place + 4], "big")
@@ -152,14 +200,20 @@ def _size(header: bytes) -> int | None:
     return (72 if layer == 3 and version != 3 else 144) * bits // hz + padding
 
 
-def _walk(window: _Window, position: int, kind: bytes) -> int:
-    """The end of the last whole frame of those that follow one another from a position."""
+def _walk(window: _Window, position: int, kind: bytes) -> tuple[int, int, bool]:
+    """Go through the frames that follow one another from a position.
+
+    Returns:
+        Where the last whole one ends, how many there are, and whether all have one bit rate.
+    """
+    count, even, rate = 0, True, None
     while True:
         header = window.at(position, 4)
         size = _size(header)
         if size is None or _kind(header) != kind or position + size > window.end:
-            return position
-        position += size
+            return position, count, even
+        even = even and rate in (None, header[2] >> 4)
+        rate, count, position = header[2] >> 4, count + 1, position + size
 
 
 def _chained(window: _Window, position: int) -> bool:

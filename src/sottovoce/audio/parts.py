@@ -1,4 +1,4 @@
-"""Stretches of a file, read as if they were a file of their own."""
+"""Stretches of a file, and other bytes, read as if they were a file of their own."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ class FileParts(io.RawIOBase):
     Args:
         file: seekable.
         spans: first byte of each stretch, and the one after its last.
+        head: bytes that come before them.
     """
 
-    def __init__(self, file: BinaryIO, spans: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, file: BinaryIO, spans: Sequence[tuple[int, int]], head: bytes = b"") -> None:
         self._file = file
+        self._head = head
         self._spans = spans
-        self._starts = [0, *accumulate(end - start for start, end in spans)]
+        self._starts = list(accumulate((end - start for start, end in spans), initial=len(head)))
         self._position = 0
 
     def readable(self) -> bool:
@@ -46,12 +48,15 @@ class FileParts(io.RawIOBase):
         """Fill the buffer as far as one stretch goes."""
         if self._position >= self._starts[-1]:
             return 0
-        number = bisect_right(self._starts, self._position) - 1
-        start, end = self._spans[number]
-        place = start + self._position - self._starts[number]
-        self._file.seek(place)
         view = memoryview(buffer).cast("B")
-        data = self._file.read(min(len(view), end - place))
+        if self._position < len(self._head):
+            data = self._head[self._position : self._position + len(view)]
+        else:
+            number = bisect_right(self._starts, self._position) - 1
+            start, end = self._spans[number]
+            place = start + self._position - self._starts[number]
+            self._file.seek(place)
+            data = self._file.read(min(len(view), end - place))
         view[: len(data)] = data
         self._position += len(data)
         return len(data)

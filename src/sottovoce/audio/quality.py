@@ -1,6 +1,6 @@
 """What is odd about the sound of a recording: silent channels, clipping, a narrow band.
 
-Fed block by block, in memory that does not grow; what it finds never depends on the blocks.
+Fed block by block, in memory that does not grow.
 """
 
 from __future__ import annotations
@@ -98,12 +98,15 @@ class _Clipping:
 
     def __init__(self) -> None:
         self._peak, self._count = 0.0, 0
-        self._last = np.zeros(0, np.float32)
+        self._run = 0
+        """Length of the run that the newest sample is in."""
         self._lowest, self._highest = np.inf, -np.inf
 
     @property
     def flat(self) -> int:
-        return self._count if self._peak >= LOUD and self._lowest < self._highest else 0
+        if self._peak < LOUD or self._lowest == self._highest:
+            return 0
+        return self._count + (self._run if self._run >= RUN else 0)
 
     def add(self, samples: NDArray[np.float32]) -> None:
         if not samples.size:
@@ -112,17 +115,30 @@ class _Clipping:
         self._lowest, self._highest = min(self._lowest, lowest), max(self._highest, highest)
         peak = max(highest, -lowest)
         if peak * FLAT > self._peak:
-            self._count = 0
+            self._count = self._run = 0
         self._peak = max(self._peak, peak)
         if peak < max(LOUD, FLAT * self._peak):
-            self._last = samples[-RUN + 1 :].copy()
+            self._end_run()
             return
-        joined = np.concatenate([self._last, samples])
-        at_peak = np.abs(joined) >= FLAT * self._peak
+        at_peak = np.abs(samples) >= FLAT * self._peak
         edges = np.flatnonzero(np.diff(at_peak, prepend=False, append=False))
         lengths = edges[1::2] - edges[::2]
+        if not at_peak[0]:
+            self._end_run()
+        if at_peak.all():
+            self._run += samples.size
+            return
+        if at_peak[0]:
+            self._run += int(lengths[0])
+            self._end_run()
+            lengths = lengths[1:]
+        if at_peak[-1]:
+            self._run, lengths = int(lengths[-1]), lengths[:-1]
         self._count += int(lengths[lengths >= RUN].sum())
-        self._last = samples[-RUN + 1 :].copy()
+
+    def _end_run(self) -> None:
+        self._count += self._run if self._run >= RUN else 0
+        self._run = 0
 
 
 class _Band:
