@@ -18,6 +18,7 @@ HEARD = Prediction(
     probabilities={"happy": 0.1, "sad": 0.7, "angry": 0.2},
 )
 KEYS = ["path", "status", "emotion", "confidence", "probabilities", "duration", "model", "message"]
+KEYS += ["warnings"]
 
 
 def test_the_keys_are_always_all_there_in_one_order():

@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import struct
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
+from sottovoce.audio.parts import FileParts, Part
+
+CHUNK = 2**20
+"""Bytes that are searched at a time."""
 NOT_KNOWN = 0x7FFF0000
 """From this size on a program did not know how much it would write to a pipe, and guessed."""
 
@@ -65,3 +69,25 @@ def sound_chunk(file: BinaryIO) -> SoundChunk | None:
         position = following
     file.seek(0)
     return found
+
+
+def without_info(file: BinaryIO) -> BinaryIO:
+    """Give a RIFF file whose lists of information (titles, artists) are called junk, at its start.
+
+    FFmpeg believes what they say of their size, and takes gigabytes where that is wrong.
+    """
+    end = file.seek(0, os.SEEK_END)
+    parts: list[Part] = []
+    kept = start = 0
+    while start < end:
+        file.seek(start)
+        chunk = file.read(CHUNK)
+        place = chunk.find(b"LIST")
+        while place >= 0:
+            if chunk[place + 8 : place + 12] == b"INFO":
+                parts += [(kept, start + place), b"JUNK"]
+                kept = start + place + 4
+            place = chunk.find(b"LIST", place + 4)
+        start += max(1, len(chunk) - 11)
+    file.seek(0)
+    return cast(BinaryIO, FileParts(file, [*parts, (kept, end)])) if parts else file

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-from sottovoce.audio.chunks import sound_chunk
+from sottovoce.audio.chunks import sound_chunk, without_info
 from sottovoce.audio.convert import Block, fitted
 from sottovoce.audio.libsndfile import FormatError, SoundFileDecoder, decode_libsndfile
 from sottovoce.audio.mpeg import looks_like_mpeg, mpeg_spans
@@ -129,6 +129,7 @@ def _decoder(
     file.seek(0)
     kind = media_kind(head)
     if kind is not None:
+        file = without_info(file) if head.startswith(b"RIFF") else file
         return decode_media(file, kind, name, stack, notes)
     try:
         if head.startswith(CAPTURE):
@@ -148,6 +149,7 @@ def _decoder(
         if head.startswith(CAPTURE):
             pages = [span for link in ogg_links(file)[0] for span in link.pages]
             file = cast(BinaryIO, FileParts(file, pages)) if pages else file
+        file = without_info(file) if head.startswith(b"RIFF") else file
         return decode_media(file, None, name, stack, notes)
     except FormatError:
         more = ""
@@ -155,7 +157,7 @@ def _decoder(
         more = f"; PyAV reads more than these, run: {install_line('media')}"
     raise AudioError(
         f"{name}: not a recording that can be decoded ({reason}); "
-        f"expected wav, flac, ogg, opus, mp3, m4a, mp4, webm or another usual format{more}"
+        f"expected wav, flac, ogg, opus, mp3, m4a, mp4 or webm{more}"
     )
 
 
@@ -271,7 +273,7 @@ class _Section:
 
 
 def _part(file: BinaryIO, start: int, end: int, head: bytes = b"") -> BinaryIO:
-    return cast(BinaryIO, FileParts(file, [(start, end)], head))
+    return cast(BinaryIO, FileParts(file, [head, (start, end)]))
 
 
 def _one_after_another(

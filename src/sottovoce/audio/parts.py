@@ -7,23 +7,27 @@ import os
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
+
+Part: TypeAlias = bytes | tuple[int, int]
+"""Bytes as they are, or a stretch of a file: its first byte, and the one after its last."""
 
 
 class FileParts(io.RawIOBase):
-    """A file made of stretches of another one, which it seeks in and does not close.
+    """A file made of parts of another one, which it seeks in and does not close.
 
     Args:
         file: seekable.
-        spans: first byte of each stretch, and the one after its last.
-        head: bytes that come before them.
+        parts: one after another.
     """
 
-    def __init__(self, file: BinaryIO, spans: Sequence[tuple[int, int]], head: bytes = b"") -> None:
+    def __init__(self, file: BinaryIO, parts: Sequence[Part]) -> None:
         self._file = file
-        self._head = head
-        self._spans = spans
-        self._starts = list(accumulate((end - start for start, end in spans), initial=len(head)))
+        self._parts = [part for part in parts if not isinstance(part, bytes) or part]
+        sizes = (
+            len(part) if isinstance(part, bytes) else part[1] - part[0] for part in self._parts
+        )
+        self._starts = list(accumulate(sizes, initial=0))
         self._position = 0
 
     def readable(self) -> bool:
@@ -45,18 +49,17 @@ class FileParts(io.RawIOBase):
         return self._position
 
     def readinto(self, buffer: Any) -> int:
-        """Fill the buffer as far as one stretch goes."""
+        """Fill the buffer as far as one part goes."""
         if self._position >= self._starts[-1]:
             return 0
         view = memoryview(buffer).cast("B")
-        if self._position < len(self._head):
-            data = self._head[self._position : self._position + len(view)]
+        number = bisect_right(self._starts, self._position) - 1
+        part, place = self._parts[number], self._position - self._starts[number]
+        if isinstance(part, bytes):
+            data = part[place : place + len(view)]
         else:
-            number = bisect_right(self._starts, self._position) - 1
-            start, end = self._spans[number]
-            place = start + self._position - self._starts[number]
-            self._file.seek(place)
-            data = self._file.read(min(len(view), end - place))
+            self._file.seek(part[0] + place)
+            data = self._file.read(min(len(view), part[1] - part[0] - place))
         view[: len(data)] = data
         self._position += len(data)
         return len(data)
