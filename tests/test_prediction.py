@@ -19,7 +19,7 @@ HEARD = Prediction(
 )
 KEYS = [
     *("path", "channel", "status", "emotion", "confidence", "probabilities"),
-    *("duration", "model", "message"),
+    *("duration", "model", "message", "warnings"),
 ]
 
 

@@ -85,6 +85,31 @@ class Result(BaseModel):
         return cls.model_validate(values)
 
 
+class WarningCode(StrEnum):
+    """What may be wrong with a recording, as one word for programs."""
+
+    TRUNCATED = "truncated"
+    DAMAGED = "damaged"
+    TRAILING_BYTES = "trailing_bytes"
+    SILENT_CHANNEL = "silent_channel"
+    ANTIPHASE = "antiphase"
+    CLIPPED = "clipped"
+    NARROW_BAND = "narrow_band"
+
+
+class AudioWarning(Result):
+    """What was not heard of a recording, or how its sound differs from what models learned."""
+
+    code: WarningCode
+    message: str
+    """The same in words: "damaged at 0:56"."""
+    at: Seconds | None = None
+    """s from the start of what was heard, where it is about one place (the first of several)."""
+
+
+Warnings = tuple[AudioWarning, ...]
+
+
 class _Emotion(Result):
     """A status, and an emotion where one was heard.
 
@@ -156,6 +181,17 @@ class Prediction(_Emotion, _Channel, _Source):
     message: str = ""
     """Why there is no emotion, or none that stands out, in plain words; of a recording over a
     minute, that its timeline says more; else empty."""
+    warnings: Warnings = ()
+    """What was not heard of the recording, or is odd about its sound."""
+
+    def row(self) -> dict[str, Any]:
+        """Heading -> value of one row of a table; the warnings in words."""
+        return super().row() | {"warnings": self.warning_words}
+
+    @property
+    def warning_words(self) -> str:
+        """For people: the warnings one after another, empty where there are none."""
+        return "; ".join(warning.message for warning in self.warnings)
 
     @property
     def runner_up(self) -> str | None:
@@ -199,6 +235,8 @@ class Summary(Result):
     """How often the emotion became another one, pauses left out."""
     longest: Segment | None
     """The longest stretch of one emotion; None where none was heard."""
+    warnings: Warnings = ()
+    """As in a prediction; of the recording so far, not of one channel."""
 
 
 class TimelineResult(Result):

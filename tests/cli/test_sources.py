@@ -1,10 +1,14 @@
 """Recordings from what stands on the command line."""
 
 import io
+import os
 import tracemalloc
 from contextlib import ExitStack
 from types import SimpleNamespace
 
+import pytest
+
+from sottovoce.audio.decode import SUFFIXES
 from sottovoce.audio.sources import SPOOL_BYTES
 from sottovoce.cli import _sources
 
@@ -37,3 +41,30 @@ def test_a_long_pipe_costs_no_memory(monkeypatch):
     finally:
         tracemalloc.stop()
     assert source.closed
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("pattern", ["", "/*", "/*.wav"])
+def test_a_pipe_in_a_folder_is_passed_over(tmp_path, pattern):
+    (tmp_path / "a.wav").write_bytes(b"")
+    os.mkfifo(tmp_path / "pipe.wav")
+    found = list(_sources.expand([f"{tmp_path}{pattern}"]))
+    assert [recording.path for recording in found] == [str(tmp_path / "a.wav")]
+    named = list(_sources.expand([str(tmp_path / "pipe.wav")]))
+    assert [recording.path for recording in named] == [str(tmp_path / "pipe.wav")]
+
+
+def test_folders_are_searched_for_every_suffix(tmp_path):
+    for suffix in SUFFIXES:
+        (tmp_path / f"a{suffix}").write_bytes(b"")
+        (tmp_path / f"b{suffix.upper()}").write_bytes(b"")
+    (tmp_path / "notes.txt").write_bytes(b"")
+    assert len(list(_sources.expand([str(tmp_path)]))) == 2 * len(SUFFIXES)
+    for suffix in (".mov", ".mkv", ".3gp", ".amr", ".aac", ".wma", ".avi"):
+        assert suffix in SUFFIXES
+
+
+def test_a_link_that_leads_nowhere_is_still_named(tmp_path):
+    (tmp_path / "gone.wav").symlink_to(tmp_path / "nothing.wav")
+    found = list(_sources.expand([str(tmp_path)]))
+    assert [recording.path for recording in found] == [str(tmp_path / "gone.wav")]

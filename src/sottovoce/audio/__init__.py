@@ -9,20 +9,15 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol, TypeAlias
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
-from sottovoce.audio.decode import (
-    MAX_CHANNELS,
-    Block,
-    all_finite,
-    checked_rate,
-    decode,
-    not_finite,
-)
+from sottovoce.audio.convert import Block, Mixer, resampled
+from sottovoce.audio.decode import MAX_CHANNELS, all_finite, checked_rate, decode, not_finite
 from sottovoce.audio.libsndfile import BLOCK
+from sottovoce.audio.quality import SoundCheck
 from sottovoce.audio.sources import fetched, is_address, plain, samples_of
 from sottovoce.errors import AudioError
+from sottovoce.results import Warnings
 
 Samples: TypeAlias = NDArray[np.float32]
 
@@ -38,6 +33,8 @@ class Audio:
             they are, nominally -1..1; int8, int16, int32 and uint8 are scaled from their range to
             -1..1.
         sample_rate: Hz.
+        warnings: what was not heard of the recording, or is odd about its sound; None where nobody
+            has looked yet. `Audio.read` looks.
 
     Raises:
         AudioError: the array or the rate cannot be a recording, or samples are NaN or infinite.
@@ -45,6 +42,7 @@ class Audio:
 
     samples: Samples
     sample_rate: int
+    warnings: Warnings | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "samples", _checked_samples(self.samples))
@@ -61,14 +59,14 @@ class Audio:
     ) -> Audio:
         """Decode a recording, block by block, so that memory is what the result needs.
 
-        wav, flac, ogg, opus, mp3 and the other formats of libsndfile; m4a, mp4 and webm where the
-        extra `media` is installed. A file cut short, or one whose header is wrong about its
-        length, gives what is there.
+        wav, flac, ogg, opus, mp3 and the other formats of libsndfile; m4a, mp4, webm and what else
+        FFmpeg decodes where the extra `media` is installed. A file cut short, damaged, or one whose
+        header is wrong about its length, gives what is there, and `warnings` say so.
 
         Args:
             source: a `Source`.
             sample_rate: resample to this rate, Hz; None keeps the recording's own.
-            mono: mix the channels down to their mean.
+            mono: mix the channels down to their mean, or take the loudest where they cancel.
             watch: called while a file is decoded, after each block, with the seconds so far; what
                 it raises ends the reading.
 
@@ -79,31 +77,31 @@ class Audio:
         given = plain(source)
         if isinstance(given, (tuple, Audio)):
             audio = given if isinstance(given, Audio) else cls(*given)
+            if audio.warnings is None:
+                audio = audio._checked()
             audio = audio.mono() if mono else audio
             return audio if sample_rate is None else audio.resample(sample_rate)
         target = None if sample_rate is None else checked_rate(sample_rate, "the rate asked for")
         with ExitStack() as stack:
-            rate, blocks = open_blocks(given, stack)
-            if watch is not None:
-                blocks = watched(blocks, rate, watch)
-            if mono:
-                blocks = (block.mean(axis=1, keepdims=True) for block in blocks)
-            return cls.from_blocks(rate, blocks, target)
+            opened = open_blocks(given, stack).checked(mono=mono, watch=watch)
+            return cls.from_blocks(opened, opened.blocks, target)
 
     @classmethod
     def from_blocks(
-        cls, rate: int, blocks: Iterator[Block], sample_rate: int | None = None
+        cls, opened: OpenedRecording, blocks: Iterator[Block], sample_rate: int | None = None
     ) -> Audio:
-        """Join the blocks that `open_blocks` gives.
+        """Join blocks of a recording that was opened.
 
         Args:
-            rate: of the blocks, Hz.
-            blocks: of (frames, channels).
+            opened: what `open_blocks` gave.
+            blocks: of it, (frames, channels), all of the same number of channels.
             sample_rate: resample to this rate, Hz; None keeps their own.
         """
+        rate = opened.sample_rate
         if sample_rate is not None and sample_rate != rate:
-            blocks = _resampled(blocks, rate, sample_rate)
-        return cls(_joined(blocks), sample_rate or rate)
+            blocks = resampled(blocks, rate, sample_rate)
+        samples = _joined(blocks)  # only then all is known that there is to say
+        return cls(samples, sample_rate or rate, opened.warnings)
 
     @property
     def channels(self) -> int:
@@ -132,10 +130,15 @@ class Audio:
         return float(np.sqrt(power / max(1, self.samples.size)))
 
     def mono(self) -> Audio:
-        """Mix the channels down to their mean."""
+        """Mix the channels down to their mean, or take the loudest where they cancel."""
         if self.channels == 1:
             return self
-        return Audio(self.samples.mean(axis=0), self.sample_rate)
+        mixer = Mixer(self.sample_rate)
+        mixed = mixer.mix(self.samples.T)
+        known = self.warnings
+        return Audio(
+            mixed, self.sample_rate, None if known is None else (*known, *mixer.warnings())
+        )
 
     def split(self) -> tuple[Audio, ...]:
         """Give each channel as a recording of its own."""
@@ -147,7 +150,8 @@ class Audio:
         if target == self.sample_rate:
             return self
         blocks = (self.samples[:, i : i + BLOCK].T for i in range(0, self.samples.shape[1], BLOCK))
-        return Audio(_joined(_resampled(blocks, self.sample_rate, target), self.channels), target)
+        samples = _joined(resampled(blocks, self.sample_rate, target), self.channels)
+        return Audio(samples, target, self.warnings)
 
     def crop(self, start: float, end: float) -> Audio:
         """Cut out the part from `start` to `end`, in seconds, as far as the recording has it."""
@@ -156,6 +160,13 @@ class Audio:
             for seconds in (start, end)
         )
         return Audio(self.samples[:, first : max(first, last)], self.sample_rate)
+
+    def _checked(self) -> Audio:
+        """The same with the warnings about its sound."""
+        check = SoundCheck(self.sample_rate)
+        for start in range(0, self.samples.shape[1], BLOCK):
+            check.add(self.samples[:, start : start + BLOCK].T)
+        return Audio(self.samples, self.sample_rate, check.warnings())
 
 
 class SampleDecoder(Protocol):
@@ -194,8 +205,45 @@ it, with its rate in Hz, in a pair in either order; a dict as Hugging Face gives
 and `sampling_rate`, or with `bytes` or `path`; a torchcodec decoder, or what it gives."""
 
 
-def open_blocks(source: Source, stack: ExitStack) -> tuple[int, Iterator[Block]]:
-    """A recording's rate in Hz, and its samples in blocks of (frames, channels).
+@dataclass(frozen=True, slots=True)
+class OpenedRecording:
+    """A recording whose samples come block by block."""
+
+    sample_rate: int
+    """Hz."""
+    blocks: Iterator[Block]
+    """(frames, channels)"""
+    told: Callable[[], Warnings]
+    """What is known so far."""
+
+    @property
+    def warnings(self) -> Warnings:
+        """What was not heard so far, or is odd about the sound; complete after the last block."""
+        return self.told()
+
+    def checked(
+        self, *, mono: bool, watch: Callable[[float], None] | None = None
+    ) -> OpenedRecording:
+        """The same, its sound looked at as it comes.
+
+        Args:
+            mono: mix the channels down to their mean, or take the loudest where they cancel.
+            watch: called with the seconds so far after each block.
+        """
+        rate, blocks = self.sample_rate, self.blocks
+        if watch is not None:
+            blocks = _watched(blocks, rate, watch)
+        check, mixer = SoundCheck(rate), Mixer(rate)
+        blocks = _added(blocks, check)
+        if mono:
+            blocks = (mixer.mix(block)[:, np.newaxis] for block in blocks)
+        return OpenedRecording(
+            rate, blocks, lambda: (*self.warnings, *check.warnings(), *mixer.warnings())
+        )
+
+
+def open_blocks(source: Source, stack: ExitStack) -> OpenedRecording:
+    """Open a recording, to be read block by block.
 
     Args:
         source: a `Source`.
@@ -209,11 +257,13 @@ def open_blocks(source: Source, stack: ExitStack) -> tuple[int, Iterator[Block]]
     if isinstance(given, (tuple, Audio)):
         audio = given if isinstance(given, Audio) else Audio(*given)
         starts = range(0, audio.samples.shape[1], BLOCK)
-        return audio.sample_rate, (audio.samples[:, i : i + BLOCK].T for i in starts)
-    return decode(fetched(given, stack) if is_address(given) else given, stack)
+        blocks = (audio.samples[:, i : i + BLOCK].T for i in starts)
+        return OpenedRecording(audio.sample_rate, blocks, lambda: audio.warnings or ())
+    file = decode(fetched(given, stack) if is_address(given) else given, stack)
+    return OpenedRecording(file.sample_rate, file.blocks, lambda: file.warnings)
 
 
-def watched(blocks: Iterator[Block], rate: int, watch: Callable[[float], None]) -> Iterator[Block]:
+def _watched(blocks: Iterator[Block], rate: int, watch: Callable[[float], None]) -> Iterator[Block]:
     """Pass blocks on, calling `watch` with the seconds so far after each."""
     frames = 0
     for block in blocks:
@@ -222,15 +272,10 @@ def watched(blocks: Iterator[Block], rate: int, watch: Callable[[float], None]) 
         yield block
 
 
-def _resampled(blocks: Iterator[Block], rate: int, target: int) -> Iterator[Block]:
-    stream: soxr.ResampleStream | None = None
+def _added(blocks: Iterator[Block], check: SoundCheck) -> Iterator[Block]:
     for block in blocks:
-        if stream is None:
-            channels = block.shape[1]
-            stream = soxr.ResampleStream(rate, target, channels, dtype="float32", quality="HQ")
-        yield stream.resample_chunk(np.ascontiguousarray(block))
-    if stream is not None:
-        yield stream.resample_chunk(np.empty((0, channels), np.float32), last=True)
+        check.add(block)
+        yield block
 
 
 def _joined(blocks: Iterator[Block], channels: int = 1) -> Samples:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -21,35 +21,64 @@ UNKNOWN_LENGTH = b"\xff\xff\xff\xff"
 """The size of a data chunk that libsndfile takes for "to the end of the file"."""
 
 
-def decode_libsndfile(
-    file: BinaryIO, name: str, stack: ExitStack
-) -> tuple[int, int, Iterator[NDArray[np.float32]]]:
-    """Decode a seekable file, at its start, as `sottovoce.audio.decode.decode` does.
+class FormatError(AudioError):
+    """Libsndfile does not take a file, or cannot decode its first block; another decoder may."""
 
-    Returns:
-        Sample rate in Hz, channels, and blocks of (frames, channels).
+
+@dataclass(slots=True)
+class SoundFileDecoder:
+    """One file that libsndfile decodes."""
+
+    sample_rate: int
+    """Hz."""
+    channels: int
+    promised: int | None
+    """Frames that the header promises, where libsndfile takes its word for it (FLAC)."""
+    blocks: Iterator[NDArray[np.float32]]
+    """(frames, channels), until there are no more."""
+    frames: int = 0
+    """How many came so far."""
+    failed: bool = False
+    """Whether decoding ended at a damaged place."""
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether, after the last block, there may be more that libsndfile did not decode."""
+        return self.failed or self.frames < (self.promised or 0)
+
+
+def decode_libsndfile(
+    file: BinaryIO, name: str, stack: ExitStack, wrong_size: int | None = None
+) -> SoundFileDecoder:
+    """Open a seekable file, at its start.
+
+    Args:
+        file: at its start.
+        name: for messages.
+        stack: closes what was opened.
+        wrong_size: where in the file the size of a data chunk stands that cannot be true.
 
     Raises:
-        AudioError: the format is not known, or nothing can be decoded.
+        FormatError: the format is not known; later, from the blocks, that nothing can be decoded.
+        AudioError: the file cannot be read.
     """
-    try:
-        reader = _Reader(file, _wrong_data_size(file))
-    except (OSError, ValueError) as error:
-        raise AudioError(f"{name}: reading failed ({one_line(error)})") from None
+    reader = _Reader(file, wrong_size)
     try:
         sound = stack.enter_context(_Sound(reader))
     except soundfile.SoundFileError as error:
         if reader.error is not None:
             raise AudioError(f"{name}: reading failed ({one_line(reader.error)})") from None
-        raise AudioError(
-            f"{name}: not a recording that can be decoded ({_reason(error)}); "
-            "expected wav, flac, ogg, opus, mp3, m4a, mp4 or webm"
-        ) from None
-    return sound.samplerate, sound.channels, _blocks(sound, reader, name)
+        raise FormatError(_reason(error)) from None
+    promised = sound.frames if sound.format == "FLAC" and sound.frames < 2**60 else None
+    decoder = SoundFileDecoder(sound.samplerate, sound.channels, promised, iter(()))
+    decoder.blocks = _blocks(sound, reader, name, decoder)
+    return decoder
 
 
-def _blocks(sound: _Sound, reader: _Reader, name: str) -> Iterator[NDArray[np.float32]]:
-    frames, started = BLOCK, False
+def _blocks(
+    sound: _Sound, reader: _Reader, name: str, decoder: SoundFileDecoder
+) -> Iterator[NDArray[np.float32]]:
+    frames = BLOCK
     while frames:
         block = np.full((BLOCK, sound.channels), np.nan, np.float32)
         try:
@@ -58,15 +87,15 @@ def _blocks(sound: _Sound, reader: _Reader, name: str) -> Iterator[NDArray[np.fl
             # soundfile does not say how far it came; what libsndfile did not write is still NaN.
             unwritten = np.flatnonzero(np.isnan(block[:, -1]))
             frames = int(unwritten[0]) if unwritten.size else BLOCK
-            if not frames and not started:
-                raise AudioError(
-                    f"{name}: the recording is damaged ({_reason(error)}); nothing could be decoded"
-                ) from None
+            if not frames and not decoder.frames:
+                raise FormatError(_reason(error)) from None
+            decoder.frames += frames
+            decoder.failed = True
             yield block[:frames]
             return
         if reader.error is not None:
             raise AudioError(f"{name}: reading failed ({one_line(reader.error)})")
-        started = True
+        decoder.frames += frames
         yield block[:frames]
 
 
@@ -120,33 +149,6 @@ class _Reader:
         except Exception as error:
             self.error = error
             return 0
-
-
-def _wrong_data_size(file: BinaryIO) -> int | None:
-    """Find where a wav file gives a data size that cannot be true; leaves the file at its start.
-
-    A recorder that streams, or dies, leaves 0 or some early size there. It is wrong if neither
-    the end of the file nor another chunk comes after so many bytes. (A size beyond the end
-    needs no repair: libsndfile reads what is there.)
-    """
-    end = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    riff, _, wave = struct.unpack("<4sI4s", file.read(12).ljust(12, b"\0"))
-    position = 12 if (riff, wave) == (b"RIFF", b"WAVE") else end
-    wrong = None
-    while position + 8 <= end:
-        file.seek(position)
-        chunk, size = struct.unpack("<4sI", file.read(8))
-        following = position + 8 + size + size % 2
-        if chunk == b"data":
-            file.seek(following)
-            after = file.read(4)
-            if following + 8 <= end and not (after.isascii() and after.decode().isprintable()):
-                wrong = position + 4
-            break
-        position = following
-    file.seek(0)
-    return wrong
 
 
 def _reason(error: Exception) -> str:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from sottovoce.audio import Audio, Source
-from sottovoce.audio.decode import Block, decode
+from sottovoce.audio.convert import Block
+from sottovoce.audio.decode import decode
 from sottovoce.errors import AudioError
 from sottovoce.text import display_path
 
@@ -63,7 +64,8 @@ def read_parts(
         AudioError: the file cannot be decoded.
     """
     with ExitStack() as stack:
-        rate, blocks = decode(path, stack)
+        file = decode(path, stack)
+        rate = file.sample_rate
         waiting = sorted(parts, key=lambda part: part.start, reverse=True)
         limits = {
             part: (round(part.start * rate), None if part.end is None else round(part.end * rate))
@@ -71,7 +73,7 @@ def read_parts(
         }
         cutting: dict[AudioPart, list[Block]] = {}
         position = 0
-        for block in blocks:
+        for block in file.blocks:
             after = position + len(block)
             while waiting and (limits[waiting[-1]][0] < after or waiting[-1].is_whole):
                 cutting[waiting.pop()] = []

@@ -39,8 +39,9 @@ def simulated(path: str, speed: float) -> Iterator[LiveAudio]:
         AudioError: the file cannot be read.
     """
     with ExitStack() as stack:
-        rate, blocks = open_blocks(path, stack)
-        yield LiveAudio(rate, display_path(path), _paced(blocks, rate, speed))
+        opened = open_blocks(path, stack)
+        blocks = _paced(opened.blocks, opened.sample_rate, speed)
+        yield LiveAudio(opened.sample_rate, display_path(path), blocks)
 
 
 def _paced(blocks: Iterator[Any], rate: int, speed: float) -> Iterator[Samples]:

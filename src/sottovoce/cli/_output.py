@@ -114,11 +114,11 @@ def table(console: Console, errors: Console) -> Iterator[Callable[[Prediction], 
         if predictions:
             _print(predictions, console)
             for prediction in predictions:
-                if note := _note(prediction):
+                if note := _advice(prediction):
                     errors.print(Text(f"sottovoce: {note}"), soft_wrap=True)
 
 
-def _note(prediction: Prediction) -> str:
+def _advice(prediction: Prediction) -> str:
     """What is to be said of a prediction beside the table, if anything."""
     from sottovoce.inference.recording import WHOLE_SECONDS, long_recording_advice
 
@@ -141,6 +141,9 @@ def _print(predictions: Sequence[Prediction], console: Console) -> None:
     columns = [column for column in COLUMNS if console.width >= column.from_width]
     for column in columns:
         shown.add_column(column.heading, no_wrap=True, justify=column.justify)
+    if any(prediction.warnings for prediction in predictions):
+        columns.append(NOTES)
+        shown.add_column(NOTES.heading, overflow="fold", min_width=12)
     utf = takes_utf(console)
     for prediction in predictions:
         channel = "" if prediction.channel is None else f", channel {prediction.channel}"
@@ -189,6 +192,10 @@ def _duration(prediction: Prediction, utf: bool) -> Text:
     return Text("" if prediction.duration is None else duration(prediction.duration))
 
 
+def _note(prediction: Prediction, utf: bool) -> Text:
+    return Text(prediction.warning_words, "yellow")
+
+
 class _Column(NamedTuple):
     heading: str
     cell: Callable[[Prediction, bool], Text]
@@ -205,3 +212,5 @@ COLUMNS = (
     _Column("or else", _runner_up, from_width=90),
     _Column("length", _duration, justify="right"),
 )
+NOTES = _Column("but", _note)
+"""Beside them where there is a warning."""

@@ -3,6 +3,7 @@
 import glob
 import os
 import shutil
+import stat
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -10,16 +11,9 @@ from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from sottovoce.audio import Source
+from sottovoce.audio.decode import SUFFIXES
 from sottovoce.audio.sources import NamedCopy, is_address
 from sottovoce.text import display_path
-
-# fmt: off
-SUFFIXES = (
-    ".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au",
-    ".caf", ".w64", ".rf64", ".m4a", ".mp4", ".webm", ".mka",
-)
-# fmt: on
-"""What is taken for audio in a folder; a file named on the command line is taken in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +37,18 @@ class RecordingArgument:
 
 
 def expand(arguments: Iterable[str]) -> Iterator[RecordingArgument]:
-    """The recordings that the arguments stand for, in their order, folders and patterns sorted."""
+    """The recordings that the arguments stand for, in their order, folders and patterns sorted.
+
+    In a folder, files are taken by their suffix; what is named is taken in any case. Pipes and
+    devices are taken only where they are named: reading one may never end.
+    """
     for argument in arguments:
         if is_address(argument):
             yield RecordingArgument(argument)
         elif not glob.has_magic(argument) or os.path.lexists(argument):
             yield from _folder_or_file(argument)
         elif matches := sorted(glob.glob(argument, recursive=True)):  # noqa: PTH207
-            for match in matches:
+            for match in filter(_may_be_read, matches):
                 yield from _folder_or_file(match)
         else:
             yield RecordingArgument(
@@ -68,6 +66,7 @@ def _folder_or_file(path: str) -> Iterator[RecordingArgument]:
         for folder, _, names in os.walk(path, onerror=closed.append)
         for name in names
         if name.lower().endswith(SUFFIXES) and not name.startswith(".")
+        if _may_be_read(os.path.join(folder, name))  # noqa: PTH118
     )
     yield from map(RecordingArgument, found)
     for error in closed:
@@ -76,7 +75,16 @@ def _folder_or_file(path: str) -> Iterator[RecordingArgument]:
             where, f"{display_path(where)}: cannot be opened ({error.strerror})"
         )
     if not found and not closed:
-        kinds = "wav, flac, ogg, opus, mp3, m4a, webm ..."
+        kinds = "wav, flac, ogg, opus, mp3, m4a, mp4, webm, amr, wma ..."
         yield RecordingArgument(
             path, f"{display_path(path)}: a folder without audio; looked for {kinds}"
         )
+
+
+def _may_be_read(path: str) -> bool:
+    """Whether it is no pipe, socket or device; a link that leads nowhere is reported later."""
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116
+    except OSError:
+        return True
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)

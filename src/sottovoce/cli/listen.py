@@ -98,6 +98,8 @@ def listen(
         show(last, None)
     if not as_json:
         show_timeline(out, strip, opened.labels, stream.summary)
+    for warning in stream.warnings:
+        typer.echo(f"sottovoce: {warning.message}", err=True)
     if audio.lost:
         seconds = audio.lost * _microphone.BLOCK_SECONDS
         typer.echo(

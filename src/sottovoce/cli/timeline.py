@@ -91,6 +91,8 @@ def timeline(
             for add in outputs:
                 add(segment)
             report("Listening", segment.end, total)
+        for warning in segments.warnings:
+            typer.echo(f"sottovoce: {display_path(path)}: {warning.message}", err=True)
 
 
 def _duration(path: str) -> float | None:

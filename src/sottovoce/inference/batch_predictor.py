@@ -125,6 +125,7 @@ class BatchPredictor:
                     "source": recording.path,
                     "duration": recording.duration,
                     "channel": recording.channel,
+                    "warnings": recording.warnings,
                 }
             )
 

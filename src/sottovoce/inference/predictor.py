@@ -13,7 +13,7 @@ from sottovoce.errors import AudioError, SottovoceError
 from sottovoce.inference.window import pieces
 from sottovoce.models.card import Card
 from sottovoce.options import PredictOptions
-from sottovoce.results import Prediction, Status
+from sottovoce.results import Prediction, Status, WarningCode, Warnings
 from sottovoce.text import describe
 from sottovoce.vad.gate import Gate
 
@@ -38,6 +38,7 @@ class PreparedRecording:
     pieces: Sequence[Samples]
     channel: int | None = None
     """From 1; None where they were mixed."""
+    warnings: Warnings = ()
 
 
 class Predictor:
@@ -85,14 +86,20 @@ class Predictor:
             )
         found = self.gate.check(audio)
         path = source_path(source)
+        warnings = told(audio.warnings or (), speech=found.status is Status.OK)
         if found.status is Status.OK:
             cut = pieces(audio, self.card.window, found.extent)
-            return PreparedRecording(path, audio.duration, cut, channel)
+            return PreparedRecording(path, audio.duration, cut, channel, warnings)
         if found.status is Status.TOO_SHORT:
-            return self.too_short(path, audio.duration, channel)
-        message = found.status.words.sentence
+            short = self.too_short(path, audio.duration, channel)
+            return short.model_copy(update={"warnings": warnings})
         return self._prediction(
-            found.status, path, message, duration=audio.duration, channel=channel
+            found.status,
+            path,
+            found.status.words.sentence,
+            duration=audio.duration,
+            channel=channel,
+            warnings=warnings,
         )
 
     def too_short(self, path: str | None, duration: float, channel: int | None) -> Prediction:
@@ -120,7 +127,8 @@ class Predictor:
         lengths = [len(piece) for piece in recording.pieces]
         mean = np.average(rows.astype(np.float64), axis=0, weights=lengths)
         if not np.isfinite(mean).all():
-            return self.not_a_number(recording.path, recording.duration, recording.channel)
+            failed = self.not_a_number(recording.path, recording.duration, recording.channel)
+            return failed.model_copy(update={"warnings": recording.warnings})
         best = int(mean.argmax())
         confidence = float(mean[best])
         status = Status.OK if confidence >= self.min_confidence else Status.UNCERTAIN
@@ -130,6 +138,7 @@ class Predictor:
             status.words.sentence,
             duration=recording.duration,
             channel=recording.channel,
+            warnings=recording.warnings,
             emotion=self.card.labels[best],
             confidence=confidence,
             probabilities=dict(zip(self.card.labels, mean.tolist(), strict=True)),
@@ -173,6 +182,13 @@ def batches(lengths: Sequence[int], sample_rate: int) -> list[list[int]]:
         else:
             together.append([index])
     return together
+
+
+def told(warnings: Warnings, *, speech: bool) -> Warnings:
+    """The warnings that are worth saying, each once: of the band only where somebody speaks."""
+    silent = () if speech else (WarningCode.NARROW_BAND,)
+    once = {warning.code: warning for warning in warnings if warning.code not in silent}
+    return tuple(once.values())
 
 
 def source_path(source: Any) -> str | None:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from sottovoce.audio import Audio, Source, open_blocks, watched
-from sottovoce.audio.decode import Block
+from sottovoce.audio import Audio, OpenedRecording, Source, open_blocks
+from sottovoce.audio.convert import Block
 from sottovoce.inference.predictor import (
     Network,
     Predictor,
     PreparedRecording,
     run_network,
     source_path,
+    told,
 )
 from sottovoce.inference.stream import TimelinePipeline
 from sottovoce.inference.timeline import run_pipeline
@@ -88,35 +89,41 @@ class RecordingPredictor:
             SottovoceError: the source cannot be read, or was not scaled.
         """
         with ExitStack() as stack:
-            rate, blocks = open_blocks(source, stack)
-            if watch is not None:
-                blocks = watched(blocks, rate, watch)
-            if self.options.channels == "mix":
-                blocks = (block.mean(axis=1, keepdims=True) for block in blocks)
+            is_mixed = self.options.channels == "mix"
+            opened = open_blocks(source, stack).checked(mono=is_mixed, watch=watch)
             begun: list[Block] = []
             frames = 0
-            for block in blocks:
+            for block in opened.blocks:
                 begun.append(block)
                 frames += len(block)
-                if frames > WHOLE_SECONDS * rate:
-                    return list(self._by_timeline(source, rate, itertools.chain(begun, blocks)))
-            audio = Audio.from_blocks(rate, iter(begun), self.predictor.card.sample_rate)
-        if self.options.channels == "mix":
+                if frames > WHOLE_SECONDS * opened.sample_rate:
+                    return self._by_timeline(source, opened, begun)
+            rate = self.predictor.card.sample_rate
+            audio = Audio.from_blocks(opened, iter(begun), rate)
+        if is_mixed:
             return [self.predictor.prepare(audio, source)]
-        numbered = enumerate(audio.split(), 1)
-        return [self.predictor.prepare(one, source, channel) for channel, one in numbered]
+        return [
+            self.predictor.prepare(replace(one, warnings=audio.warnings), source, channel)
+            for channel, one in enumerate(audio.split(), 1)
+        ]
 
     def _by_timeline(
-        self, source: Source, rate: int, blocks: Iterator[Block]
-    ) -> Iterator[Prediction]:
+        self, source: Source, opened: OpenedRecording, begun: list[Block]
+    ) -> list[Prepared]:
         options = _timeline_options(self.options, self.predictor)
         predictor = Predictor(self.predictor.card, options)
-        pipeline = TimelinePipeline(predictor, self.network, rate, options)
+        pipeline = TimelinePipeline(predictor, self.network, opened.sample_rate, options)
+        blocks = itertools.chain(begun, opened.blocks)
         spoken: defaultdict[int | None, _Totals] = defaultdict(_Totals)
         for segment in run_pipeline(pipeline, blocks, self.workers, describe(source)):
             spoken[segment.channel].add(segment)
-        for channel, totals in spoken.items():
-            yield self._of_timeline(source_path(source), channel, totals)
+        path = source_path(source)
+        return [
+            self._of_timeline(path, channel, totals).model_copy(
+                update={"warnings": told(opened.warnings, speech=bool(totals.seconds))}
+            )
+            for channel, totals in spoken.items()
+        ]
 
     def _of_timeline(self, path: str | None, channel: int | None, totals: _Totals) -> Prediction:
         """The prediction that a timeline amounts to."""

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sottovoce.audio import Audio, Samples
+from sottovoce.audio.convert import Mixer
 from sottovoce.audio.decode import MAX_CHANNELS, checked_rate
+from sottovoce.audio.quality import SoundCheck
 from sottovoce.errors import AudioError, SottovoceError
 from sottovoce.inference.framing import Frame, Framer
 from sottovoce.inference.predictor import (
@@ -18,11 +20,12 @@ from sottovoce.inference.predictor import (
     Predictor,
     PreparedRecording,
     run_network,
+    told,
 )
 from sottovoce.inference.segments import SummaryBuilder
 from sottovoce.inference.smoothing import Smoother, UnsmoothedSegment
 from sottovoce.options import TimelineOptions
-from sottovoce.results import Segment, Summary
+from sottovoce.results import Segment, Status, Summary, Warnings
 
 Item = TypeVar("Item")
 
@@ -65,6 +68,7 @@ class TimelinePipeline:
         self._judge = judge
         self._options = options
         self._summary = SummaryBuilder(card.labels)
+        self._check, self._mixer = SoundCheck(self.sample_rate), Mixer(self.sample_rate)
         self._framers: list[Framer] = []
         self._smoothers: list[Smoother] = []
 
@@ -89,6 +93,7 @@ class TimelinePipeline:
         if audio.peak > MAX_PEAK:
             raise AudioError(f"samples reach {audio.peak:.3g}; scale them to -1..1")
         pairs = zip(self._framers, self._channels(audio), strict=True)
+        self._check.add(audio.samples.T)
         return _interleave([framer.feed(channel) for framer, channel in pairs])
 
     def last_frames(self) -> list[tuple[int, Frame]]:
@@ -121,13 +126,28 @@ class TimelinePipeline:
         rest = _interleave([smoother.finish() for smoother in self._smoothers])
         return self._counted([segment for _, segment in rest])
 
-    def summary(self, channel: int | None) -> Summary:
+    def summary(self, channel: int | None, decoding: Warnings = ()) -> Summary:
         """Of the segments so far: of one channel, or of all together.
+
+        Args:
+            channel: 1 for the first one; None: all.
+            decoding: as for `warnings`.
 
         Raises:
             SottovoceError: there is no such channel.
         """
-        return self._summary.summary(channel)
+        summary = self._summary.summary(channel)
+        return summary.model_copy(update={"warnings": self.warnings(decoding)})
+
+    def warnings(self, decoding: Warnings = ()) -> Warnings:
+        """What was not heard of the recording so far, or is odd about its sound.
+
+        Args:
+            decoding: what is known of the file that the samples come from.
+        """
+        found = (*decoding, *self._check.warnings(), *self._mixer.warnings())
+        statuses = self._summary.summary().statuses
+        return told(found, speech=Status.OK in statuses or Status.UNCERTAIN in statuses)
 
     def _counted(self, segments: list[Segment]) -> list[Segment]:
         for segment in segments:
@@ -137,7 +157,7 @@ class TimelinePipeline:
     def _channels(self, audio: Audio) -> Samples:
         """(channels, samples); the first samples set the number of channels."""
         split = self._options.channels == "split"
-        samples = audio.samples if split else audio.mono().samples
+        samples = audio.samples if split else self._mixer.mix(audio.samples.T)[np.newaxis]
         if not self._framers:
             predictor, options = self._predictor, self._options
             for number in range(1, len(samples) + 1):
@@ -217,6 +237,11 @@ class Stream:
             SottovoceError: there is no such channel.
         """
         return self._pipeline.summary(channel)
+
+    @property
+    def warnings(self) -> Warnings:
+        """What is odd about the sound so far: `WarningCode` has the kinds."""
+        return self._pipeline.warnings()
 
     def _segments(self, frames: list[tuple[int, Frame]]) -> list[Segment]:
         pipeline = self._pipeline

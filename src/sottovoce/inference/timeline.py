@@ -9,14 +9,14 @@ from contextlib import ExitStack
 from typing import Self
 
 from sottovoce.audio import Source, open_blocks
-from sottovoce.audio.decode import Block
+from sottovoce.audio.convert import Block
 from sottovoce.errors import AudioError
 from sottovoce.inference.framing import Frame
 from sottovoce.inference.predictor import Network, Predictor, source_path
 from sottovoce.inference.smoothing import UnsmoothedSegment
 from sottovoce.inference.stream import NetworkOfChannel, TimelinePipeline
 from sottovoce.options import TimelineOptions
-from sottovoce.results import Segment, Summary
+from sottovoce.results import Segment, Summary, Warnings
 from sottovoce.system import number_of_workers
 from sottovoce.text import describe
 
@@ -49,7 +49,8 @@ class Timeline(Iterator[Segment]):
         """The path of the recording, None where it has none."""
         self._name = describe(source)
         with ExitStack() as stack:
-            rate, self._blocks = open_blocks(source, stack)
+            self._file = open_blocks(source, stack)
+            rate = self._file.sample_rate
             self._pipeline = TimelinePipeline(predictor, network, rate, options, judge)
             self._open = stack.pop_all()
         self._segments = self._run()
@@ -66,7 +67,12 @@ class Timeline(Iterator[Segment]):
         Raises:
             SottovoceError: there is no such channel.
         """
-        return self._pipeline.summary(channel)
+        return self._pipeline.summary(channel, self._file.warnings)
+
+    @property
+    def warnings(self) -> Warnings:
+        """What was not heard of the recording so far, or is odd about its sound."""
+        return self._pipeline.warnings(self._file.warnings)
 
     def close(self) -> None:
         """Stop, and close the recording; done automatically at its end."""
@@ -81,7 +87,7 @@ class Timeline(Iterator[Segment]):
 
     def _run(self) -> Generator[Segment, None, None]:
         try:
-            yield from run_pipeline(self._pipeline, self._blocks, self._workers, self._name)
+            yield from run_pipeline(self._pipeline, self._file.blocks, self._workers, self._name)
         finally:
             self._open.close()
 

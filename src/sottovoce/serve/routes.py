@@ -59,8 +59,9 @@ def body(files: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "requestBody": {
             "required": True,
-            "description": "A recording (wav, flac, ogg, opus, mp3; m4a, mp4 and webm where the "
-            "service has the extra `media`), recognised by its content, not by its type.",
+            "description": "A recording (wav, flac, ogg, opus, mp3; m4a, mp4, webm, amr, wma "
+            "and more where the service has the extra `media`), recognised by its content, not by "
+            "its type.",
             "content": {
                 "multipart/form-data": {"schema": form},
                 "application/octet-stream": raw,

@@ -96,6 +96,7 @@ PREDICTION: dict[str, Any] = {
     "duration": 3.42,
     "model": "sottovoce-small 1.0",
     "message": "",
+    "warnings": [{"code": "damaged", "message": "damaged at 0:02", "at": 2.31}],
 }
 
 SEGMENT: dict[str, Any] = {
@@ -114,6 +115,7 @@ SUMMARY: dict[str, Any] = {
     "statuses": {"ok": 1.0},
     "changes": 0,
     "longest": SEGMENT,
+    "warnings": [],
 }
 
 MODEL: dict[str, Any] = {

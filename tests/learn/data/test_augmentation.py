@@ -194,3 +194,37 @@ def test_pitch_moves_in_a_share_of_the_examples() -> None:
     changed = (moved != waveform).any(dim=1)
     assert 30 <= int(changed.sum()) <= 70
     assert torch.equal(moved[~changed], waveform[~changed])
+
+
+def test_telephones_keep_their_band_and_lose_the_rest() -> None:
+    speech = 0.1 * torch.randn(8, RATE, generator=random())
+    heard = augmentation.over_telephone(speech, RATE, random())
+    power = torch.fft.rfft(heard).abs().square().mean(dim=0)
+    hertz = torch.linspace(0, RATE / 2, len(power))
+    inside = power[(hertz > 500) & (hertz < 3000)].mean()
+    for outside in (power[hertz > 4200].mean(), power[hertz < 20].mean()):
+        assert 10 * torch.log10(inside / outside) > 20  # what mu-law adds stays
+
+
+def test_telephones_and_coding_come_as_often_as_asked_for() -> None:
+    speech = 0.1 * torch.randn(60, RATE // 2, generator=random())
+    lengths = torch.full((60,), RATE // 2)
+    for spec in (AugmentSpec(telephone=0.3), AugmentSpec(coding=0.3)):
+        changed = augmentation.augment(speech, lengths, RATE, spec, None, random(1))
+        assert changed.shape == speech.shape
+        assert changed.isfinite().all()
+        share = float((changed != speech).any(dim=1).float().mean())
+        assert share == pytest.approx(0.3, abs=0.15)
+
+
+def test_coding_at_a_lower_rate_changes_more() -> None:
+    time = torch.arange(RATE) / RATE
+    speech = (0.2 * torch.sin(2 * torch.pi * 300 * time) * torch.sin(9 * time))[None]
+    speech = speech + 0.02 * torch.randn(1, RATE, generator=random())
+
+    def changed(kbit: float) -> float:
+        spec = AugmentSpec(coding=1.0, coding_kbit=(kbit, kbit))
+        coded = augmentation.code(speech.expand(6, -1), RATE, spec, random(3))
+        return float((coded - speech).square().mean())
+
+    assert changed(8.0) > 2 * changed(64.0)

@@ -21,6 +21,7 @@ from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.recipe.specs import AugmentSpec
 
 ALL_ON = {"copies": 2, "cut": 0.25, "gain": 6.0, "noise": 0.5, "equaliser": 3.0, "pitch": 1.0}
+ALL_ON |= {"telephone": 0.5, "coding": 0.5}
 CHANGES: dict[str, object] = {
     "copies": 3,
     "cut": 0.3,
@@ -29,6 +30,9 @@ CHANGES: dict[str, object] = {
     "noise": 1.0,
     "noise_snr": (5.0, 10.0),
     "equaliser": 6.0,
+    "telephone": 1.0,
+    "coding": 1.0,
+    "coding_kbit": (6.0, 6.0),
     "speed": 0.1,
     "pitch": 2.0,
     "pitch_probability": 1.0,

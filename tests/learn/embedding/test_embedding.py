@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 from sottovoce.audio import Audio
 from sottovoce.learn.corpora import Clip
+from sottovoce.learn.data.augmentation import mu_law
 from sottovoce.learn.data.clip_store import ClipWriter
 from sottovoce.learn.embedding.calibrate import Confidence, Judged, factor, fit_confidence
 from sottovoce.learn.embedding.classifiers import (
@@ -30,7 +31,7 @@ from sottovoce.learn.embedding.logistic import (
     fit_logistic,
     logits_of,
 )
-from sottovoce.learn.embedding.sound import Changes, ChangesSpec, at_speed, mu_law
+from sottovoce.learn.embedding.sound import Changes, ChangesSpec, at_speed
 from sottovoce.learn.embedding.speech import Speech, label_index, mirrored
 from sottovoce.learn.embedding.teacher import Basis
 from sottovoce.learn.export.graphs import to_graph, with_fourier_parts

@@ -1,4 +1,4 @@
-"""Random changes to training examples: gain, noise, equaliser; then speed, formants, masks, mixup.
+"""Random changes to training examples: of waveforms, then of features.
 
 Everything draws from a generator that is handed in, works on a batch, and is used by the training
 step alone: validation, testing and export call the network without passing here.
@@ -12,6 +12,7 @@ import torch.nn.functional as F  # noqa: N812
 
 from sottovoce.audio.mel_scale import hz_to_mel
 from sottovoce.learn.data.clip_store import ClipStore
+from sottovoce.learn.data.degradation import mp3, mp3_bounds, opus
 from sottovoce.learn.recipe.specs import AugmentSpec
 
 AUGMENTATION_VERSION = 1
@@ -28,6 +29,9 @@ FEATURE_KEYS = frozenset(
 
 PHASE_FRAME = 0.045
 """s; about the length of a frame of the phase vocoder."""
+
+MU = 255
+"""Of the companding law of telephones in North America and Japan (ITU-T G.711)."""
 
 KNOTS = 5
 """Points of the equaliser's curve, spaced evenly in mel."""
@@ -48,7 +52,9 @@ def augment(
     noise: ClipStore | None,
     generator: torch.Generator,
 ) -> torch.Tensor:
-    """Change a batch of waveforms as a recipe says: pitch, noise, equaliser, gain, in this order.
+    """Change a batch of waveforms as a recipe says.
+
+    In this order: pitch, noise, equaliser, telephone, coding, gain.
 
     waveform: (batch, samples) of which the first `lengths` are meant -> a new (batch, samples).
     """
@@ -58,6 +64,12 @@ def augment(
         waveform = add_noise(waveform, lengths, noise, spec, generator)
     if spec.equaliser:
         waveform = equalise(waveform, sample_rate, spec.equaliser, generator)
+    if spec.telephone:
+        chosen = torch.rand(len(waveform), 1, generator=generator) < spec.telephone
+        changed = over_telephone(waveform, sample_rate, generator)
+        waveform = torch.where(chosen.to(waveform.device), changed, waveform)
+    if spec.coding:
+        waveform = code(waveform, sample_rate, spec, generator)
     if spec.gain:
         waveform = random_gain(waveform, spec.gain, generator)
     return waveform
@@ -130,6 +142,68 @@ def equalise(
     gain = torch.pow(10, interpolate(grid.to(waveform.device), position.expand(batch, -1)) / 20)
     filtered: torch.Tensor = torch.fft.irfft(torch.fft.rfft(waveform, n=size) * gain, n=size)
     return filtered[:, :samples]
+
+
+def over_telephone(
+    waveform: torch.Tensor, sample_rate: int, generator: torch.Generator
+) -> torch.Tensor:
+    """Send examples over telephones: a band from 50 to 350 up to 3200 to 3800 Hz, and mu-law.
+
+    waveform: (batch, samples) -> (batch, samples).
+    """
+    batch = len(waveform)
+    low = uniform(50, 350, (batch, 1), generator).to(waveform.device)
+    high = uniform(3200, 3800, (batch, 1), generator).to(waveform.device)
+    return mu_law(band(waveform, low, high, sample_rate))
+
+
+def band(
+    waveform: torch.Tensor, low: torch.Tensor, high: torch.Tensor, sample_rate: int
+) -> torch.Tensor:
+    """Keep a band, `low` to `high` Hz, (batch, 1) each: 60 dB are gained within 200 Hz."""
+    samples = waveform.shape[1]
+    spectrum = torch.fft.rfft(waveform)
+    hertz = torch.linspace(0, sample_rate / 2, spectrum.shape[1], device=waveform.device)
+    slope = torch.minimum((hertz - low) / 200 + 0.5, (high - hertz) / 200 + 0.5).clamp(0, 1)
+    slope = torch.where((low <= 0) & (hertz < high - 100), torch.ones_like(slope), slope)
+    filtered: torch.Tensor = torch.fft.irfft(spectrum * (1e-3 + slope) / 1.001, n=samples)
+    return filtered
+
+
+def mu_law(waveform: torch.Tensor) -> torch.Tensor:
+    """Compand to 8 bits and back (ITU-T G.711), after bringing the loudest sample to a half."""
+    peak = waveform.abs().amax(dim=1, keepdim=True).clamp_min(1e-9) * 2
+    scale = torch.log1p(torch.tensor(float(MU)))
+    value = waveform / peak
+    coded = value.sign() * torch.log1p(MU * value.abs()) / scale.to(value.device)
+    coded = (coded * 127).round() / 127
+    opened: torch.Tensor = torch.expm1(coded.abs() * scale.to(value.device)) / MU
+    return coded.sign() * opened * peak
+
+
+def code(
+    waveform: torch.Tensor, sample_rate: int, spec: AugmentSpec, generator: torch.Generator
+) -> torch.Tensor:
+    """Code some examples at a low rate and decode them: (batch, samples) -> the same, changed.
+
+    Each with Opus or MP3 (half each), at `spec.coding_kbit` kbit/s, even on a logarithmic scale;
+    MP3 at what it takes at this sample rate.
+    """
+    coded = waveform.clone()
+    batch = len(waveform)
+    chosen = torch.rand(batch, generator=generator) < spec.coding
+    low, high = (math.log(kbit) for kbit in spec.coding_kbit)
+    kbits = torch.exp(uniform(low, high, (batch,), generator))
+    as_mp3 = torch.rand(batch, generator=generator) < 0.5
+    for row in torch.nonzero(chosen)[:, 0].tolist():
+        sound, kbit = waveform[row].cpu().numpy(), float(kbits[row])
+        if as_mp3[row]:
+            least, most = mp3_bounds(sample_rate)
+            changed = mp3(sound, sample_rate, min(max(kbit, least), most))
+        else:
+            changed = opus(sound, sample_rate, kbit)
+        coded[row] = torch.from_numpy(changed).to(coded)
+    return coded
 
 
 def random_gain(

@@ -208,11 +208,17 @@ def mp3(samples: Samples, rate: int, kbit: float = 32.0) -> Samples:
         samples,
         rate,
         kbit,
-        lambda codec_rate: MP3_KBIT.get(codec_rate, MP3_MPEG2_KBIT),
+        mp3_bounds,
         format="MP3",
         subtype="MPEG_LAYER_III",
         bitrate_mode="CONSTANT",
     )
+
+
+def mp3_bounds(rate: int) -> tuple[float, float]:
+    """The least and the most kbit/s that MP3 takes for a clip at `rate` Hz."""
+    codec_rate = rate if rate in CODEC_RATES else CODEC_RATES[-1]
+    return MP3_KBIT.get(codec_rate, MP3_MPEG2_KBIT)
 
 
 def _coded(

@@ -5,16 +5,15 @@ from dataclasses import dataclass
 import torch
 
 from sottovoce.learn.data.augmentation import (
+    band,
     equalise,
     interpolate,
     mask,
+    over_telephone,
     uniform,
     warp_frequency,
 )
 from sottovoce.options import StrictModel
-
-MU = 255
-"""Of the companding law of telephones in North America and Japan (ITU-T G.711)."""
 
 
 class ChangesSpec(StrictModel):
@@ -80,11 +79,8 @@ class Changes:
             changed = band(waveform, torch.zeros_like(edge), edge, rate)
             waveform = torch.where(some(spec.low_pass), changed, waveform)
         if spec.telephone:
-            low = uniform(50, 350, (batch, 1), generator).to(waveform.device)
-            high = uniform(3200, 3800, (batch, 1), generator).to(waveform.device)
-            waveform = torch.where(
-                some(spec.telephone), mu_law(band(waveform, low, high, rate)), waveform
-            )
+            changed = over_telephone(waveform, rate, generator)
+            waveform = torch.where(some(spec.telephone), changed, waveform)
         return waveform
 
     def of_features(
@@ -170,19 +166,6 @@ def in_room(
     return louder
 
 
-def band(
-    waveform: torch.Tensor, low: torch.Tensor, high: torch.Tensor, sample_rate: int
-) -> torch.Tensor:
-    """Keep a band, `low` to `high` Hz, (batch, 1) each: 60 dB are gained within 200 Hz."""
-    samples = waveform.shape[1]
-    spectrum = torch.fft.rfft(waveform)
-    hertz = torch.linspace(0, sample_rate / 2, spectrum.shape[1], device=waveform.device)
-    slope = torch.minimum((hertz - low) / 200 + 0.5, (high - hertz) / 200 + 0.5).clamp(0, 1)
-    slope = torch.where((low <= 0) & (hertz < high - 100), torch.ones_like(slope), slope)
-    filtered: torch.Tensor = torch.fft.irfft(spectrum * (1e-3 + slope) / 1.001, n=samples)
-    return filtered
-
-
 def at_speed(waveform: torch.Tensor, speed: float) -> torch.Tensor:
     """Play faster or slower, the pitch with it: (batch, samples) -> (batch, samples / speed).
 
@@ -195,14 +178,3 @@ def at_speed(waveform: torch.Tensor, speed: float) -> torch.Tensor:
     spectrum = torch.nn.functional.pad(spectrum, (0, bins - spectrum.shape[1]))
     changed: torch.Tensor = torch.fft.irfft(spectrum, n=wanted) * (wanted / samples)
     return changed
-
-
-def mu_law(waveform: torch.Tensor) -> torch.Tensor:
-    """Compand to 8 bits and back (ITU-T G.711), after bringing the loudest sample to a half."""
-    peak = waveform.abs().amax(dim=1, keepdim=True).clamp_min(1e-9) * 2
-    scale = torch.log1p(torch.tensor(float(MU)))
-    value = waveform / peak
-    coded = value.sign() * torch.log1p(MU * value.abs()) / scale.to(value.device)
-    coded = (coded * 127).round() / 127
-    opened: torch.Tensor = torch.expm1(coded.abs() * scale.to(value.device)) / MU
-    return coded.sign() * opened * peak

@@ -233,6 +233,21 @@ class AugmentSpec(StrictModel):
         le=24,
         description="dB; a smooth random curve over frequency, up to this, + or -.",
     )
+    telephone: StrictFloat = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Probability of a telephone: its band (300 to 3400 Hz or about that), mu-law.",
+    )
+    coding: StrictFloat = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Probability of coding at a low rate and decoding: Opus or MP3.",
+    )
+    coding_kbit: Range = Field(
+        default=(6.0, 32.0), description="kbit/s; lowest and highest of those rates, 6 to 256."
+    )
     speed: StrictFloat = Field(
         default=0.0, ge=0, le=0.5, description="Time scale changes by up to this fraction."
     )
@@ -261,7 +276,7 @@ class AugmentSpec(StrictModel):
     @property
     def of_waveforms(self) -> tuple[str, ...]:
         """The keys that are on and change the waveform."""
-        names = ("cut", "gain", "noise", "equaliser", "pitch")
+        names = ("cut", "gain", "noise", "equaliser", "telephone", "coding", "pitch")
         return tuple(name for name in names if getattr(self, name))
 
     @field_validator("noise_snr")
@@ -270,6 +285,13 @@ class AugmentSpec(StrictModel):
         if not -30 <= snr[0] <= snr[1] <= 100:
             raise ValueError("should be two numbers, the lower first, between -30 and 100 dB")
         return snr
+
+    @field_validator("coding_kbit")
+    @classmethod
+    def _within_opus(cls, kbit: Range) -> Range:
+        if not 6 <= kbit[0] <= kbit[1] <= 256:
+            raise ValueError("should be two numbers, the lower first, between 6 and 256 kbit/s")
+        return kbit
 
 
 class CriteriaSpec(StrictModel):
