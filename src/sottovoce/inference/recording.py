@@ -23,6 +23,7 @@ from sottovoce.inference.timeline import run_pipeline
 from sottovoce.models.card import Card
 from sottovoce.options import PredictOptions, RecordingOptions
 from sottovoce.results import Prediction, Segment, Status
+from sottovoce.system import number_of_workers
 from sottovoce.text import describe, duration
 
 WHOLE_SECONDS = 60.0
@@ -53,13 +54,13 @@ class RecordingPredictor:
         predictor: of the model and the options.
         network: of the model.
         options: of the predictions.
-        workers: threads for a long recording.
+        workers: threads for a long recording; if None, one a processor, at most 4.
     """
 
     predictor: Predictor
     network: Network
     options: PredictOptions
-    workers: int
+    workers: int | None
 
     def predict(
         self, source: Source, watch: Callable[[float], None] | None = None
@@ -113,7 +114,8 @@ class RecordingPredictor:
         predictor = Predictor(self.predictor.card, options)
         pipeline = TimelinePipeline(predictor, self.network, rate, options)
         spoken: defaultdict[int | None, _Totals] = defaultdict(_Totals)
-        for segment in run_pipeline(pipeline, blocks, self.workers, describe(source)):
+        threads = number_of_workers(self.workers)
+        for segment in run_pipeline(pipeline, blocks, threads, describe(source)):
             spoken[segment.channel].add(segment)
         for channel, totals in spoken.items():
             yield self._of_timeline(source_path(source), channel, totals)
