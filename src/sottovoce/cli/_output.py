@@ -120,14 +120,14 @@ def table(console: Console, errors: Console) -> Iterator[Callable[[Prediction], 
 
 def _advice(prediction: Prediction) -> str:
     """What is to be said of a prediction beside the table, if anything."""
-    from sottovoce.inference.recording import WHOLE_SECONDS, long_recording_advice
+    from sottovoce.inference.recording import long_recording_advice
 
     if prediction.status is Status.ERROR:
         return prediction.message
-    length = prediction.duration or 0
-    if prediction.emotion is None or length <= WHOLE_SECONDS:
+    advice = long_recording_advice(prediction.duration or 0)
+    if not prediction.message.endswith(advice):
         return ""
-    return f"{display_path(prediction.source or 'the recording')}: {long_recording_advice(length)}"
+    return f"{display_path(prediction.source or 'the recording')}: {advice}"
 
 
 def empty_table(console: Console) -> Table:

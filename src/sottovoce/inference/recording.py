@@ -24,6 +24,7 @@ from sottovoce.inference.timeline import run_pipeline
 from sottovoce.models.card import Card
 from sottovoce.options import PredictOptions, RecordingOptions
 from sottovoce.results import Prediction, Segment, Status
+from sottovoce.system import number_of_workers
 from sottovoce.text import describe, duration
 
 WHOLE_SECONDS = 60.0
@@ -54,13 +55,13 @@ class RecordingPredictor:
         predictor: of the model and the options.
         network: of the model.
         options: of the predictions.
-        workers: threads for a long recording.
+        workers: threads for a long recording; if None, one a processor, at most 4.
     """
 
     predictor: Predictor
     network: Network
     options: PredictOptions
-    workers: int
+    workers: int | None
 
     def predict(
         self, source: Source, watch: Callable[[float], None] | None = None
@@ -115,7 +116,8 @@ class RecordingPredictor:
         pipeline = TimelinePipeline(predictor, self.network, opened.sample_rate, options)
         blocks = itertools.chain(begun, opened.blocks)
         spoken: defaultdict[int | None, _Totals] = defaultdict(_Totals)
-        for segment in run_pipeline(pipeline, blocks, self.workers, describe(source)):
+        threads = number_of_workers(self.workers)
+        for segment in run_pipeline(pipeline, blocks, threads, describe(source)):
             spoken[segment.channel].add(segment)
         path = source_path(source)
         return [

@@ -227,8 +227,8 @@ class Model:
         options = PredictOptions(
             gate=gate or GateOptions(), min_confidence=min_confidence, channels=channels
         )
-        recording = self._recording(options, profile, workers)
-        return predict_many(recording, several(sources), recording.workers)
+        threads = number_of_workers(workers)
+        return predict_many(self._recording(options, profile, threads), several(sources), threads)
 
     def timeline(
         self,
@@ -448,6 +448,6 @@ class Model:
     def _recording(
         self, options: PredictOptions, profile: ProfileSource | None, workers: int | None
     ) -> RecordingPredictor:
-        network, threads = self.network(profile), number_of_workers(workers)
+        network = self.network(profile)
         predictor = Predictor(self._card, options, network.min_confidence)
-        return RecordingPredictor(predictor, network, options, threads)
+        return RecordingPredictor(predictor, network, options, workers)
