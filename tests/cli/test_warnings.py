@@ -99,7 +99,7 @@ def test_file_timeline_and_stream_hear_the_same_where_channels_cancel(tiny, voic
     prediction = model.predict((both, RATE))
     assert prediction.status == "ok"
     assert [warning.code for warning in prediction.warnings] == [WarningCode.ANTIPHASE]
-    whole = list(model.timeline((both, RATE)))
+    whole = list(model.timeline((both, RATE), lookahead=0.3))
     stream = model.stream(RATE)
     pieces = [
         segment

@@ -78,7 +78,7 @@ class Audio:
         if isinstance(given, (tuple, Audio)):
             audio = given if isinstance(given, Audio) else cls(*given)
             if audio.warnings is None:
-                audio = audio._checked()
+                audio = audio.checked()
             audio = audio.mono() if mono else audio
             return audio if sample_rate is None else audio.resample(sample_rate)
         target = None if sample_rate is None else checked_rate(sample_rate, "the rate asked for")
@@ -161,8 +161,8 @@ class Audio:
         )
         return Audio(self.samples[:, first : max(first, last)], self.sample_rate)
 
-    def _checked(self) -> Audio:
-        """The same with the warnings about its sound."""
+    def checked(self) -> Audio:
+        """The same with the warnings about its sound, and no others."""
         check = SoundCheck(self.sample_rate)
         for start in range(0, self.samples.shape[1], BLOCK):
             check.add(self.samples[:, start : start + BLOCK].T)

@@ -91,7 +91,8 @@ class RecordingPredictor:
         """
         with ExitStack() as stack:
             is_mixed = self.options.channels == "mix"
-            opened = open_blocks(source, stack).checked(mono=is_mixed, watch=watch)
+            decoded = open_blocks(source, stack)
+            opened = decoded.checked(mono=is_mixed, watch=watch)
             begun: list[Block] = []
             frames = 0
             for block in opened.blocks:
@@ -103,10 +104,12 @@ class RecordingPredictor:
             audio = Audio.from_blocks(opened, iter(begun), rate)
         if is_mixed:
             return [self.predictor.prepare(audio, source)]
-        return [
-            self.predictor.prepare(replace(one, warnings=audio.warnings), source, channel)
-            for channel, one in enumerate(audio.split(), 1)
-        ]
+        found = []
+        for channel, alone in enumerate(audio.split(), 1):
+            warnings = (*decoded.warnings, *(alone.checked().warnings or ()))
+            one = replace(alone, warnings=warnings)
+            found.append(self.predictor.prepare(one, source, channel))
+        return found
 
     def _by_timeline(
         self, source: Source, opened: OpenedRecording, begun: list[Block]

@@ -83,7 +83,7 @@ class PeaksResponse(BaseModel):
     """Of each channel: the largest and the least sample of each fiftieth of a second, in turn."""
 
 
-class Reliability(BaseModel):
+class ReliabilityResponse(BaseModel):
     """In equal bins of confidence from 0 to 1."""
 
     clips: list[float]
@@ -99,7 +99,7 @@ class TestedResponse(BaseModel):
 
     confusion: list[list[float]]
     """(labels, labels) clips by truth (row) and answer (column)."""
-    reliability: Reliability
+    reliability: ReliabilityResponse
 
 
 @router.post(
@@ -147,7 +147,7 @@ async def tested(service: TheService, name: str) -> TestedResponse:
         raise ServiceError(404, "not_tested", f"no record of tests is known of {name}")
     return TestedResponse(
         confusion=found.confusion.tolist(),
-        reliability=Reliability(
+        reliability=ReliabilityResponse(
             clips=found.clips.tolist(),
             confidence=_numbers(found.confidence),
             right=_numbers(found.right),
