@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sottovoce.audio import Audio
-from sottovoce.audio.parts import Part, read_parts, sounds
+from sottovoce.audio.parts import AudioPart, read_parts, sounds
 from sottovoce.errors import AudioError
 
 RATE = 8_000
@@ -36,7 +36,7 @@ def test_parts_are_the_samples_of_the_whole_file(
     file: Path, spans: list[tuple[float, float | None]]
 ) -> None:
     whole = Audio.read(file, mono=False)
-    parts = [Part(file, *span) for span in spans]
+    parts = [AudioPart(file, *span) for span in spans]
     found = dict(read_parts(file, parts))
     assert set(found) == set(parts)
     for part, sound in found.items():
@@ -46,20 +46,24 @@ def test_parts_are_the_samples_of_the_whole_file(
 
 
 def test_sounds_come_in_the_order_asked_for_and_whole_files_as_paths(file: Path) -> None:
-    parts = [Part(file), Part(file, 1, 19), Part(file, 2, 3), Part(file, 2.5)]
+    parts = [AudioPart(file), AudioPart(file, 1, 19), AudioPart(file, 2, 3), AudioPart(file, 2.5)]
     path, *cut = sounds(parts)
     assert path == file
     assert [sound.duration for sound in cut if isinstance(sound, Audio)] == [18, 1, 17.5]
 
 
 def test_a_part_beyond_its_recording_is_named_and_the_others_are_given(file: Path) -> None:
-    rounded, beyond, outside = Part(file, 19, 20.05), Part(file, 1, 21), Part(file, 30, 31.5)
+    rounded, beyond, outside = (
+        AudioPart(file, 19, 20.05),
+        AudioPart(file, 1, 21),
+        AudioPart(file, 30, 31.5),
+    )
     found = dict(read_parts(file, [rounded, beyond, outside]))
     assert isinstance(found[rounded], Audio)
     assert str(found[beyond]) == f"{file}#1-21: the recording ends at 20 s"
     assert str(found[outside]) == f"{file}#30-31.5: the recording ends at 20 s"
     with pytest.raises(AudioError, match="#1-21: the recording ends at 20 s"):
-        list(sounds([Part(file, 0, 1), beyond]))
+        list(sounds([AudioPart(file, 0, 1), beyond]))
 
 
 def test_nothing_is_decoded_after_the_last_part(tmp_path: Path) -> None:
@@ -68,13 +72,13 @@ def test_nothing_is_decoded_after_the_last_part(tmp_path: Path) -> None:
     samples = np.ones(200_000, np.float32)
     samples[-1] = np.nan
     soundfile.write(path, samples, RATE, subtype="FLOAT")
-    ((_, sound),) = read_parts(path, [Part(path, 0, 1)])
+    ((_, sound),) = read_parts(path, [AudioPart(path, 0, 1)])
     assert isinstance(sound, Audio)
     with pytest.raises(AudioError, match="NaN"):
-        list(read_parts(path, [Part(path, 0, 1), Part(path, 24)]))
+        list(read_parts(path, [AudioPart(path, 0, 1), AudioPart(path, 24)]))
 
 
 def test_names_hold_the_times_without_needless_zeros() -> None:
-    assert [Part(Path("a.wav"), *span).span for span in ((), (0, 1), (3.2, 7.05), (10,))] == [
+    assert [AudioPart(Path("a.wav"), *span).span for span in ((), (0, 1), (3.2, 7.05), (10,))] == [
         *("", "#0-1", "#3.2-7.05", "#10-")
     ]

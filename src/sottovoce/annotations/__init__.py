@@ -7,6 +7,7 @@ TextGrids of Praat, subtitles. It needs nothing of the learning half; a format i
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from sottovoce.annotations.audacity import audacity_entries, is_audacity
-from sottovoce.annotations.entry import Entry
+from sottovoce.annotations.entry import LabelEntry
 from sottovoce.annotations.label_studio import label_studio_entries
 from sottovoce.annotations.labels import word_of
 from sottovoce.annotations.recordings import RecordingFinder, recording_beside
@@ -28,7 +29,7 @@ from sottovoce.annotations.table import (
 )
 from sottovoce.annotations.text_file import read_text
 from sottovoce.annotations.textgrid import is_textgrid, textgrid_entries
-from sottovoce.audio.parts import Part
+from sottovoce.audio.parts import AudioPart
 from sottovoce.errors import CorpusError
 from sottovoce.options import TableSpec
 from sottovoce.text import display_path, one_line, some
@@ -36,6 +37,8 @@ from sottovoce.text import display_path, one_line, some
 SEXES: Mapping[str, str] = MappingProxyType(
     {"m": "male", "male": "male", "f": "female", "female": "female"}
 )
+CHANNEL = re.compile(r"channel \d+")
+"""How the exports of a timeline begin the label, or name the voice, of one channel."""
 DEFAULT_COLUMNS = TableSpec()
 
 
@@ -51,7 +54,7 @@ class Annotation:
         split: what the clip is for, as written, or empty.
     """
 
-    part: Part
+    part: AudioPart
     label: str
     speaker: str = ""
     sex: str = ""
@@ -111,7 +114,7 @@ def has_own_recording(file: Path) -> bool:
     return kind == ".txt" and is_audacity(read_text(file))
 
 
-def _entries(file: Path, columns: TableSpec, where: str) -> list[Entry]:
+def _entries(file: Path, columns: TableSpec, where: str) -> list[LabelEntry]:
     kind = file.suffix.lower()
     if kind == ".parquet":
         return table_entries(parquet_rows(file), columns, where)
@@ -129,7 +132,7 @@ def _entries(file: Path, columns: TableSpec, where: str) -> list[Entry]:
     return table_entries(separated_rows(text, columns, where), columns, where)
 
 
-def _json_entries(text: str, columns: TableSpec, where: str) -> list[Entry]:
+def _json_entries(text: str, columns: TableSpec, where: str) -> list[LabelEntry]:
     try:
         found = json.loads(text)
     except ValueError as error:
@@ -148,10 +151,12 @@ def _json_entries(text: str, columns: TableSpec, where: str) -> list[Entry]:
         ) from None
 
 
-def _resolved(file: Path, entries: Sequence[Entry], columns: TableSpec, where: str) -> Annotations:
+def _resolved(
+    file: Path, entries: Sequence[LabelEntry], columns: TableSpec, where: str
+) -> Annotations:
     """Find each entry's recording and word, and see that no clip has two labels."""
     finder = RecordingFinder(file.parent)
-    clips: dict[Part, list[tuple[Entry, Annotation]]] = defaultdict(list)
+    clips: dict[AudioPart, list[tuple[LabelEntry, Annotation]]] = defaultdict(list)
     notes: list[AnnotationNote] = []
     lost, unlabelled, uncertain = list[str](), list[str](), list[str]()
     for entry in entries:
@@ -162,6 +167,11 @@ def _resolved(file: Path, entries: Sequence[Entry], columns: TableSpec, where: s
         if path is None:
             lost.append(f"{entry.where}: {display_path(entry.file)}")
             continue
+        if not entry.file and CHANNEL.match(f"{entry.speaker}{entry.label}"):
+            raise CorpusError(
+                f"{where}: {entry.where}: labels one channel of its recording; make a recording "
+                "of each channel, and label those"
+            )
         if not entry.file and entry.label.endswith("?"):
             uncertain.append(entry.where)
             continue
@@ -169,7 +179,7 @@ def _resolved(file: Path, entries: Sequence[Entry], columns: TableSpec, where: s
             label = word_of(entry.label, columns)
         except ValueError as error:
             raise CorpusError(f"{where}: {entry.where}: {error}") from None
-        part = Part(path, entry.start, entry.end)
+        part = AudioPart(path, entry.start, entry.end)
         sex = SEXES.get(entry.sex.lower(), "")
         clips[part].append((entry, Annotation(part, label, entry.speaker, sex, entry.split)))
     if lost and not columns.skip_missing:
@@ -197,7 +207,9 @@ def _resolved(file: Path, entries: Sequence[Entry], columns: TableSpec, where: s
     return Annotations(tuple(clips[part][0][1] for part in order), tuple(notes))
 
 
-def _check_one_label(clips: Mapping[Part, Sequence[tuple[Entry, Annotation]]], where: str) -> None:
+def _check_one_label(
+    clips: Mapping[AudioPart, Sequence[tuple[LabelEntry, Annotation]]], where: str
+) -> None:
     """Stop where a clip is given several labels, or several speakers, and list the places."""
     conflicts = []
     for part, found in clips.items():

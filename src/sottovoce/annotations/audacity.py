@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sottovoce.annotations.entry import Entry, checked_span
+from sottovoce.annotations.entry import LabelEntry, checked_span
 from sottovoce.errors import CorpusError
 
 LABEL = re.compile(r"\s*(\d+[.,]?\d*)\t(\d+[.,]?\d*)(?:\t(.*))?")
@@ -15,7 +15,7 @@ def is_audacity(text: str) -> bool:
     return LABEL.fullmatch(text.partition("\n")[0]) is not None
 
 
-def audacity_entries(text: str, where: str) -> list[Entry]:
+def audacity_entries(text: str, where: str) -> list[LabelEntry]:
     """The labels of a track, as Audacity exports it; ranges of frequency are passed over.
 
     Raises:
@@ -34,5 +34,5 @@ def audacity_entries(text: str, where: str) -> list[Entry]:
             )
         start, end = (float(found[group].replace(",", ".")) for group in (1, 2))
         span = checked_span(start, end, f"{where}: {place}")
-        entries.append(Entry(place, "", (found[3] or "").strip(), *span))
+        entries.append(LabelEntry(place, "", (found[3] or "").strip(), *span))
     return entries

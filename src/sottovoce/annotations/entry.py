@@ -15,7 +15,7 @@ CLOCK = re.compile(r"(?:(\d+) days? )?(?:(?:(\d+):)?(\d+):)?(\d+(?:[.,]\d*)?)")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LabelEntry:
     """A label, and of what it is.
 
     Attributes:

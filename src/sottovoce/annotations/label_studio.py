@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from sottovoce.annotations.entry import Entry, checked_span
+from sottovoce.annotations.entry import LabelEntry, checked_span
 from sottovoce.annotations.recordings import AUDIO
 from sottovoce.errors import CorpusError
 from sottovoce.options import TableSpec
 
 
-def label_studio_entries(tasks: Any, columns: TableSpec, where: str) -> list[Entry]:
+def label_studio_entries(tasks: Any, columns: TableSpec, where: str) -> list[LabelEntry]:
     """The labels of all tasks; those that were skipped or are not labelled yet have an empty one.
 
     Args:
@@ -26,7 +26,7 @@ def label_studio_entries(tasks: Any, columns: TableSpec, where: str) -> list[Ent
     """
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
         raise CorpusError(f"{where}: expected a list of tasks, as Label Studio exports as JSON")
-    entries: list[Entry] = []
+    entries: list[LabelEntry] = []
     for number, task in enumerate(tasks, start=1):
         place = f"task {task.get('id', number)}"
         data = task["data"] if isinstance(task.get("data"), dict) else task
@@ -39,7 +39,7 @@ def label_studio_entries(tasks: Any, columns: TableSpec, where: str) -> list[Ent
             label = _label(value, f"{where}: {place}")
             start, end = (_time(value, key, f"{where}: {place}") for key in ("start", "end"))
             span = checked_span(start, end, f"{where}: {place}")
-            entries.append(Entry(place, file, label, *span, speaker, sex, split))
+            entries.append(LabelEntry(place, file, label, *span, speaker, sex, split))
     return entries
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 
-from sottovoce.annotations.entry import Entry, checked_span, seconds
+from sottovoce.annotations.entry import LabelEntry, checked_span, seconds
 from sottovoce.errors import CorpusError
 
 CUE = re.compile(r"\s*([\d:.,]+)\s+-->\s+([\d:.,]+)(?:\s.*)?")
@@ -21,7 +21,7 @@ def is_subtitles(text: str) -> bool:
     return lines[:1] != [] and (lines[0].startswith("WEBVTT") or any(map(CUE.fullmatch, lines[:2])))
 
 
-def subtitle_entries(text: str, where: str) -> list[Entry]:
+def subtitle_entries(text: str, where: str) -> list[LabelEntry]:
     """The cues; a cue's voice (<v Anna>) is its speaker.
 
     Raises:
@@ -48,7 +48,9 @@ def subtitle_entries(text: str, where: str) -> list[Entry]:
         voice = VOICE.search(spoken)
         label = CONFIDENCE.sub("", " ".join(html.unescape(TAG.sub("", spoken)).split()))
         span = checked_span(start, end, f"{where}: {place}")
-        entries.append(Entry(place, "", label, *span, speaker=voice[1].strip() if voice else ""))
+        entries.append(
+            LabelEntry(place, "", label, *span, speaker=voice[1].strip() if voice else "")
+        )
     if not entries:
         raise CorpusError(f"{where}: no cues; expected lines such as 00:00:01.000 --> 00:00:02.500")
     return entries

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sottovoce.annotations.entry import Entry, checked_span, is_empty, seconds
+from sottovoce.annotations.entry import LabelEntry, checked_span, is_empty, seconds
 from sottovoce.annotations.recordings import AUDIO
 from sottovoce.errors import CorpusError, MissingExtraError
 from sottovoce.options import TableSpec
@@ -136,7 +136,7 @@ def parquet_rows(file: Path) -> Rows:
     return Rows(names, cells, "row")
 
 
-def table_entries(rows: Rows, columns: TableSpec, where: str) -> list[Entry]:
+def table_entries(rows: Rows, columns: TableSpec, where: str) -> list[LabelEntry]:
     """The entries of a table's rows.
 
     Raises:
@@ -159,7 +159,7 @@ def table_entries(rows: Rows, columns: TableSpec, where: str) -> list[Entry]:
         span = checked_span(start, end, f"{where}: {here}")
         more = ("" if is_empty(cell[key]) else cell[key] for key in ("speaker", "sex", "split"))
         label = "" if is_empty(cell["label"]) else cell["label"]
-        entries.append(Entry(here, cell["path"], label, *span, *more))
+        entries.append(LabelEntry(here, cell["path"], label, *span, *more))
     return entries
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from sottovoce.annotations.entry import Entry, checked_span
+from sottovoce.annotations.entry import LabelEntry, checked_span
 from sottovoce.errors import CorpusError
 
 TOKEN = re.compile(
@@ -21,7 +21,7 @@ def is_textgrid(text: str) -> bool:
     return "ooTextFile" in head and "TextGrid" in head
 
 
-def textgrid_entries(text: str, tier: str, where: str) -> list[Entry]:
+def textgrid_entries(text: str, tier: str, where: str) -> list[LabelEntry]:
     """The intervals with a text of one tier.
 
     Args:
@@ -48,13 +48,13 @@ def textgrid_entries(text: str, tier: str, where: str) -> list[Entry]:
             " name one as table.label in the recipe or with --label-column"
         )
     return [
-        Entry(entry.where, "", entry.label, *checked_span(entry.start, entry.end, place))
+        LabelEntry(entry.where, "", entry.label, *checked_span(entry.start, entry.end, place))
         for entry in chosen[0]
         for place in [f"{where}: {entry.where}"]
     ]
 
 
-def _tiers(text: str) -> list[tuple[str, list[Entry]]]:
+def _tiers(text: str) -> list[tuple[str, list[LabelEntry]]]:
     """Name and intervals of each interval tier."""
     tokens = _tokens(text)
     for expected in ("ooTextFile", "TextGrid"):
@@ -72,7 +72,7 @@ def _tiers(text: str) -> list[tuple[str, list[Entry]]]:
             label = " ".join(str(next(tokens)).split())
             if label:
                 place = f"interval {number} of the tier {name}"
-                entries.append(Entry(place, "", label, start, end))
+                entries.append(LabelEntry(place, "", label, start, end))
         if kind == "IntervalTier":
             tiers.append((name, entries))
     return tiers

@@ -19,7 +19,7 @@ ROUNDING = 0.1
 """s by which a part may end after its recording does: tables round, and durations are rounded."""
 
 
-class Part(NamedTuple):
+class AudioPart(NamedTuple):
     """A recording in a file: all of it, or from `start` to `end`."""
 
     path: Path
@@ -44,7 +44,9 @@ class Part(NamedTuple):
         return display_path(self.path) + self.span
 
 
-def read_parts(path: Path, parts: Sequence[Part]) -> Iterator[tuple[Part, Audio | AudioError]]:
+def read_parts(
+    path: Path, parts: Sequence[AudioPart]
+) -> Iterator[tuple[AudioPart, Audio | AudioError]]:
     """Cut parts out of a file, with all channels at its own rate, in one pass over it.
 
     Only the parts that are being cut are held in memory. They come as they are complete, so in
@@ -67,7 +69,7 @@ def read_parts(path: Path, parts: Sequence[Part]) -> Iterator[tuple[Part, Audio 
             part: (round(part.start * rate), None if part.end is None else round(part.end * rate))
             for part in parts
         }
-        cutting: dict[Part, list[Block]] = {}
+        cutting: dict[AudioPart, list[Block]] = {}
         position = 0
         for block in blocks:
             after = position + len(block)
@@ -92,7 +94,7 @@ def read_parts(path: Path, parts: Sequence[Part]) -> Iterator[tuple[Part, Audio 
             yield part, AudioError(f"{part}: the recording ends at {_seconds(length)} s")
 
 
-def sounds(parts: Sequence[Part]) -> Iterator[Source]:
+def sounds(parts: Sequence[AudioPart]) -> Iterator[Source]:
     """What can be predicted of each part, in their order: the path of a whole file, else `Audio`.
 
     Neighbours that are parts of one file are cut out of it in one pass, so parts should stand in
@@ -106,7 +108,7 @@ def sounds(parts: Sequence[Part]) -> Iterator[Source]:
         if whole:
             yield from (part.path for part in wanted)
             continue
-        done: dict[Part, Audio | AudioError] = {}
+        done: dict[AudioPart, Audio | AudioError] = {}
         cut = read_parts(path, wanted)
         for part in wanted:
             while part not in done:

@@ -12,7 +12,7 @@ from ramps import RATE, WINDOW
 from tiny_corpus import RECIPE, write_corpus
 
 from sottovoce.audio import Audio, parts
-from sottovoce.audio.parts import Part
+from sottovoce.audio.parts import AudioPart
 from sottovoce.learn.data import augmentation
 from sottovoce.learn.data.batches import ChangedClips, Examples, WholeClips
 from sottovoce.learn.data.clip_store import ClipStore
@@ -44,7 +44,7 @@ CHANGES: dict[str, object] = {
 def noise(tmp_path_factory: pytest.TempPathFactory) -> ClipStore:
     path = tmp_path_factory.mktemp("noise") / "noise.wav"
     soundfile.write(path, 0.1 * np.random.default_rng(0).standard_normal(RATE), RATE)
-    return ClipStore.build([Part(path)], ["noise of the tests"], RATE)
+    return ClipStore.build([AudioPart(path)], ["noise of the tests"], RATE)
 
 
 def key(examples: Examples, recordings: ClipStore | None, copy: int = 1, **augment: object) -> str:

@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
-from sottovoce.audio.parts import Part
+from sottovoce.audio.parts import AudioPart
 from sottovoce.emotions import EMOTIONS
 from sottovoce.errors import CorpusError
 from sottovoce.learn.corpora._content import Content, OnDecoded, measure
@@ -66,9 +66,9 @@ class Clip:
     """s; where it ends, None: with the file."""
 
     @property
-    def part(self) -> Part:
+    def part(self) -> AudioPart:
         """Where its sound is: a file, or a part of one."""
-        return Part(self.path, self.start, self.end)
+        return AudioPart(self.path, self.start, self.end)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from sottovoce.audio import Audio
-from sottovoce.audio.parts import Part, read_parts
+from sottovoce.audio.parts import AudioPart, read_parts
 from sottovoce.errors import AudioError
 from sottovoce.system import available_cpus, cache_folder, write_atomically
 
@@ -81,7 +81,7 @@ def _clipped(samples: np.ndarray) -> float:
 
 
 def measure(
-    parts: Sequence[Part],
+    parts: Sequence[AudioPart],
     folder: Path,
     progress: Callable[[int, int], None] | None = None,
     on_decoded: OnDecoded | None = None,
@@ -98,7 +98,7 @@ def measure(
     remembered = _load(store)
     files = {path: _key(path) for path in {part.path for part in parts}}
     keys = {part: files[part.path] + part.span for part in parts}
-    found: dict[Part, Content | AudioError] = {
+    found: dict[AudioPart, Content | AudioError] = {
         part: remembered[key] for part, key in keys.items() if key in remembered
     }
     report = progress or (lambda done, total: None)
@@ -113,10 +113,10 @@ def measure(
 
 
 def _decode(
-    parts: Sequence[Part], on_decoded: OnDecoded | None
-) -> Iterator[tuple[Part, Content | AudioError]]:
+    parts: Sequence[AudioPart], on_decoded: OnDecoded | None
+) -> Iterator[tuple[AudioPart, Content | AudioError]]:
     """Decode in threads, a file in one of them; results come as files are ready."""
-    by_file: dict[Path, list[Part]] = defaultdict(list)
+    by_file: dict[Path, list[AudioPart]] = defaultdict(list)
     for part in parts:
         by_file[part.path].append(part)
     pool = ThreadPoolExecutor(max_workers=available_cpus())
@@ -129,10 +129,10 @@ def _decode(
 
 
 def _read(
-    path: Path, parts: Sequence[Part], on_decoded: OnDecoded | None
-) -> dict[Part, Content | AudioError]:
+    path: Path, parts: Sequence[AudioPart], on_decoded: OnDecoded | None
+) -> dict[AudioPart, Content | AudioError]:
     """Measure the parts of one file."""
-    found: dict[Part, Content | AudioError] = {}
+    found: dict[AudioPart, Content | AudioError] = {}
     try:
         for part, audio in read_parts(path, parts):
             if isinstance(audio, AudioError):

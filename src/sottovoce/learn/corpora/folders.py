@@ -21,7 +21,7 @@ from sottovoce.annotations import (
 )
 from sottovoce.annotations.labels import KNOWN, word_of
 from sottovoce.annotations.recordings import AUDIO, recordings_named
-from sottovoce.audio.parts import Part
+from sottovoce.audio.parts import AudioPart
 from sottovoce.errors import CorpusError
 from sottovoce.learn.corpora import FOLDERS, Listing, ManualDownload
 from sottovoce.learn.corpora._folder import files
@@ -141,7 +141,7 @@ def _read_names(folder: Path, recordings: Sequence[Path], columns: TableSpec) ->
             where = display_path(path.relative_to(folder).parent)
             raise CorpusError(f"{display_path(folder)}: {where}: {error}") from None
         speaker = levels[path][1 - level] if depth == 2 else ""
-        clips.append(Annotation(Part(path), label, speaker=speaker, split=splits[path]))
+        clips.append(Annotation(AudioPart(path), label, speaker=speaker, split=splits[path]))
     notes = []
     if loose:
         text = f"{len(loose)} in no folder of an emotion: {some([path.name for path in loose])}"

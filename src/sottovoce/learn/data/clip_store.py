@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sottovoce.audio import Audio
-from sottovoce.audio.parts import Part, read_parts
+from sottovoce.audio.parts import AudioPart, read_parts
 from sottovoce.errors import AudioError
 from sottovoce.system import available_cpus, cache_folder, write_atomically, writing_to_cache
 
@@ -46,7 +46,7 @@ class ClipStore:
     @classmethod
     def build(
         cls,
-        parts: Sequence[Part],
+        parts: Sequence[AudioPart],
         digests: Sequence[str],
         sample_rate: int,
         *,
@@ -118,7 +118,7 @@ class ClipWriter:
             write_atomically(path, header + audio.samples[0].tobytes())
 
     def store(
-        self, parts: Sequence[Part], digests: Sequence[str], progress: Progress | None = None
+        self, parts: Sequence[AudioPart], digests: Sequence[str], progress: Progress | None = None
     ) -> ClipStore:
         """Decode those clips that are not in the cache yet, in threads, and give all of them.
 
@@ -131,7 +131,7 @@ class ClipWriter:
             SottovoceError: a clip cannot be decoded, or the cache cannot be written; the clips
                 that were decoded before are kept.
         """
-        missing: dict[Path, dict[Part, str]] = defaultdict(dict)
+        missing: dict[Path, dict[AudioPart, str]] = defaultdict(dict)
         for digest, part in dict(zip(digests, parts, strict=True)).items():
             if not clip_file(self._folder, digest).exists():
                 missing[part.path][part] = digest
@@ -145,7 +145,7 @@ class ClipWriter:
             pool.shutdown(cancel_futures=True)
         return ClipStore(self._folder, tuple(digests), self._sample_rate)
 
-    def _decode(self, path: Path, digests: Mapping[Part, str]) -> None:
+    def _decode(self, path: Path, digests: Mapping[AudioPart, str]) -> None:
         """Keep the clips that are parts of one file."""
         for part, audio in read_parts(path, list(digests)):
             if isinstance(audio, AudioError):

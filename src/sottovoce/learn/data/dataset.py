@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sottovoce.annotations.recordings import AUDIO
-from sottovoce.audio.parts import Part
+from sottovoce.audio.parts import AudioPart
 from sottovoce.errors import CorpusError
 from sottovoce.learn.corpora import Clip, is_own, scan
 from sottovoce.learn.corpora._folder import files
@@ -191,7 +191,7 @@ def decode_noise(folder: Path, sample_rate: int, progress: Progress) -> ClipStor
     paths = [path for path in files(folder) if path.suffix.lower() in AUDIO]
     digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
     return ClipStore.build(
-        [Part(path) for path in paths],
+        [AudioPart(path) for path in paths],
         digests,
         sample_rate,
         progress=lambda done, total: progress("decoding noise", done, total),
