@@ -1,19 +1,21 @@
-"""Parts of one file with words of one's own: trained, given away, measured; what is lost is named."""
+"""Parts of one file with words of one's own: trained, given away, measured; losses are named."""
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 from tiny_corpus import RATE, RECIPE, voice
+from tiny_model import VOICE
 
 import sottovoce
 from sottovoce.cli import run
 
 OWN_RECIPE = (
-    RECIPE.replace("epochs = 2", "epochs = 3")
+    RECIPE.replace("epochs = 2", "epochs = 1")
     .replace("seeds = [0, 1]", "seeds = [0]")
     .replace('labels = ["neutral", "angry"]', 'labels = ["stress: low", "Stress: high"]')
     .replace('corpora = ["ravdess"]', 'corpora = ["table"]')
@@ -84,13 +86,25 @@ def test_parts_with_ones_own_words_become_a_model(
     assert 0.625 <= card.min_confidence <= 0.875
     assert 'map = { "hi" = "Stress: high" }' in card.recipe
 
-    capsys.readouterr()
-    measure = ["evaluate", str(out / "tiny.onnx"), "--data", f"table={data}", *OPTIONS, "--json"]
-    assert run(measure) == 2
-    assert "lost.wav is not there" in capsys.readouterr().err
-    assert run([*measure, "--skip-missing"]) == 0
+
+def test_what_cannot_be_measured_is_named(
+    tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    label = sottovoce.load(tiny).labels[0]
+    shutil.copy(VOICE, tmp_path / "voice.wav")
+    (tmp_path / "broken.wav").write_bytes(b"RIFF, or not")
+    rows = [
+        *(f"voice.wav,{start},{start + 17000},x" for start in (0, 17000, 34000)),
+        "voice.wav,0,16000,hm",
+        "broken.wav,,,x",
+        "lost.wav,,,x",
+    ]
+    (tmp_path / "mine.csv").write_text("\n".join(["file,start,end,emotion", *rows]))
+    table = ["--data", f"table={tmp_path / 'mine.csv'}", "--rate", "16000", "--map", f"x={label}"]
+    assert run(["evaluate", str(tiny), *table, "--json"]) == 2
+    assert "line 7: lost.wav is not there" in capsys.readouterr().err
+    assert run(["evaluate", str(tiny), *table, "--json", "--skip-missing"]) == 0
     record = json.loads(capsys.readouterr().out)
-    assert record["clips"] == SPEAKERS * 2 * EACH
-    assert record["unknown"] == {"hm": 1}
-    for text in LOST:
+    assert (record["clips"], record["unknown"]) == (3, {"hm": 1})
+    for text in ("table: 1 unreadable: ", "broken.wav: not a recor", "1 not there: line 7: lost."):
         assert any(text in warning for warning in record["warnings"]), record["warnings"]
