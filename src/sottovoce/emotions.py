@@ -1,7 +1,7 @@
 """The emotion vocabulary, and the colour and the letter that stand for each emotion."""
 
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 EMOTIONS: tuple[str, ...] = (
@@ -30,6 +30,39 @@ OTHER_NAMES: Mapping[str, str] = MappingProxyType(
     }
 )
 """What people's own tables call an emotion -> the name in `EMOTIONS`."""
+
+LONGEST_LABEL = 64
+"""Characters of a label."""
+
+
+def canonical(label: str) -> str:
+    """A label in small letters, an emotion by its name in `EMOTIONS`.
+
+    >>> canonical("Anger"), canonical("Stress: high")
+    ('angry', 'stress: high')
+    """
+    return OTHER_NAMES.get(label.lower(), label.lower())
+
+
+def in_order(labels: Iterable[str]) -> tuple[str, ...]:
+    """Labels in the order of `EMOTIONS`, others after them by name."""
+    rank = {emotion: number for number, emotion in enumerate(EMOTIONS)}
+    return tuple(sorted(labels, key=lambda label: (rank.get(label, len(rank)), label)))
+
+
+def label_fault(label: str) -> str:
+    """What is wrong with a label as text that people read, as the end of a sentence; or empty.
+
+    Any words will do on one printable line of up to `LONGEST_LABEL` characters.
+    """
+    if not label.strip() or label != label.strip():
+        return "is empty, or begins or ends with a blank"
+    if not label.isprintable():
+        return "holds characters that cannot be printed; labels are words on one line"
+    if len(label) > LONGEST_LABEL:
+        return f"has {len(label)} characters; expected {LONGEST_LABEL} at most"
+    return ""
+
 
 EMOTION_COLOURS: Mapping[str, str] = MappingProxyType(
     {

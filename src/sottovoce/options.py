@@ -10,7 +10,14 @@ from __future__ import annotations
 import reprlib
 from typing import Annotated, Any, Literal, Self, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictFloat,
+    ValidationError,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 
 from sottovoce.errors import SottovoceError
@@ -30,22 +37,8 @@ class StrictModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-
-class Options(StrictModel):
-    """Base of the options that people give; a value that is not allowed is one readable line.
-
-    Raises:
-        SottovoceError: an option is unknown or out of its range; the text gives the range.
-    """
-
-    def __init__(self, **values: Any) -> None:
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise SottovoceError(self._first_error(error)) from None
-
     @classmethod
-    def _first_error(cls, error: ValidationError) -> str:
+    def first_error(cls, error: ValidationError) -> str:
         """What was found and what was expected, for the first thing wrong."""
         problem = error.errors(include_url=False)[0]
         if not problem["loc"]:  # of several options together
@@ -64,6 +57,20 @@ class Options(StrictModel):
     def _prefix(cls) -> str:
         """What stands before an option's name in a message."""
         return ""
+
+
+class Options(StrictModel):
+    """Base of the options that people give; a value that is not allowed is one readable line.
+
+    Raises:
+        SottovoceError: an option is unknown or out of its range; the text gives the range.
+    """
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise SottovoceError(self.first_error(error)) from None
 
 
 class GateOptions(Options, title="When there is nothing to judge"):
@@ -279,8 +286,8 @@ class Limits(Options, title="Limits"):
         return "limit "
 
 
-class TableSpec(StrictModel, title="Columns of a table"):
-    """Columns of the corpus `table`: CSV, TSV or Parquet files, each given as --data table=FILE."""
+class LabelSpec(StrictModel, title="Labels of a table"):
+    """What stands where in a table of labels, what its times count and what its labels mean."""
 
     path: str = Field(
         default="file",
@@ -289,9 +296,46 @@ class TableSpec(StrictModel, title="Columns of a table"):
     )
     label: str = Field(
         default="emotion",
-        description="Column of emotions, by name or number.",
+        description="Column of labels, in any words, or numbers; of a TextGrid, the tier.",
         json_schema_extra={"option": "--label-column"},
     )
+    start: str = Field(
+        default="start",
+        description="Column of starts, where a clip is a part of a file.",
+        json_schema_extra={"option": "--start-column"},
+    )
+    end: str = Field(
+        default="end",
+        description="Column of ends, where a clip is a part of a file.",
+        json_schema_extra={"option": "--end-column"},
+    )
+    rate: StrictFloat = Field(
+        default=1.0,
+        gt=0,
+        description="What start and end count in a second: 1 for seconds, 16000 for samples at "
+        "16 kHz, 100 for frames of 10 ms.",
+        json_schema_extra={"metavar": "N"},
+    )
+    numbers: tuple[str, ...] = Field(
+        default=(),
+        description="Where labels are numbers: the emotions that 0, 1, 2 ... stand for.",
+        json_schema_extra={"metavar": "EMOTION,EMOTION"},
+    )
+    map: dict[str, str] = Field(
+        default={},
+        description="What labels stand for: exc=happy counts what is labelled exc as happy.",
+        json_schema_extra={"metavar": "LABEL=WORD", "default": False},
+    )
+    skip_missing: bool = Field(
+        default=False,
+        strict=True,
+        description="Leave out clips whose files are not there, and say how many.",
+    )
+
+
+class TableSpec(LabelSpec, title="Columns of a table"):
+    """Tables of labels and other annotations, each given as --data table=FILE."""
+
     speaker: str = Field(
         default="speaker",
         description="Column of speakers, where there is one.",
@@ -306,11 +350,6 @@ class TableSpec(StrictModel, title="Columns of a table"):
         default="split",
         description="Column for protocol split, where there is one.",
         json_schema_extra={"option": "--split-column"},
-    )
-    numbers: tuple[str, ...] = Field(
-        default=(),
-        description="Where labels are numbers: the emotions that 0, 1, 2 ... stand for.",
-        json_schema_extra={"metavar": "EMOTION,EMOTION"},
     )
 
 

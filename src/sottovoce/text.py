@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 TIME_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
@@ -24,6 +25,16 @@ def display_path(path: str | bytes | os.PathLike[Any]) -> str:
 def one_line(thing: object) -> str:
     """Write anything, such as another library's message, as one printable line."""
     return display_path(" ".join(str(thing).split()))
+
+
+def some(things: Sequence[str], between: str = ", ", most: int = 5) -> str:
+    """Write the first few of many, and how many more there are.
+
+    >>> some(["a", "b", "c"], most=2)
+    'a, b, and 1 more'
+    """
+    more = f"{between}and {len(things) - most} more" if len(things) > most else ""
+    return between.join(things[:most]) + more
 
 
 def describe(source: Any) -> str:

@@ -58,9 +58,11 @@ def test_nothing_is_written_where_it_does_not_help(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("path,mood\n", "has no column 'file'"),
-        ("file,emotion\n", "no row has a file and a label"),
-        ("file,emotion\nmissing.wav,a\nmissing.wav,b\n", "0 labels among 0 recordings"),
+        ("file,emotion\n", "the table has no rows"),
+        ("path,mood\na.wav,b\n", "no column 'file'; there are path, mood; name the right one"),
+        ("file,emotion\nbad.csv,\n", "no clip with a label and a recording (1 without a label"),
+        ("file,emotion\nmissing.wav,a\n", "line 2: missing.wav is not there"),
+        ("file,emotion\nbad.csv,a\n", "0 labels among 0 recordings"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_said_in_one_line(

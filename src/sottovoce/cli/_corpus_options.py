@@ -47,12 +47,12 @@ def scan_options(corpora: Iterable[str], columns: TableSpec) -> Mapping[str, Map
     Raises:
         CorpusError: a column is named, and none of the corpora is a table.
     """
-    from sottovoce.learn.corpora import is_table
+    from sottovoce.learn.corpora import is_own
 
     names = list(corpora)
-    if columns != TableSpec() and not any(map(is_table, names)):
+    if columns != TableSpec() and not any(map(is_own, names)):
         raise CorpusError(
             f"columns are named for a table, and here is {', '.join(names)}; give the table as "
             "the corpus table"
         )
-    return {name: {"columns": columns} if is_table(name) else {} for name in names}
+    return {name: {"columns": columns} if is_own(name) else {} for name in names}

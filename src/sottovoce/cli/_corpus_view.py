@@ -20,7 +20,7 @@ EXAMPLES = 5
 
 def summarise(found: CorpusScan) -> dict[str, Any]:
     """Plain values: counts by emotion and sex, speakers, lengths in seconds, problems."""
-    from sottovoce.emotions import EMOTIONS
+    from sottovoce.emotions import in_order
     from sottovoce.learn.corpora import licence
 
     emotions: dict[str, Counter[str]] = defaultdict(Counter)
@@ -38,7 +38,7 @@ def summarise(found: CorpusScan) -> dict[str, Any]:
         "folder": display_path(found.folder),
         "licence": licence(found.corpus),
         "clips": len(found.clips),
-        "emotions": {name: dict(emotions[name]) for name in EMOTIONS if name in emotions},
+        "emotions": {name: dict(emotions[name]) for name in in_order(emotions)},
         "speakers": dict(sorted(speakers.items())),
         "seconds": {
             "min": min(durations),

@@ -11,8 +11,10 @@ from functools import wraps
 from typing import Annotated, Any, TypeVar, cast, get_origin
 
 import typer
+from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from sottovoce.errors import SottovoceError
 from sottovoce.options import StrictModel
 
 METAVARS = {"s": "SECONDS", "probability": "0..1", "level": "LEVEL"}
@@ -61,8 +63,8 @@ def takes_options(**models: type[StrictModel]) -> Callable[[Command], Command]:
         def timeline(path: str, options: RecordingOptions) -> None: ...
 
     What a model adds stands before what it inherits. A field that is a model itself becomes the
-    options of its own fields, a tuple one option with commas. A model's title, where it has one, is
-    its panel in the help.
+    options of its own fields, a tuple one option with commas, a dict one that may be repeated. A
+    model's title, where it has one, is its panel in the help.
     `json_schema_extra` of a field may have: `unit`, or `metavar` where it has none; `default`, the
     default in words; `option`, the option's name where it is not the field's, None for no option;
     `scale`, by which the option's number is multiplied.
@@ -119,11 +121,19 @@ def _instance(model: type[ModelType], values: dict[str, Any]) -> ModelType:
             given[name] = _instance(nested, values)
         elif name in values:
             given[name] = _value(field, values.pop(name))
-    return model(**given)
+    try:
+        return model(**given)
+    except ValidationError as error:
+        raise SottovoceError(model.first_error(error)) from None
 
 
 def _plain(field: FieldInfo) -> tuple[Any, Any]:
-    """Type and default of a field as an option: a tuple with commas, a number in its unit."""
+    """Type and default of a field as an option: a tuple with commas, a number in its unit.
+
+    A dict is an option that may be repeated, each time with a pair, KEY=VALUE.
+    """
+    if get_origin(field.annotation) is dict:
+        return list[str], []
     if get_origin(field.annotation) is tuple:
         return str, ",".join(field.default)
     scale = _extra(field).get("scale")
@@ -132,10 +142,19 @@ def _plain(field: FieldInfo) -> tuple[Any, Any]:
 
 def _value(field: FieldInfo, value: Any) -> Any:
     """The field's own value of what `_plain` stands for."""
+    if get_origin(field.annotation) is dict:
+        return dict(map(_pair, value))
     if get_origin(field.annotation) is tuple:
         return tuple(part for part in map(str.strip, value.split(",")) if part)
     scale = _extra(field).get("scale")
     return round(value * scale) if scale else value
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, _, value = (part.strip() for part in text.partition("="))
+    if not key or not value:
+        raise SottovoceError(f"{text!r}: expected a pair, such as exc=happy")
+    return key, value
 
 
 def _nested(field: FieldInfo) -> type[StrictModel] | None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sottovoce.cli import _options
+from sottovoce.options import LabelSpec, TableSpec
 
 EXAMPLES = """Examples:
 
@@ -23,12 +24,14 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=EXAMPLES)(adapt)
 
 
+@_options.takes_options(columns=LabelSpec)
 def adapt(
     table: Annotated[
         str,
         typer.Argument(
             metavar="TABLE",
-            help="CSV with a column of files, relative to it, and one of labels, in any words.",
+            help="CSV with a column of files, relative to it, and one of labels, in any words; or "
+            "labels from Label Studio, Audacity, Praat or subtitles.",
             show_default=False,
         ),
     ],
@@ -36,12 +39,10 @@ def adapt(
         str,
         typer.Option("--out", "-o", metavar="FILE", help="The new model.", show_default=False),
     ],
-    path_column: Annotated[str, typer.Option(metavar="NAME", help="Column of files.")] = "file",
-    label_column: Annotated[
-        str, typer.Option(metavar="NAME", help="Column of labels.")
-    ] = "emotion",
     model: _options.ModelName = None,
     workers: _options.Workers = None,
+    *,
+    columns: LabelSpec,
 ) -> None:
     """Adapt a model to your own recordings, from about 5 to 50 of them with a label each.
 
@@ -52,6 +53,8 @@ def adapt(
 
     from rich.console import Console
 
+    from sottovoce.annotations import read_annotations
+    from sottovoce.audio.parts import sounds
     from sottovoce.cli._progress import progress, tracked
     from sottovoce.inference.adapt import adapt as fit
     from sottovoce.models.model_file import with_card
@@ -60,10 +63,13 @@ def adapt(
     from sottovoce.text import display_path
 
     opened = load(model)
-    rows = read_labels(Path(table), path_column, label_column)
+    found = read_annotations(Path(table), TableSpec(**columns.model_dump()))
+    for note in found.notes:
+        typer.echo(f"sottovoce: {note.kind}: {note.message}", err=True)
+    parts = [clip.part for clip in found.clips]
     with progress() as report:
-        sources = tracked([path for path, _ in rows], "Listening", len(rows), report)
-        labels = [label for _, label in rows]
+        sources = tracked(sounds(parts), "Listening", len(parts), report)
+        labels = [clip.label for clip in found.clips]
         name = re.sub(r"[^a-z0-9._-]+", "-", Path(out).stem.lower()).strip("-._") or "adapted"
         made = fit(opened, list(zip(sources, labels, strict=True)), name=name, workers=workers)
     for reason in made.left_out:
@@ -88,38 +94,3 @@ def adapt(
         raise typer.Exit(1)
     write_atomically(Path(out), with_card(find(model).read_bytes(), made.card.to_json()))
     print_(f"{display_path(out)}: {', '.join(made.card.labels)}.", soft_wrap=True)
-
-
-def read_labels(table: Path, path_column: str, label_column: str) -> list[tuple[str, str]]:
-    """Files and labels of a CSV table; a row without a label is left out.
-
-    Raises:
-        SottovoceError: the table cannot be read, has no such column or no row with a label.
-    """
-    import csv
-
-    from sottovoce.errors import SottovoceError
-    from sottovoce.text import display_path
-
-    name = display_path(table)
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            columns = reader.fieldnames or []
-            for wanted in (path_column, label_column):
-                if wanted not in columns:
-                    raise SottovoceError(
-                        f"{name}: has no column {wanted!r}; it has {', '.join(columns) or 'none'}; "
-                        "name them with --path-column and --label-column"
-                    )
-            rows = [
-                (str(table.parent / row[path_column]), label)
-                for row in reader
-                if row[path_column] and (label := (row[label_column] or "").strip())
-            ]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise SottovoceError(f"{name}: cannot be read ({reason}); give a CSV table") from None
-    if not rows:
-        raise SottovoceError(f"{name}: no row has a file and a label; label a few recordings")
-    return rows

@@ -41,7 +41,7 @@ def corpus() -> None:
 
 COLUMNS = (
     *("corpus", "emotion", "speaker", "sex", "file"),
-    *("intensity", "text", "language", "duration"),
+    *("intensity", "text", "language", "duration", "start", "end"),
 )
 """Of the table of clips."""
 
@@ -166,4 +166,6 @@ def _row(clip: Clip, folder: Path) -> list[str]:
     """The cells of a clip, in the order of `COLUMNS`."""
     file = Path(os.path.relpath(clip.path.absolute(), folder.absolute())).as_posix()
     cells = (clip.corpus, clip.emotion, clip.speaker, clip.sex, file)
-    return [*cells, clip.intensity, clip.text, clip.language, f"{clip.duration:.3f}"]
+    times = [] if clip.part.is_whole else [str(clip.start), str(clip.end or "")]
+    length = f"{clip.duration:.3f}"
+    return [*cells, clip.intensity, clip.text, clip.language, length, *(times or ("", ""))]

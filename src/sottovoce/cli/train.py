@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sottovoce.cli._corpus_options import scan_options
 from sottovoce.cli._learn_options import (
     DataFolders,
     Device,
@@ -17,8 +18,10 @@ from sottovoce.cli._learn_options import (
     load_experiment,
     requires_extras,
 )
+from sottovoce.cli._options import takes_options
 from sottovoce.cli._progress import progress
 from sottovoce.errors import SottovoceError
+from sottovoce.options import TableSpec
 
 if TYPE_CHECKING:
     from sottovoce.learn.recipe.recipe import Recipe
@@ -29,6 +32,7 @@ def register(app: typer.Typer) -> None:
     app.command("train")(train)
 
 
+@takes_options(columns=TableSpec)
 def train(
     recipe: Annotated[Path, typer.Argument(help="A recipe, a TOML file.")],
     data: DataFolders,
@@ -52,11 +56,15 @@ def train(
         Path | None,
         typer.Option(help="With --final: the folder of that run; that of --out if not given."),
     ] = None,
+    *,
+    columns: TableSpec,
 ) -> None:
     """Cross-validate a recipe and report it; with --final, train the model on all clips."""
     chosen_folds = _folds(folds)
     with requires_extras("train", "learn"):
         experiment, folders, torch_device = load_experiment(recipe, data, device, threads, protocol)
+        scan_options(folders, columns)
+        experiment = experiment.with_columns(columns)
         from sottovoce.learn.data.dataset import Data
         from sottovoce.learn.evaluate.report import format_interval
         from sottovoce.learn.train.cross_validate import check_folder, cross_validate
@@ -77,6 +85,8 @@ def train(
     check_folder(folder, experiment, resume=resume or final)
     with progress() as report:
         clips = Data.load(experiment, folders, report)
+        for line in clips.left_out:
+            typer.echo(f"sottovoce: left out: {line}", err=True)
         if final or no_tests:
             train_final(clips, folder, measured, torch_device, typer.echo, report)
             return

@@ -13,6 +13,7 @@ from sottovoce.errors import SottovoceError
 from sottovoce.inference.batch_predictor import embed_many, number_of_workers
 from sottovoce.inference.predictor import Predictor
 from sottovoce.inference.profile import Profile
+from sottovoce.inference.uncertainty import least_confidence
 from sottovoce.models.card import AdaptedInfo, Card, Figure
 from sottovoce.models.model import Baselines, Model
 from sottovoce.options import PredictOptions
@@ -95,7 +96,7 @@ def adapt(
         SottovoceError: the model takes no profiles, or there are too few recordings with speech, of
             a label or in all.
     """
-    info = model.profile_info()
+    model.profile_info()  # refuses a model that takes no profiles
     predictor = Predictor(model.card, PredictOptions())
     heard = embed_many(
         predictor, model.embed, (source for source, _ in recordings), number_of_workers(workers)
@@ -126,13 +127,15 @@ def adapt(
     value = uar_of(truth, judged.argmax(axis=1))
     low, high = _interval(truth, judged.argmax(axis=1))
     weights, intercept = fitted(inputs, offset, truth, len(labels), FOLDS)
+    temperature = _temperature(judged, truth)
+    sure, right = _softmax(judged / temperature), judged.argmax(axis=1) == truth
     size = embedding.shape[1]
     own = AdaptedInfo(
         baseline=_numbers(baseline),
         weights=tuple(_numbers(row * REACH / np.sqrt(size)) for row in weights[:size].T),
         mix=tuple(_numbers(row) for row in select + weights[size:].T),
         intercept=_numbers(intercept),
-        temperature=_temperature(judged, truth),
+        temperature=temperature,
         graph_labels=model.labels,
         recordings=len(truth),
     )
@@ -150,7 +153,7 @@ def adapt(
             "labels": labels,
             "adapted": own,
             "figures": (figure, *model.card.figures),
-            "min_confidence": info.mixed.min_confidence,
+            "min_confidence": least_confidence(sure.max(axis=1), right, len(labels)),
         }
     )
     card = Card.model_validate(card.model_dump())

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from sottovoce.emotions import label_fault
 from sottovoce.errors import ModelError
 from sottovoce.options import StrictModel
 
@@ -287,8 +288,11 @@ class Card(SealedModel):
     @field_validator("labels")
     @classmethod
     def _distinct(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
-        if "" in labels or len(set(labels)) < len(labels):
-            raise ValueError("labels must be distinct and not empty")
+        for label in labels:
+            if fault := label_fault(label):
+                raise ValueError(f"a label {fault}")
+        if len(set(labels)) < len(labels):
+            raise ValueError("labels must be distinct")
         return labels
 
     @field_validator("created")

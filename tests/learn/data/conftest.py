@@ -5,6 +5,7 @@ import pytest
 import soundfile
 from ramps import DURATIONS, RATE
 
+from sottovoce.audio.parts import AudioPart
 from sottovoce.learn.data.batches import Examples
 from sottovoce.learn.data.clip_store import ClipStore
 
@@ -18,7 +19,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Examples:
         paths.append(folder / f"{number}.wav")
         soundfile.write(paths[-1], samples, RATE, subtype="FLOAT")
     store = ClipStore.build(
-        paths,
+        [*map(AudioPart, paths)],
         [f"ramp {number}" for number in range(len(paths))],
         RATE,
         speech=lambda audio: (0.25 * audio.duration, 0.75 * audio.duration),

@@ -9,6 +9,7 @@ import soundfile
 import torch
 
 from sottovoce.audio.mel_scale import mel_edges
+from sottovoce.audio.parts import AudioPart
 from sottovoce.learn.data import augmentation
 from sottovoce.learn.data.clip_store import ClipStore
 from sottovoce.learn.recipe.specs import AugmentSpec
@@ -28,7 +29,7 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> ClipStore:
     for name, seconds in (("long", 3.0), ("short", 0.25)):
         paths.append(folder / f"{name}.wav")
         soundfile.write(paths[-1], 0.05 * rng.standard_normal(round(seconds * RATE)), RATE)
-    return ClipStore.build(paths, ["long", "short"], RATE)
+    return ClipStore.build([*map(AudioPart, paths)], ["long", "short"], RATE)
 
 
 def test_noise_comes_at_the_ratio_asked_for(noise: ClipStore) -> None:

@@ -13,6 +13,7 @@ import soundfile
 
 from sottovoce import system
 from sottovoce.audio import Audio
+from sottovoce.audio.parts import AudioPart
 from sottovoce.errors import AudioError, SottovoceError
 from sottovoce.learn.data.clip_store import ClipStore
 
@@ -46,7 +47,9 @@ def build(
     rate: int = RATE,
     speech: Callable[[Audio], tuple[float, float] | None] = middle,
 ) -> ClipStore:
-    return ClipStore.build(files, ["A", "B", "C"], rate, speech=speech, speech_version=version)
+    return ClipStore.build(
+        [*map(AudioPart, files)], ["A", "B", "C"], rate, speech=speech, speech_version=version
+    )
 
 
 def test_a_clip_is_what_audio_reads(files: list[Path]) -> None:
@@ -83,7 +86,11 @@ def test_clips_are_shared_by_stores_whose_paths_and_order_differ(files: list[Pat
     first = build(files)
     elsewhere = [path.with_name(f"copy-of-{path.name}") for path in reversed(files)]
     other = ClipStore.build(
-        elsewhere, ["C", "B", "A"], RATE, speech=forbidden, speech_version="middle"
+        [*map(AudioPart, elsewhere)],
+        ["C", "B", "A"],
+        RATE,
+        speech=forbidden,
+        speech_version="middle",
     )
     np.testing.assert_array_equal(other[2], first[0])
     assert other.key != first.key
@@ -99,7 +106,7 @@ def test_what_was_decoded_before_a_failure_is_not_decoded_again(
     files[2].write_bytes(good)
     reports: list[tuple[int, int]] = []
     store = ClipStore.build(
-        files,
+        [*map(AudioPart, files)],
         ["A", "B", "C"],
         RATE,
         speech=middle,
@@ -138,7 +145,12 @@ def test_other_processes_map_it_again(files: list[Path]) -> None:
 
 def test_progress_reaches_the_end(files: list[Path]) -> None:
     reports: list[tuple[int, int]] = []
-    ClipStore.build(files, ["A", "B", "C"], RATE, progress=lambda *counts: reports.append(counts))
+    ClipStore.build(
+        [*map(AudioPart, files)],
+        ["A", "B", "C"],
+        RATE,
+        progress=lambda *counts: reports.append(counts),
+    )
     assert reports == [(1, 3), (2, 3), (3, 3)]
 
 
@@ -153,5 +165,5 @@ def test_a_cache_that_cannot_be_written_is_one_clear_line(
 
 
 def test_a_store_of_nothing_but_empty_clips_opens(files: list[Path]) -> None:
-    store = ClipStore.build(files[2:], ["C"], RATE)
+    store = ClipStore.build([AudioPart(files[2])], ["C"], RATE)
     assert store[0].shape == (0,)

@@ -1,6 +1,7 @@
 """Clips are decoded once; cached features are found by everything that they follow from alone."""
 
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import torch
 from ramps import RATE, WINDOW
 from tiny_corpus import RECIPE, write_corpus
 
-from sottovoce.audio import Audio
+from sottovoce.audio import Audio, parts
+from sottovoce.audio.parts import AudioPart
 from sottovoce.learn.data import augmentation
 from sottovoce.learn.data.batches import ChangedClips, Examples, WholeClips
 from sottovoce.learn.data.clip_store import ClipStore
@@ -42,7 +44,7 @@ CHANGES: dict[str, object] = {
 def noise(tmp_path_factory: pytest.TempPathFactory) -> ClipStore:
     path = tmp_path_factory.mktemp("noise") / "noise.wav"
     soundfile.write(path, 0.1 * np.random.default_rng(0).standard_normal(RATE), RATE)
-    return ClipStore.build([path], ["noise of the tests"], RATE)
+    return ClipStore.build([AudioPart(path)], ["noise of the tests"], RATE)
 
 
 def key(examples: Examples, recordings: ClipStore | None, copy: int = 1, **augment: object) -> str:
@@ -96,16 +98,16 @@ def test_each_clip_is_decoded_once_for_the_scan_and_the_store(
     monkeypatch.setenv("SOTTOVOCE_CACHE", str(tmp_path / "cache"))
     folder = write_corpus(tmp_path / "ravdess")
     decoded: Counter[str] = Counter()
-    plain = Audio.read
+    plain = parts.decode
 
-    def read(source: Path, **options: object) -> Audio:
+    def decode(source: Path, stack: ExitStack) -> object:
         decoded[source.name] += 1
-        return plain(source, **options)  # type: ignore[arg-type]
+        return plain(source, stack)
 
-    monkeypatch.setattr(Audio, "read", read)
+    monkeypatch.setattr(parts, "decode", decode)
     data = Data.load(Recipe.parse(RECIPE), {"ravdess": folder})
     assert set(decoded) == {path.name for path in folder.rglob("*.wav")}
     assert set(decoded.values()) == {1}
     for row, clip in enumerate(data.clips):
-        expected = plain(clip.path, sample_rate=RATE)
+        expected = Audio.read(clip.path, sample_rate=RATE)
         np.testing.assert_array_equal(data.store[row], expected.samples[0])

@@ -215,7 +215,7 @@ def speech() -> Speech:
         digests.append(digest)
         emotion = ("neutral", "calm", "happy", "sad")[number % 4]
         clips.append(Clip(Path(f"{number}.wav"), "made", f"made/{number % 3}", "", emotion))
-    store = writer.store([clip.path for clip in clips], digests)
+    store = writer.store([clip.part for clip in clips], digests)
     return Speech.of(clips, store, LABELS, WINDOW, torch.device("cpu"))
 
 

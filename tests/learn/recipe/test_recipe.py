@@ -11,6 +11,7 @@ from sottovoce.learn import registry
 from sottovoce.learn.corpora import label_sets
 from sottovoce.learn.recipe.docs import document
 from sottovoce.learn.recipe.recipe import Recipe
+from sottovoce.options import TableSpec
 
 ROOT = Path(__file__).parents[3]
 RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
@@ -268,3 +269,42 @@ def test_an_alternative_takes_the_place_of_the_protocol() -> None:
     assert Recipe.parse(mixed.text).with_protocol("mixed").text == mixed.text
     with pytest.raises(RecipeError, match=r"no protocol called 'other'.* are mixed"):
         recipe.with_protocol("other")
+
+
+OWN = GOOD.replace('corpora = ["ravdess"]', 'corpora = ["table"]')
+
+
+def test_labels_of_ones_own_are_any_words_where_a_table_is_learned_from() -> None:
+    text = OWN.replace('["sad", "angry"]', '["Frustrated", "stress: high", "Joy"]')
+    assert Recipe.parse(text).emotions == ("frustrated", "stress: high", "happy")
+    with pytest.raises(RecipeError, match="'frustrated' is not one of neutral, calm"):
+        Recipe.parse(text.replace('"table"', '"ravdess"'))
+    for wrong, fault in (('"a\\nb"', "printed"), ('""', "empty"), (f'"{"x" * 65}"', "65 charac")):
+        with pytest.raises(RecipeError, match=fault):
+            Recipe.parse(text.replace('"Joy"', wrong))
+    with pytest.raises(RecipeError, match="should be two or more emotions, each once"):
+        Recipe.parse(text.replace('"Joy"', '"FRUSTRATED"'))
+
+
+def test_a_boosted_emotion_is_one_of_the_labels() -> None:
+    boost = 'epochs = 3\nsampler = "balanced"\nboost = { bored = 2.0 }'
+    assert said("epochs = 3", boost) == "training.boost: 'bored' is not one of sad, angry"
+
+
+@pytest.mark.parametrize("table", ["", '[table]\nlabel = "y"\nmap = { fru = "sad" }\n'])
+def test_columns_given_beside_a_recipe_stand_in_its_text(table: str) -> None:
+    recipe = Recipe.parse(OWN.replace("[window]", f"{table}[window]"))
+    assert recipe.with_columns(TableSpec()) is recipe
+    given = TableSpec(path="wav", rate=100, map={"exc": 'the "best"'}, numbers=("sad", "calm"))
+    changed = recipe.with_columns(given)
+    assert Recipe.parse(changed.text).table == changed.table
+    own = recipe.table
+    expected = {"path": "wav", "rate": 100.0, "numbers": ("sad", "calm")}
+    assert changed.table == own.model_copy(update=expected | {"map": own.map | given.map})
+    assert changed.model_dump(exclude={"table"}) == recipe.model_dump(exclude={"table"})
+
+
+def test_a_table_that_cannot_be_changed_is_one_line() -> None:
+    recipe = Recipe.parse(OWN.replace("corpora = ", 'table.path = "wav"\ncorpora = '))
+    with pytest.raises(RecipeError, match=r"\[table\] cannot be changed .*; write rate into it"):
+        recipe.with_columns(TableSpec(rate=100))

@@ -222,6 +222,20 @@ def test_what_cannot_be_split_gets_one_line(
     assert "\n" not in str(caught.value)
 
 
+def test_parts_of_one_file_that_overlap_are_on_one_side() -> None:
+    spans = ((0, 2), (2, 5), (4, 6), (4.95, 7), (0, None))
+    clips = [
+        replace(clip(f"table/{i}", "", "sad", i), path=Path("long.wav"), start=start, end=end)
+        for i, (start, end) in enumerate(spans)
+    ]
+    fold = Fold("1", train=(0, 1), validation=(), test=(3,))
+    check_leaks(Split("loso", (fold,), optimistic=False), clips)  # within a rounding
+    said = leak(clips, optimistic=True, train=(0, 1), test=(2,))
+    assert "long.wav#2-5 and long.wav#4-6 overlap, and are both in train and in test" in said
+    said = leak(clips, optimistic=True, train=(4,), test=(2,))
+    assert "long.wav and long.wav#4-6 overlap" in said
+
+
 def leak(clips: Sequence[Clip], *, optimistic: bool, **sides: tuple[int, ...]) -> str:
     fold = Fold("1", **{"train": (), "validation": (), "test": (), **sides})
     with pytest.raises(CorpusError) as caught:

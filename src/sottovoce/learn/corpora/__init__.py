@@ -18,10 +18,11 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
+from sottovoce.audio.parts import AudioPart
 from sottovoce.emotions import EMOTIONS
 from sottovoce.errors import CorpusError
-from sottovoce.learn.corpora._content import Content, OnDecoded, measure_files
-from sottovoce.text import display_path
+from sottovoce.learn.corpora._content import Content, OnDecoded, measure
+from sottovoce.text import display_path, some
 
 SILENCE_RMS = 1e-4
 """Offset-free RMS (full scale is 1) below which a clip counts as silent: -80 dBFS."""
@@ -31,6 +32,8 @@ CLIPPED_SAMPLES = 10
 """... there are at least so many of them: in a short clip a single peak is a large fraction."""
 TABLE = "table"
 """The corpus that is a user's own table; of several tables, "table/" and the name of the file."""
+FOLDERS = "folders"
+"""The corpus that is a user's own folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Clip:
     sex: str
     """"male", "female", or "" where the corpus does not say."""
     emotion: str
-    """One of `sottovoce.emotions.EMOTIONS`."""
+    """One of `sottovoce.emotions.EMOTIONS`, or a word of its owner's."""
     intensity: str = ""
     text: str = ""
     language: str = ""
@@ -55,7 +58,17 @@ class Clip:
     split: str = ""
     """What the owner of a table says it is for, such as "train"."""
     name: str = ""
-    """Unique, the same on every machine: its corpus and its path there, "savee/DC/a01.wav"."""
+    """Unique, the same on every machine: its corpus and its path there, "savee/DC/a01.wav"; of a
+    part of a file with its times, "table/call.wav#3.2-7.05"."""
+    start: float = 0.0
+    """s; where in its file it begins."""
+    end: float | None = None
+    """s; where it ends, None: with the file."""
+
+    @property
+    def part(self) -> AudioPart:
+        """Where its sound is: a file, or a part of one."""
+        return AudioPart(self.path, self.start, self.end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +77,9 @@ class CorpusProblem:
 
     path: Path | None
     kind: str
-    """"missing", "odd name", "repeated", "left out", or of the content: "unreadable", "silent",
-    "clipped", "stereo", "duplicate"."""
+    """"missing", "odd name", "repeated", "left out", of one's own annotations "no label",
+    "not there", "uncertain", "no speaker", or of the content: "unreadable", "silent", "clipped",
+    "stereo", "duplicate"."""
     message: str
 
 
@@ -85,6 +99,26 @@ class CorpusScan:
     folder: Path
     clips: tuple[Clip, ...]
     problems: tuple[CorpusProblem, ...]
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """A line for each kind of clips that are left out, with how many and the first of them."""
+        said: dict[str, list[str]] = defaultdict(list)
+        for problem in self.problems:
+            said[problem.kind].append(problem.message.removeprefix("left out: "))
+            if problem.kind == "silent" and problem.path is not None:
+                said[problem.kind][-1] = display_path(problem.path.name)
+        lines = [
+            f"{self.corpus}: {len(said[kind])} {kind}: {some(said[kind], '; ')}"
+            for kind in ("unreadable", "silent")
+            if said[kind]
+        ]
+        lines += [
+            f"{self.corpus}: {some(said[kind], '; ')}"
+            for kind in ("not there", "no label", "uncertain")
+            if said[kind]
+        ]
+        return tuple(lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +199,11 @@ def is_table(corpus: str) -> bool:
     return corpus.partition("/")[0] == TABLE
 
 
+def is_own(corpus: str) -> bool:
+    """Whether a corpus is a user's own, with columns and labels of any names."""
+    return is_table(corpus) or corpus == FOLDERS
+
+
 def listing(corpus: str, folder: Path, **options: object) -> Listing:
     """Read the names in a corpus folder.
 
@@ -216,7 +255,7 @@ def scan(
     listed = listing(corpus, folder, **options)
     problems = list(listed.problems)
     clips: list[Clip] = []
-    contents = measure_files([clip.path for clip in listed.clips], folder, progress, on_decoded)
+    contents = measure([clip.part for clip in listed.clips], folder, progress, on_decoded)
     home = folder
     if folder.is_file():  # a table, whose clips may lie anywhere
         home = Path(os.path.commonpath([clip.path.parent for clip in listed.clips]))
@@ -226,15 +265,15 @@ def scan(
             continue
         if content.rms < SILENCE_RMS:
             what = "holds no samples" if content.duration == 0 else "below -80 dBFS throughout"
-            problems.append(CorpusProblem(clip.path, "silent", f"left out: {what}"))
+            problems.append(CorpusProblem(clip.path, "silent", f"left out: {what}{_times(clip)}"))
             continue
         if content.clipped >= CLIPPED_FRACTION and content.clipped_samples >= CLIPPED_SAMPLES:
-            text = f"{content.clipped:.2%} of its samples are flat at full scale"
+            text = f"{content.clipped:.2%} of its samples are flat at full scale{_times(clip)}"
             problems.append(CorpusProblem(clip.path, "clipped", text))
         if content.channels > 1:
             text = f"{content.channels} channels; they are mixed down"
             problems.append(CorpusProblem(clip.path, "stereo", text))
-        name = f"{corpus}/{clip.path.relative_to(home).as_posix()}"
+        name = f"{corpus}/{Path(os.path.relpath(clip.path, home)).as_posix()}{clip.part.span}"
         clips.append(replace(clip, name=name, duration=content.duration, digest=content.digest))
     if not clips:
         first = problems[0]
@@ -242,6 +281,11 @@ def scan(
         where = f"{display_path(folder)}: no clip of {corpus} in it can be used"
         raise CorpusError(f"{where}; {example}{first.message}")
     return CorpusScan(corpus, home, tuple(clips), (*problems, *_duplicates(clips)))
+
+
+def _times(clip: Clip) -> str:
+    """After a message, of which part of a file it is; empty for a whole one."""
+    return f" (from {clip.start:g} s)" if not clip.part.is_whole else ""
 
 
 def _module(corpus: str) -> ModuleType:
@@ -259,8 +303,8 @@ def _duplicates(clips: Iterable[Clip]) -> list[CorpusProblem]:
     problems = []
     for first, *copies in same_audio.values():
         for copy in copies:
-            text = f"the same audio as {display_path(first.path.name)}"
+            text = f"the same audio as {display_path(first.path.name)}{first.part.span}"
             if (copy.speaker, copy.emotion) != (first.speaker, first.emotion):
                 text += f", but {copy.speaker} {copy.emotion}, not {first.speaker} {first.emotion}"
-            problems.append(CorpusProblem(copy.path, "duplicate", text))
+            problems.append(CorpusProblem(copy.path, "duplicate", text + _times(copy)))
     return problems

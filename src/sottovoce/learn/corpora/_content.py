@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -15,11 +16,12 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from sottovoce.audio import Audio
+from sottovoce.audio.parts import AudioPart, read_parts
 from sottovoce.errors import AudioError
 from sottovoce.system import available_cpus, cache_folder, write_atomically
 
 OnDecoded = Callable[[str, Audio], None]
-"""Takes the digest and the audio of a file, with all its channels, at its own rate."""
+"""Takes the digest and the audio of a clip, with all its channels, at its own rate."""
 
 FULL_SCALE = 0.999
 CLIPPED_RUN = 3
@@ -28,7 +30,7 @@ CLIPPED_RUN = 3
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Facts about the decoded audio of one file."""
+    """Facts about the decoded audio of one clip."""
 
     duration: float
     """s"""
@@ -78,59 +80,70 @@ def _clipped(samples: np.ndarray) -> float:
     return float(runs[runs >= CLIPPED_RUN].sum() / samples.size)
 
 
-def measure_files(
-    paths: Sequence[Path],
+def measure(
+    parts: Sequence[AudioPart],
     folder: Path,
     progress: Callable[[int, int], None] | None = None,
     on_decoded: OnDecoded | None = None,
 ) -> list[Content | AudioError]:
-    """The content of each file, or why it cannot be read, in the order of `paths`.
+    """The content of each clip, or why it cannot be read, in the order of `parts`.
 
     Args:
-        paths: of the audio files.
+        parts: the clips; those of one file are cut out of it in one pass.
         folder: of the corpus, which names the cache.
-        progress: called with how many files are done, and of how many.
-        on_decoded: called, in threads, with the digest and the audio of each file that is decoded.
+        progress: called with how many clips are done, and of how many.
+        on_decoded: called, in threads, with the digest and the audio of each clip that is decoded.
     """
     store = cache_folder() / "contents" / f"{_hash(os.fsencode(folder.resolve()))[:32]}.json"
     remembered = _load(store)
-    keys = {path: _key(path) for path in paths}
-    found: dict[Path, Content | AudioError] = {
-        path: remembered[key] for path, key in keys.items() if key in remembered
+    files = {path: _key(path) for path in {part.path for part in parts}}
+    keys = {part: files[part.path] + part.span for part in parts}
+    found: dict[AudioPart, Content | AudioError] = {
+        part: remembered[key] for part, key in keys.items() if key in remembered
     }
     report = progress or (lambda done, total: None)
     report(len(found), len(keys))
-    for path, content in _decode([path for path in keys if path not in found], on_decoded):
-        found[path] = content
+    for part, content in _decode([part for part in keys if part not in found], on_decoded):
+        found[part] = content
         report(len(found), len(keys))
-    facts = {keys[path]: fact for path, fact in found.items() if isinstance(fact, Content)}
+    facts = {keys[part]: fact for part, fact in found.items() if isinstance(fact, Content)}
     if facts != remembered:
         _save(store, facts)
-    return [found[path] for path in paths]
+    return [found[part] for part in parts]
 
 
 def _decode(
-    paths: Sequence[Path], on_decoded: OnDecoded | None
-) -> Iterator[tuple[Path, Content | AudioError]]:
-    """Decode in threads; results come as they are ready."""
+    parts: Sequence[AudioPart], on_decoded: OnDecoded | None
+) -> Iterator[tuple[AudioPart, Content | AudioError]]:
+    """Decode in threads, a file in one of them; results come as files are ready."""
+    by_file: dict[Path, list[AudioPart]] = defaultdict(list)
+    for part in parts:
+        by_file[part.path].append(part)
     pool = ThreadPoolExecutor(max_workers=available_cpus())
     try:
-        waiting = {pool.submit(_read, path, on_decoded): path for path in paths}
+        waiting = [pool.submit(_read, path, own, on_decoded) for path, own in by_file.items()]
         for future in as_completed(waiting):
-            yield waiting[future], future.result()
+            yield from future.result().items()
     finally:  # also after Ctrl-C: what has not begun never will
         pool.shutdown(cancel_futures=True)
 
 
-def _read(path: Path, on_decoded: OnDecoded | None) -> Content | AudioError:
+def _read(
+    path: Path, parts: Sequence[AudioPart], on_decoded: OnDecoded | None
+) -> dict[AudioPart, Content | AudioError]:
+    """Measure the parts of one file."""
+    found: dict[AudioPart, Content | AudioError] = {}
     try:
-        audio = Audio.read(path, mono=False)
+        for part, audio in read_parts(path, parts):
+            if isinstance(audio, AudioError):
+                found[part] = audio
+                continue
+            found[part] = content = Content.of(audio)
+            if on_decoded is not None:
+                on_decoded(content.digest, audio)
     except AudioError as error:
-        return error
-    content = Content.of(audio)
-    if on_decoded is not None:
-        on_decoded(content.digest, audio)
-    return content
+        return {part: found.get(part, error) for part in parts}
+    return found
 
 
 def _key(path: Path) -> str:

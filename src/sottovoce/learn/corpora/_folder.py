@@ -7,13 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
+from sottovoce.annotations.recordings import AUDIO, LOSSY
 from sottovoce.errors import CorpusError
 from sottovoce.learn.corpora import Clip, CorpusProblem
 from sottovoce.text import display_path
-
-LOSSY = frozenset({".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".mp4", ".webm"})
-AUDIO = LOSSY | {".wav", ".flac", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64"}
-"""Extensions, in small letters, of files that may hold a clip."""
 
 
 class OddName(Exception):  # noqa: N818

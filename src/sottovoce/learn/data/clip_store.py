@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sottovoce.audio import Audio
+from sottovoce.audio.parts import AudioPart, read_parts
+from sottovoce.errors import AudioError
 from sottovoce.system import available_cpus, cache_folder, write_atomically, writing_to_cache
 
 CLIPS_VERSION = 2
@@ -43,7 +46,7 @@ class ClipStore:
     @classmethod
     def build(
         cls,
-        paths: Sequence[Path],
+        parts: Sequence[AudioPart],
         digests: Sequence[str],
         sample_rate: int,
         *,
@@ -52,7 +55,7 @@ class ClipStore:
         progress: Progress | None = None,
     ) -> "ClipStore":
         """Give these clips; see `ClipWriter` and its `store` for the arguments."""
-        return ClipWriter(sample_rate, speech, speech_version).store(paths, digests, progress)
+        return ClipWriter(sample_rate, speech, speech_version).store(parts, digests, progress)
 
     @property
     def key(self) -> str:
@@ -115,35 +118,39 @@ class ClipWriter:
             write_atomically(path, header + audio.samples[0].tobytes())
 
     def store(
-        self, paths: Sequence[Path], digests: Sequence[str], progress: Progress | None = None
+        self, parts: Sequence[AudioPart], digests: Sequence[str], progress: Progress | None = None
     ) -> ClipStore:
         """Decode those clips that are not in the cache yet, in threads, and give all of them.
 
         Args:
-            paths: the clips' files.
-            digests: what is in each; the cache goes by these, not by paths.
-            progress: called as clips are decoded.
+            parts: where the clips' sound is.
+            digests: what is in each; the cache goes by these, not by files.
+            progress: called as files are decoded.
 
         Raises:
             SottovoceError: a clip cannot be decoded, or the cache cannot be written; the clips
                 that were decoded before are kept.
         """
-        missing = {
-            digest: path
-            for digest, path in zip(digests, paths, strict=True)
-            if not clip_file(self._folder, digest).exists()
-        }
+        missing: dict[Path, dict[AudioPart, str]] = defaultdict(dict)
+        for digest, part in dict(zip(digests, parts, strict=True)).items():
+            if not clip_file(self._folder, digest).exists():
+                missing[part.path][part] = digest
         pool = ThreadPoolExecutor(max_workers=available_cpus())
         try:
-            decoded = pool.map(
-                lambda digest: self.add(digest, Audio.read(missing[digest], mono=False)), missing
-            )
+            decoded = pool.map(lambda path: self._decode(path, missing[path]), missing)
             for done, _ in enumerate(decoded, start=1):
                 if progress:
                     progress(done, len(missing))
         finally:  # also after Ctrl-C: what has not begun never will
             pool.shutdown(cancel_futures=True)
         return ClipStore(self._folder, tuple(digests), self._sample_rate)
+
+    def _decode(self, path: Path, digests: Mapping[AudioPart, str]) -> None:
+        """Keep the clips that are parts of one file."""
+        for part, audio in read_parts(path, list(digests)):
+            if isinstance(audio, AudioError):
+                raise audio
+            self.add(digests[part], audio)
 
 
 def clip_file(folder: Path, digest: str) -> Path:

@@ -2,13 +2,16 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sottovoce.annotations.recordings import AUDIO
+from sottovoce.audio.parts import AudioPart
 from sottovoce.errors import CorpusError
-from sottovoce.learn.corpora import Clip, is_table, scan
-from sottovoce.learn.corpora._folder import AUDIO, files
+from sottovoce.learn.corpora import Clip, is_own, scan
+from sottovoce.learn.corpora._folder import files
 from sottovoce.learn.data import augmentation
 from sottovoce.learn.data.batches import ChangedClips, Examples, WholeClips
 from sottovoce.learn.data.clip_store import ClipStore, ClipWriter
@@ -35,6 +38,7 @@ class Data:
         noise: background noise for augmentation, if any.
         features: of the clips, where the recipe trains on whole ones.
         copies: the same of changed copies of them.
+        left_out: which clips are not among them and why, a line for each reason.
     """
 
     recipe: Recipe
@@ -43,6 +47,7 @@ class Data:
     noise: ClipStore | None
     features: FeatureStore | None = None
     copies: tuple[FeatureStore, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @classmethod
     def load(
@@ -68,17 +73,23 @@ class Data:
             recipe.sample_rate, lambda audio: gate.check(audio).extent, SPEECH_VERSION
         )
         clips: list[Clip] = []
+        left_out: list[str] = []
         for corpus in sources:
             found = scan(
                 corpus,
                 folders[corpus],
                 on_decoded=writer.add,
-                **({"columns": recipe.table} if is_table(corpus) else {}),
+                **({"columns": recipe.table} if is_own(corpus) else {}),
                 progress=lambda done, total, corpus=corpus: progress(  # type: ignore[misc]
                     f"reading {corpus}", done, total
                 ),
             )
             clips += [clip for clip in found.clips if clip.emotion in recipe.emotions]
+            left_out += found.left_out
+            others = Counter(c.emotion for c in found.clips if c.emotion not in recipe.emotions)
+            if others and is_own(corpus):
+                counts = ", ".join(f"{label} {count}" for label, count in sorted(others.items()))
+                left_out.append(f"{corpus}: labels that the recipe does not name: {counts}")
         missing = [
             label for label in recipe.emotions if label not in {clip.emotion for clip in clips}
         ]
@@ -88,7 +99,7 @@ class Data:
                 "names; leave it out of the labels, or add a corpus that has it"
             )
         store = writer.store(
-            [clip.path for clip in clips],
+            [clip.part for clip in clips],
             [clip.digest for clip in clips],
             lambda done, total: progress("decoding", done, total),
         )
@@ -96,9 +107,9 @@ class Data:
         if recipe.augment.noise:
             noise = decode_noise(folders[NOISE], recipe.sample_rate, progress)
         if recipe.training.crop:
-            return cls(recipe, tuple(clips), store, noise)
+            return cls(recipe, tuple(clips), store, noise, left_out=tuple(left_out))
         features, *copies = _features(recipe, store, noise, progress)
-        return cls(recipe, tuple(clips), store, noise, features, tuple(copies))
+        return cls(recipe, tuple(clips), store, noise, features, tuple(copies), tuple(left_out))
 
     def examples(self, rows: Sequence[int]) -> Examples:
         """Give some of the clips, with their emotions as indices."""
@@ -180,7 +191,7 @@ def decode_noise(folder: Path, sample_rate: int, progress: Progress) -> ClipStor
     paths = [path for path in files(folder) if path.suffix.lower() in AUDIO]
     digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
     return ClipStore.build(
-        paths,
+        [AudioPart(path) for path in paths],
         digests,
         sample_rate,
         progress=lambda done, total: progress("decoding noise", done, total),

@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from sottovoce.annotations.recordings import AUDIO
 from sottovoce.audio import Audio, Samples
 from sottovoce.errors import CorpusError, SottovoceError
 from sottovoce.learn.corpora import Clip, scan
-from sottovoce.learn.corpora._folder import AUDIO, files
+from sottovoce.learn.corpora._folder import files
 from sottovoce.learn.data.clip_store import ClipWriter
 from sottovoce.learn.data.degradation import opus
 from sottovoce.learn.embedding.classifiers import Labels, fit_classifiers
@@ -106,9 +107,8 @@ class Experiment:
             sound = Audio.read(clip.path, sample_rate=RATE).mono()
             writer.add(digest, Audio(opus(sound.samples[0], RATE, kbit)[None], RATE))
             digests.append(digest)
-        paths = [clip.path for clip in (*clips, *coded)]
         everything = (*clips, *coded)
-        store = writer.store(paths, digests)
+        store = writer.store([clip.part for clip in everything], digests)
         unheard = recipe.test_noise
         speech = Speech.of(everything, store, EIGHT, recipe.window, device)
         place = {id(clip): number for number, clip in enumerate(clips)}

@@ -1,13 +1,13 @@
 """Evaluates a model file on labelled corpora: its predictions, and the clips without an answer."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 
 import numpy as np
 
 from sottovoce.audio import Source
+from sottovoce.audio.parts import sounds
 from sottovoce.errors import CorpusError
 from sottovoce.learn.corpora import Clip, CorpusScan, is_known_speaker
 from sottovoce.learn.evaluate.metrics import LabelledPredictions
@@ -30,6 +30,7 @@ class ModelEvaluation:
         with_gate: all clips; those refused hold the class `NO_ANSWER`, so they count as errors.
         unknown: emotion -> number of clips left out, because the model has no such label.
         shared_speakers: how many of the clips' speakers the model was trained on, by its card.
+        left_out: which clips could not be used and why, a line for each reason.
     """
 
     model: str
@@ -39,6 +40,7 @@ class ModelEvaluation:
     with_gate: LabelledPredictions
     unknown: Mapping[str, int]
     shared_speakers: int
+    left_out: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -63,17 +65,26 @@ class ModelEvaluation:
                 f"{sum(self.unknown.values())} clips were left out, because the model does not "
                 f"know their emotion ({_counts(self.unknown)})."
             )
+        warnings += [f"Left out: {line}." for line in self.left_out]
         return tuple(warnings)
 
 
 Progress = Callable[[str, float, float | None], None]
 """Called with what is being done, how many clips are done, and of how many."""
 
+Sources = Callable[[Sequence[Clip]], Iterable[Source]]
+"""Gives what is heard of each clip."""
+
+
+def own_sounds(clips: Sequence[Clip]) -> Iterable[Source]:
+    """What is in the clips' files."""
+    return sounds([clip.part for clip in clips])
+
 
 def predict_clips(
     model: Model,
     clips: Sequence[Clip],
-    source: Callable[[Clip], Source] = attrgetter("path"),
+    sources: Sources = own_sounds,
     report: Progress = lambda what, done, total: None,
 ) -> tuple[LabelledPredictions, Counter[str]]:
     """Run a model with its default gate over labelled clips whose emotions it knows.
@@ -81,7 +92,8 @@ def predict_clips(
     Args:
         model: an opened model file.
         clips: one or more.
-        source: what is heard of a clip; its file if nothing else is said.
+        sources: what is heard of the clips, in their order; what is in their files if nothing else
+            is said.
         report: called after each clip.
 
     Returns:
@@ -89,7 +101,7 @@ def predict_clips(
         which those hold that the gate turns away; and status -> number of these.
     """
     predictions = []
-    for prediction in model.predict_many(source(clip) for clip in clips):
+    for prediction in model.predict_many(sources(clips)):
         predictions.append(prediction)
         report("predicting", len(predictions), len(clips))
     no_answer = [*[0.0] * len(model.labels), 1.0]
@@ -107,7 +119,7 @@ def evaluate_model(
     model: Model,
     scans: Sequence[CorpusScan],
     report: Progress = lambda what, done, total: None,
-    source: Callable[[Clip], Source] = attrgetter("path"),
+    sources: Sources = own_sounds,
 ) -> ModelEvaluation:
     """Run a model with its default gate over every clip of some scanned corpora.
 
@@ -115,7 +127,7 @@ def evaluate_model(
         model: an opened model file.
         scans: the corpora, from `sottovoce.learn.corpora.scan`.
         report: called after each clip.
-        source: what is heard of a clip, see `predict_clips`.
+        sources: what is heard of the clips, see `predict_clips`.
 
     Raises:
         CorpusError: no clip has an emotion that the model knows, or none got an answer.
@@ -130,7 +142,7 @@ def evaluate_model(
             f"{', '.join(names)}: no clip with an emotion that {model.card.title} knows "
             f"({', '.join(labels)})"
         )
-    with_gate, refused = predict_clips(model, clips, source, report)
+    with_gate, refused = predict_clips(model, clips, sources, report)
     has_answer = np.flatnonzero(with_gate.predicted != len(labels))
     if not has_answer.size:
         raise CorpusError(
@@ -150,6 +162,7 @@ def evaluate_model(
         with_gate=with_gate,
         unknown=dict(unknown),
         shared_speakers=len(trained_on & set(map(speaker_hash, speakers))),
+        left_out=tuple(line for scan in scans for line in scan.left_out),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tomllib
@@ -21,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from sottovoce.emotions import EMOTIONS
+from sottovoce.emotions import EMOTIONS, canonical, label_fault
 from sottovoce.errors import RecipeError
 from sottovoce.learn import corpora
 from sottovoce.learn.recipe.messages import RecipeProblem, listed, problems_in, shown
@@ -59,7 +60,8 @@ class Recipe(StrictModel):
     description: str = Field(default="", description="One sentence on what this is.")
     labels: str | tuple[str, ...] = Field(
         description="A label set (" + ", ".join(LABEL_SETS) + ") or a list of emotions, in the "
-        "order of the model's outputs. Clips of other emotions are left out.",
+        "order of the model's outputs; of one's own tables and folders in any words. Clips of "
+        "other emotions are left out.",
     )
     corpora: tuple[str, ...] = Field(
         min_length=1, description="Corpora to learn from; each folder is given as --data NAME=DIR."
@@ -74,8 +76,9 @@ class Recipe(StrictModel):
         default=None,
         ge=0,
         le=1,
-        description="Probability below which the model says it is uncertain; twice that of a guess "
-        "if not given.",
+        description="Probability below which the model says it is uncertain; if not given it is "
+        "chosen on the out-of-fold answers, between a quarter and three quarters of the way from "
+        "that of a guess to 1.",
     )
     weights: Literal["float32", "float16"] = Field(
         default="float32", description="How the model file keeps its weights; float16 halves it."
@@ -132,6 +135,33 @@ class Recipe(StrictModel):
         head, table, rest = self.text.partition("\n[")
         head = re.sub(r"(?m)^[ \t]*alternative[ \t]*=.*\n?", "", head)  # a run's recipe.toml has it
         return self.parse(f'alternative = "{alternative}"\n{head}{table}{rest}', self.name)
+
+    def with_columns(self, columns: TableSpec) -> Self:
+        """Give the same recipe with what columns say beyond their defaults in its [table].
+
+        Raises:
+            RecipeError: the [table] of the recipe is written in a way that cannot be changed.
+        """
+        given = columns.model_dump(exclude_defaults=True)
+        if not given:
+            return self
+        tables = _parse_toml(self.text, self.name)
+        table = dict(tables.get("table", {}))
+        for key, value in given.items():
+            table[key] = table.get(key, {}) | value if isinstance(value, dict) else value
+        rest = re.sub(r"(?ms)^[ \t]*\[table(\.\w+)?\][^\n]*\n.*?(?=^[ \t]*\[|\Z)", "", self.text)
+        text = "\n".join([rest.rstrip(), "", "[table]", *_toml_lines(table), ""])
+        wanted = tables | {"table": {k: _as_toml(value) for k, value in table.items()}}
+        try:
+            changed = tomllib.loads(text)
+        except tomllib.TOMLDecodeError:
+            changed = {}
+        if changed != wanted:
+            raise RecipeError(
+                f"recipe {self.name}: its [table] cannot be changed from the command line; write "
+                f"{listed(given)} into it"
+            )
+        return self.parse(text, self.name)
 
     def _check_alternative(self, alternative: str) -> None:
         if alternative not in self.alternatives:
@@ -206,12 +236,15 @@ class Recipe(StrictModel):
             return labels
         if not isinstance(labels, list | tuple):
             raise ValueError(f"should be a list of emotions, or one of {listed(LABEL_SETS)}")
-        unknown = [label for label in labels if label not in EMOTIONS]
-        if unknown:
-            raise ValueError(f"{shown(unknown[0])} is not one of {listed(EMOTIONS)}")
-        if len(set(labels)) != len(labels) or len(labels) < 2:
+        for label in labels:
+            if not isinstance(label, str):
+                raise ValueError(f"{shown(label)} is not one of {listed(EMOTIONS)}")
+            if fault := label_fault(label):
+                raise ValueError(f"{shown(label)} {fault}")
+        words = tuple(map(canonical, labels))
+        if len(set(words)) != len(words) or len(words) < 2:
             raise ValueError("should be two or more emotions, each once")
-        return labels
+        return words
 
     @field_validator("corpora")
     @classmethod
@@ -237,6 +270,22 @@ class Recipe(StrictModel):
         if isinstance(others, dict) and name in others:
             return tables | {"protocol": others[name]}
         return tables
+
+    @model_validator(mode="after")
+    def _labels_are_known(self) -> Self:
+        """Words of one's own need a corpus that may have them."""
+        unknown = [label for label in self.emotions if label not in EMOTIONS]
+        if unknown and not any(map(corpora.is_own, self.corpora)):
+            raise ValueError(
+                f"labels: found {shown(list(self.emotions))}; {shown(unknown[0])} is not one of "
+                f"{listed(EMOTIONS)}"
+            )
+        strange = [emotion for emotion in self.training.boost if emotion not in self.emotions]
+        if strange:
+            raise ValueError(
+                f"training.boost: {shown(strange[0])} is not one of {listed(self.emotions)}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _stopping_needs_validation(self) -> Self:
@@ -289,6 +338,24 @@ class Recipe(StrictModel):
                 f"should be some, and not all, of the corpora {listed(self.corpora)}"
             )
         return self
+
+
+def _toml_lines(table: Mapping[str, Any]) -> list[str]:
+    """The lines of a table of texts, numbers, lists of texts and tables of texts."""
+    return [f"{key} = {_toml(value)}" for key, value in table.items()]
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        pairs = (f"{_toml(key)} = {_toml(one)}" for key, one in value.items())
+        return f"{{ {', '.join(pairs)} }}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False)  # texts, numbers and booleans are written alike
+
+
+def _as_toml(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _read(path: str | os.PathLike[str]) -> str:

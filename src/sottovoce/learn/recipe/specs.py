@@ -13,8 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from sottovoce.emotions import EMOTIONS
-from sottovoce.learn.recipe.messages import listed, problems_in, shown
+from sottovoce.learn.recipe.messages import problems_in, shown
 from sottovoce.options import StrictModel
 
 # Strict, since TOML has types: 40 is a number, "40" and true are not.
@@ -190,9 +189,6 @@ class TrainingSpec(StrictModel):
 
     @model_validator(mode="after")
     def _boost_is_of_the_sampler(self) -> Self:
-        unknown = [emotion for emotion in self.boost if emotion not in EMOTIONS]
-        if unknown:
-            raise ValueError(f"boost: {shown(unknown[0])} is not one of {listed(EMOTIONS)}")
         if any(factor <= 0 for factor in self.boost.values()):
             raise ValueError("boost: should be factors above 0")
         if self.boost and self.sampler != "balanced":

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 
 from sottovoce.errors import RecipeError, SottovoceError
+from sottovoce.inference.uncertainty import least_confidence, threshold_bounds
 from sottovoce.inference.window import pieces
 from sottovoce.learn.data.dataset import Data
-from sottovoce.learn.evaluate.calibration import fit_temperature
+from sottovoce.learn.evaluate.calibration import apply_temperature, fit_temperature
 from sottovoce.learn.evaluate.report import speaker_count
 from sottovoce.learn.export.model_file import export_model
 from sottovoce.learn.export.provenance import check_batches, corpora_of, today
@@ -31,12 +32,14 @@ class CrossValidationResult:
         figures: means over its seeds, with their intervals.
         protocol: how they were measured.
         temperature: fitted on the out-of-fold logits of all clips and seeds.
+        least_confidence: below which such an answer, with this temperature, is uncertain.
         epochs: to train the final model for.
     """
 
     figures: tuple[Figure, ...]
     protocol: ProtocolInfo
     temperature: float
+    least_confidence: float
     epochs: int
 
     @classmethod
@@ -66,10 +69,11 @@ class CrossValidationResult:
             FoldResult.read(folder / f"seed{fold['seed']}" / f"fold{fold['fold']}" / "logits.npz")
             for fold in record["folds"]
         ]
-        temperature = fit_temperature(
-            np.concatenate([result.logits for result in results]),
-            np.concatenate([result.truth for result in results]),
-        )
+        logits = np.concatenate([result.logits for result in results])
+        truth = np.concatenate([result.truth for result in results])
+        temperature = fit_temperature(logits, truth)
+        sure = np.exp(apply_temperature(logits, temperature)).max(axis=1)
+        least = least_confidence(sure, logits.argmax(axis=1) == truth, logits.shape[1])
         folds = len({fold["fold"] for fold in record["folds"]})
         count = len(record["seeds"])
         note = (
@@ -97,6 +101,7 @@ class CrossValidationResult:
                 note=note,
             ),
             temperature,
+            least,
             round(float(np.median([result.epoch for result in results]))),
         )
 
@@ -184,9 +189,7 @@ def make_card(data: Data, measured: CrossValidationResult | None) -> Card:
         labels=recipe.emotions,
         sample_rate=recipe.sample_rate,
         window=recipe.window,
-        min_confidence=(
-            2 / len(recipe.emotions) if recipe.min_confidence is None else recipe.min_confidence
-        ),
+        min_confidence=_min_confidence(recipe, measured),
         calibration=calibration,
         corpora=corpora_of(data.clips),
         protocol=measured.protocol if measured else _unmeasured(),
@@ -197,6 +200,13 @@ def make_card(data: Data, measured: CrossValidationResult | None) -> Card:
         recipe=recipe.text,
         created=today(),
     )
+
+
+def _min_confidence(recipe: Recipe, measured: CrossValidationResult | None) -> float:
+    """The recipe's own, or what was measured, or for want of it the lowest there is."""
+    if recipe.min_confidence is not None:
+        return recipe.min_confidence
+    return measured.least_confidence if measured else threshold_bounds(len(recipe.emotions))[0]
 
 
 def _runs(seeds: int, folds: int) -> str:

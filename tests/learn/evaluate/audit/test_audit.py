@@ -11,6 +11,7 @@ import soundfile
 
 import sottovoce
 from sottovoce.audio import Audio
+from sottovoce.audio.parts import AudioPart
 from sottovoce.learn.corpora import Clip, CorpusScan, scan
 from sottovoce.learn.data.clip_store import ClipStore
 from sottovoce.learn.evaluate.audit.audit import SPEAKER_CLIPS, audit, subset
@@ -262,7 +263,7 @@ def test_calm_counts_as_neutral_where_the_model_has_no_calm(made: CorpusScan) ->
 def test_noise_is_taken_from_the_recordings_given(made: CorpusScan, tmp_path: Path) -> None:
     path = tmp_path / "hum.wav"
     soundfile.write(path, 0.5 * np.sin(2 * np.pi * 240 * np.arange(2 * RATE) / RATE), RATE)
-    noise = ClipStore.build([path], ["hum"], RATE)
+    noise = ClipStore.build([AudioPart(path)], ["hum"], RATE)
 
     def rule(hertz: int, audio: Audio) -> str:
         power = np.abs(np.fft.rfft(audio.samples[0], 2 * RATE)) ** 2

@@ -157,7 +157,7 @@ def _predicted(
             "emotion."
         )
     store = ClipStore.build(
-        [clip.path for clip in taken],
+        [clip.part for clip in taken],
         [clip.digest for clip in taken],
         model.card.sample_rate,
         progress=lambda done, total: report(f"{scan.corpus}: decoding", done, total),
@@ -168,7 +168,7 @@ def _predicted(
         model,
         [replace(scan, clips=(*taken, *unknown))],
         lambda what, done, total: report(f"{scan.corpus}: {what}", done, total),
-        source=lambda clip: store.audio(row[clip.name]),
+        sources=lambda clips: (store.audio(row[clip.name]) for clip in clips),
     )
     notes += [f"{scan.corpus}: {warning}" for warning in evaluation.warnings]
     kept = np.flatnonzero(evaluation.with_gate.predicted != len(model.labels))
@@ -290,7 +290,7 @@ def _robustness(
         after, refused = predict_clips(
             model,
             part.clips,
-            changed,
+            lambda clips: map(changed, clips),
             lambda what, done, total: report(f"{part.corpus}: {change.name}", done, total),
         )
     except AudioError as error:
