@@ -272,7 +272,7 @@ def test_a_correction_is_written_by_consent_alone_and_training_reads_it(visit, s
     page.get_by_text("I agree that this recording is kept").click()
     send.click()
     page.get_by_text("Kept as sad").wait_for()
-    (clip,) = read(server.corrections / "corrections.csv").clips
+    (clip,) = read(server.corrections / "labels.csv").clips
     assert clip.emotion == "sad"
     assert clip.speaker == "table/Anna"
     kept, given = sottovoce.Audio.read(clip.path), sottovoce.Audio.read(VOICE)

@@ -1,10 +1,9 @@
-"""The parts of the app below its pages: pictures, bounds, the library, corrections, the command."""
+"""The parts of the app below its pages: pictures, bounds, the library, the command."""
 
 import importlib.util
 import socket
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +14,13 @@ from tiny_model import VOICE, tiny_card, write_tiny
 
 from sottovoce.audio import Audio
 from sottovoce.cli import run
-from sottovoce.errors import AudioError, SottovoceError, install_line
+from sottovoce.errors import AudioError, install_line
 from sottovoce.models.model import Model
 from sottovoce.models.registry import FOLDER_VARIABLE
-from sottovoce.results import Prediction, Status
 
 pytest.importorskip("streamlit", reason="the app needs the extra app")
 
-from sottovoce.app import corrections, library, recordings, settings, spectrogram
-
-HEARD = Prediction(status=Status.OK, model="tiny 1.0", emotion="happy", confidence=0.61234)
-
-
-def keep(folder: Path, key: str, emotion: str, speaker: str = "") -> Path:
-    return corrections.correct(folder, VOICE.read_bytes(), key, emotion, speaker, HEARD)
+from sottovoce.app import library, recordings, settings, spectrogram
 
 
 def test_the_app_starts_without_torch() -> None:
@@ -129,55 +121,6 @@ def test_the_library_lists_every_folder_and_says_what_is_broken(
     assert broken.name == "broken"
     assert "not an ONNX file" in broken.problem
     assert "broken" not in library.usable(listed)
-
-
-def test_a_second_correction_of_a_recording_takes_the_place_of_the_first(tmp_path: Path) -> None:
-    from sottovoce.learn.corpora.table import read
-
-    folder = tmp_path / "not" / "there"
-    keep(folder, "aa11", "sad", "Anna")
-    keep(folder, "bb22", "angry")
-    table = keep(folder, "aa11", "bored", "Anna")
-
-    clips = {clip.path.name: clip for clip in read(table).clips}
-    assert {name: clip.emotion for name, clip in clips.items()} == {
-        "aa11.wav": "bored",
-        "bb22.wav": "angry",
-    }
-    assert clips["aa11.wav"].speaker == "table/Anna"
-    assert clips["bb22.wav"].speaker == "table/unknown"
-    assert corrections.read(table)[0]["heard"] == "happy"
-
-
-def test_sessions_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda i: keep(tmp_path, f"{i:04x}", "calm"), range(40)))
-
-    rows = corrections.read(tmp_path / corrections.TABLE)
-    assert sorted(row["file"] for row in rows) == [f"{i:04x}.wav" for i in range(40)]
-    assert not list(tmp_path.glob("*.part"))
-
-
-@pytest.mark.parametrize(
-    ("typed", "kept"),
-    [
-        ("  Anna  B. ", "Anna B."),
-        ('=cmd|"/C calc"!A0', "cmdC calcA0"),
-        ("-2+3,\n x", "23 x"),
-        ("Łucja_7", "Łucja_7"),
-        ("x" * 90, "x" * 40),
-    ],
-)
-def test_a_speakers_name_is_no_formula_and_no_line(typed: str, kept: str) -> None:
-    assert corrections.plain(typed) == kept
-
-
-def test_an_unknown_emotion_or_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(SottovoceError, match="'blue' is no emotion; known: neutral"):
-        keep(tmp_path, "aa", "blue")
-    (tmp_path / "file").write_text("")
-    with pytest.raises(SottovoceError, match="nothing was kept"):
-        keep(tmp_path / "file", "aa", "sad")
 
 
 def listen(data: bytes, model: str | None = None) -> Any:

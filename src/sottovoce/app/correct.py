@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from sottovoce.app import corrections, frame, recordings, words
+from sottovoce.app import frame, recordings, words
 from sottovoce.app.settings import settings
 from sottovoce.emotions import EMOTIONS
 from sottovoce.errors import SottovoceError
 from sottovoce.results import Status
+from sottovoce.serve.corrections import LABELS, LONGEST_NAME, Correction, keep_correction
 from sottovoce.text import display_path
 
 
@@ -30,7 +31,7 @@ def page() -> None:
         )
         speaker = st.text_input(
             "Who speaks (optional)",
-            max_chars=corrections.LONGEST_NAME,
+            max_chars=LONGEST_NAME,
             placeholder="A name or a number of your choice",
             help="The same for all recordings of one person, so that training never tests on a "
             "voice that it learned from.",
@@ -60,16 +61,21 @@ def _keep(recording: recordings.Recording, emotion: str | None, speaker: str, ag
     audio = frame.heard(recording)
     heard = frame.answer(recording, frame.model())
     folder = settings().corrections
+    correction = Correction(
+        label=emotion,
+        speaker=speaker,
+        heard=heard.emotion or str(heard.status),
+        confidence=heard.confidence,
+        model=heard.model,
+    )
     try:
-        table = corrections.correct(
-            folder, recordings.wav(audio), recording.key, emotion, speaker, heard
-        )
+        count = keep_correction(folder, recordings.wav(audio), correction)
     except SottovoceError as error:
         st.error(words.verbatim(str(error)), icon=":material/error:")
         return
-    shown = display_path(table)
+    shown = display_path(folder / LABELS)
     st.success(
-        f"Kept as {emotion}, {len(corrections.read(table))} in all. To take one back, "
+        f"Kept as {emotion}, {count} in all. To take one back, "
         f"delete its file and its line in `{shown}`. To train on them:",
         icon=":material/check:",
     )

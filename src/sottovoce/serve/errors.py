@@ -70,7 +70,7 @@ def service_error(error: Exception) -> ServiceError:
         case RequestValidationError():
             problem = error.errors()[0]
             name = ".".join(str(part) for part in problem["loc"][1:]) or "the request"
-            message = one_line(problem["msg"])
+            message = one_line(problem["msg"]).removeprefix("Value error, ")
             return ServiceError(422, "bad_option", f"{name}: {message[:1].lower()}{message[1:]}")
         case SottovoceError():  # from `Options`; other errors of ours are caught where they arise
             return ServiceError(422, "bad_option", one_line(error))

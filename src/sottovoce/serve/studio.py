@@ -1,8 +1,9 @@
-"""The routes that the page needs beside those for everybody: why, peaks, tests of a model."""
+"""The routes that the page needs beside those for everybody: why, peaks, tests, corrections."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -17,9 +18,12 @@ from sottovoce.errors import SottovoceError
 from sottovoce.inference.occlusion import HIGHEST, explain
 from sottovoce.models.registry import find
 from sottovoce.options import StrictModel
+from sottovoce.serve.auth import check_origin, may_correct
 from sottovoce.serve.batching import SharedModel
+from sottovoce.serve.corrections import Correction, keep_correction
 from sottovoce.serve.errors import ServiceError
 from sottovoce.serve.routes import ERRORS, TheService, body
+from sottovoce.serve.schemas import ErrorResponse
 from sottovoce.serve.service import Service, WorkLimit, unreadable
 from sottovoce.serve.uploads import Upload, read_uploads
 
@@ -123,6 +127,56 @@ async def tested(service: TheService, name: str) -> Response:
     if not path.is_file():
         raise ServiceError(404, "not_tested", f"no record of tests lies beside {name}")
     return JSONResponse(json.loads(path.read_text(encoding="utf-8")))
+
+
+class CorrectionResponse(BaseModel):
+    """What is in the folder now."""
+
+    labels: int
+    """Stretches with a label that training reads; without those on which raters are divided."""
+
+
+@router.post(
+    "/v1/corrections",
+    response_model=CorrectionResponse,
+    responses=ERRORS | {403: {"model": ErrorResponse, "description": "Not for this caller."}},
+    openapi_extra=body(RECORDING),
+)
+async def corrections(
+    request: Request, query: Annotated[Correction, Query()], service: TheService
+) -> JSONResponse:
+    """Keep a stretch, as a WAV file, with the label that a person gave it.
+
+    All who are heard in it must have agreed. It is there only with `serve --corrections FOLDER`,
+    for callers with a key or on the same machine.
+    """
+    folder = service.settings.corrections
+    if folder is None:
+        message = "this service keeps no corrections; start it with --corrections FOLDER"
+        raise ServiceError(404, "no_corrections", message)
+    if not may_correct(request, service.settings):
+        message = "corrections are taken with a key, or on the service's own machine, alone"
+        raise ServiceError(403, "not_here", message)
+    check_origin(request, service.settings.cors)
+    with service.admission.request() as reservation:
+        uploads = await read_uploads(request, reservation, service.limits)
+        content = one_of(uploads.recordings).content
+        count = await service.run(service.timeline_pool, _correct, service, folder, content, query)
+    return JSONResponse({"labels": count})
+
+
+def _correct(service: Service, folder: Path, content: bytes, correction: Correction) -> int:
+    limit = WorkLimit(service.limits.duration, service.limits.work, service.cancelled)
+    if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
+        raise ServiceError(422, "unreadable", "the stretch is no WAV file; send it as one")
+    try:
+        Audio.read(content, watch=limit.check)
+    except (SottovoceError, MemoryError) as error:
+        raise unreadable(error) from None
+    try:
+        return keep_correction(folder, content, correction)
+    except SottovoceError as error:
+        raise ServiceError(507, "not_written", str(error)) from None
 
 
 def one_of(recordings: list[Upload]) -> Upload:
