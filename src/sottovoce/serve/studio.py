@@ -139,7 +139,11 @@ class CorrectionResponse(BaseModel):
 @router.post(
     "/v1/corrections",
     response_model=CorrectionResponse,
-    responses=ERRORS | {403: {"model": ErrorResponse, "description": "Not for this caller."}},
+    responses=ERRORS
+    | {
+        403: {"model": ErrorResponse, "description": "Not for this caller."},
+        507: {"model": ErrorResponse, "description": "The folder cannot be written."},
+    },
     openapi_extra=body(RECORDING),
 )
 async def corrections(

@@ -132,9 +132,9 @@ export const texts = {
     ],
     readme: ({ count, ties, unsure, without, plan }) => {
       const left = [
-        without && `${without} recordings are left out: nobody said that the people in them agree.`,
-        ties && `${ties} stretches are left out of labels.csv: their raters are divided.`,
-        unsure && `${unsure} stretches are left out of labels.csv: nobody was sure.`,
+        without && `Recordings left out, of which nobody said that their people agree: ${without}.`,
+        ties && `Stretches left out of labels.csv, on which raters are divided: ${ties}.`,
+        unsure && `Stretches left out of labels.csv, of which nobody was sure: ${unsure}.`,
         plan?.dropped.length && `The recipe leaves out ${plan.dropped.join(", ")}: one stretch is too few to train and to test.`,
       ].filter(Boolean);
       const train = plan

@@ -23,6 +23,7 @@ export class UnitWave {
     this.duration = shape.duration;
     this.url = URL.createObjectURL(blob);
     this.media = make("audio", { preload: "auto", src: this.url });
+    place.append(this.media);
     this.regions = Regions.create();
     this.surfer = WaveSurfer.create({
       container: place,
@@ -72,6 +73,7 @@ export class UnitWave {
     this.gone = true;
     this.media.pause();
     this.surfer.destroy();
+    this.media.remove();
     URL.revokeObjectURL(this.url);
   }
 }
