@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -89,6 +90,16 @@ def serve(
         bool,
         typer.Option("--store-audio", rich_help_panel=RESULTS, help="Keep the recordings as well."),
     ] = False,
+    corrections: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            rich_help_panel=RESULTS,
+            help="Take corrections from the page, and keep stretches and labels here, as a table "
+            "to train on.",
+            show_default="none are taken",
+        ),
+    ] = None,
     *,
     limits: Limits,
     quiet: Annotated[bool, typer.Option("--quiet", help="Log no requests.")] = False,
@@ -112,6 +123,11 @@ def serve(
         )
     if open_to_all and api_keys:
         raise SottovoceError("--open and API keys were given; leave one of them out")
+    if corrections is not None and not (api_keys or is_loopback(host)):
+        raise SottovoceError(
+            f"--corrections would keep recordings of anybody who reaches {host}; give --keys FILE, "
+            "or listen on 127.0.0.1"
+        )
     settings = Settings(
         models=tuple(model or [None]),
         keys=tuple(api_keys),
@@ -119,6 +135,7 @@ def serve(
         hosts=(host, *(allow_host or ())),
         store=store,
         store_audio=store_audio,
+        corrections=corrections,
         profile=profile,
         limits=limits,
     )

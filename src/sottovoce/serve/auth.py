@@ -17,7 +17,7 @@ from fastapi.security.http import HTTPAuthorizationCredentials
 
 from sottovoce.errors import SottovoceError
 from sottovoce.serve.errors import ServiceError
-from sottovoce.serve.settings import Settings
+from sottovoce.serve.settings import Settings, is_loopback
 from sottovoce.text import display_path
 
 KEYS_VARIABLE = "SOTTOVOCE_API_KEYS"
@@ -127,6 +127,18 @@ def unauthorised() -> ServiceError:
         "no API key, or one that is not known; give it as Authorization: Bearer KEY",
         {"WWW-Authenticate": "Bearer"},
     )
+
+
+def may_correct(connection: HTTPConnection, settings: Settings) -> bool:
+    """Whether a caller may have something kept: one with a key, or on this machine.
+
+    The host asked for must be this machine too: behind a proxy every caller seems to be here, and
+    a page from elsewhere may call its own host by this machine's address.
+    """
+    if settings.keys:
+        return True
+    hosts = (connection.client.host if connection.client else "", connection.url.hostname or "")
+    return all(map(is_loopback, hosts))
 
 
 async def check_client(connection: HTTPConnection) -> None:

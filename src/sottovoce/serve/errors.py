@@ -70,7 +70,7 @@ def service_error(error: Exception) -> ServiceError:
         case RequestValidationError():
             problem = error.errors()[0]
             name = ".".join(str(part) for part in problem["loc"][1:]) or "the request"
-            message = one_line(problem["msg"])
+            message = one_line(problem["msg"]).removeprefix("Value error, ")
             if problem["type"] == "extra_forbidden":
                 name = one_line(name)[:40]
                 message = "no such option; /openapi.json and the documentation list them"

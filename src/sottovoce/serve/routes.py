@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse, Response
 from sottovoce.inference.profile import Profile
 from sottovoce.models.card import Card
 from sottovoce.results import Prediction, Segment, Status, StreamReady, TimelineResult
-from sottovoce.serve.auth import caller_of
+from sottovoce.serve.auth import caller_of, may_correct
 from sottovoce.serve.errors import ServiceError
 from sottovoce.serve.lines import LINES, LinesResponse, in_lines
 from sottovoce.serve.metrics import CONTENT_TYPE
@@ -219,11 +219,13 @@ async def profile(
 
 
 @router.get("/v1/models", responses={401: ERRORS[401]})
-async def models(service: TheService) -> ModelsResponse:
+async def models(request: Request, service: TheService) -> ModelsResponse:
     """The models that are served; the first is used where a request names none."""
     cards = [model.card for model in service.models.values()]
     return ModelsResponse(
-        models=[ModelResponse.of(card, default=card is cards[0]) for card in cards]
+        models=[ModelResponse.of(card, default=card is cards[0]) for card in cards],
+        corrections=service.settings.corrections is not None
+        and may_correct(request, service.settings),
     )
 
 

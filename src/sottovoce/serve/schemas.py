@@ -198,9 +198,11 @@ class ModelResponse(BaseModel):
 class ModelsResponse(BaseModel):
     """The models that are served."""
 
-    model_config = _example({"models": [MODEL]})
+    model_config = _example({"models": [MODEL], "corrections": False})
 
     models: list[ModelResponse]
+    corrections: bool
+    """Whether `/v1/corrections` takes any from this caller."""
 
 
 class ErrorResponse(BaseModel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sottovoce.errors import SottovoceError
 from sottovoce.options import Limits
@@ -37,6 +38,8 @@ class Settings:
     """Where results are kept: sqlite:///FILE or postgresql://...; None keeps nothing."""
     store_audio: bool = False
     """Whether the recordings are kept with the results."""
+    corrections: Path | None = None
+    """The folder where corrections are kept; made at the first one. None takes none."""
     profile: str | None = field(default=None, repr=False)
     """The file of the profile that recordings are judged with where a request brings none; of the
     first model."""

@@ -1,7 +1,8 @@
-"""The routes that the page needs beside those for everybody: why, peaks, tests of a model."""
+"""The routes that the page needs beside those for everybody: why, peaks, tests, corrections."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -18,9 +19,12 @@ from sottovoce.inference.profile import Profile
 from sottovoce.models.registry import find
 from sottovoce.models.tested import read
 from sottovoce.options import StrictModel
+from sottovoce.serve.auth import may_correct
 from sottovoce.serve.batching import SharedModel
+from sottovoce.serve.corrections import Correction, keep_correction
 from sottovoce.serve.errors import ServiceError
 from sottovoce.serve.routes import ERRORS, TheService, body, work_for
+from sottovoce.serve.schemas import ErrorResponse
 from sottovoce.serve.service import WorkLimit, unreadable
 from sottovoce.serve.uploads import one_of, read_uploads
 
@@ -153,6 +157,59 @@ async def tested(service: TheService, name: str) -> TestedResponse:
             right=_numbers(found.right),
         ),
     )
+
+
+class CorrectionResponse(BaseModel):
+    """What is in the folder now."""
+
+    labels: int
+    """Stretches with a label that training reads; without those on which raters are divided."""
+
+
+@router.post(
+    "/v1/corrections",
+    response_model=CorrectionResponse,
+    responses=ERRORS
+    | {
+        403: {"model": ErrorResponse, "description": "Not for this caller."},
+        507: {"model": ErrorResponse, "description": "The folder cannot be written."},
+    },
+    openapi_extra=body(RECORDING),
+)
+async def corrections(
+    request: Request, query: Annotated[Correction, Query()], service: TheService
+) -> JSONResponse:
+    """Keep a stretch, as a WAV file, with the label that a person gave it.
+
+    All who are heard in it must have agreed. It is there only with `serve --corrections FOLDER`,
+    for callers with a key or on the same machine.
+    """
+    folder = service.settings.corrections
+    if folder is None:
+        message = "this service keeps no corrections; start it with --corrections FOLDER"
+        raise ServiceError(404, "no_corrections", message)
+    if not may_correct(request, service.settings):
+        message = "corrections are taken with a key, or on the service's own machine, alone"
+        raise ServiceError(403, "not_here", message)
+    with service.admission.request() as reservation:
+        uploads = await read_uploads(request, reservation, service.limits)
+        content = one_of(uploads.recordings).content
+        async with work_for(request, service.work_limit(service.limits.duration)) as (run, limit):
+            count = await run(service.timeline_pool, _correct, folder, content, query, limit)
+    return JSONResponse({"labels": count})
+
+
+def _correct(folder: Path, content: bytes, correction: Correction, limit: WorkLimit) -> int:
+    if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
+        raise ServiceError(422, "unreadable", "the stretch is no WAV file; send it as one")
+    try:
+        Audio.read(content, watch=limit.check)
+    except (SottovoceError, MemoryError) as error:
+        raise unreadable(error) from None
+    try:
+        return keep_correction(folder, content, correction)
+    except SottovoceError as error:
+        raise ServiceError(507, "not_written", str(error)) from None
 
 
 def _why(

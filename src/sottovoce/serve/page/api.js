@@ -127,6 +127,11 @@ export async function peaks(blob, name) {
   return (await call("v1/peaks", { method: "POST", body: form([{ blob, name }]) })).json();
 }
 
+/** Whether the service keeps corrections of whom it serves this page to. */
+export async function takesCorrections() {
+  return (await (await call("v1/models")).json()).corrections === true;
+}
+
 /** Keep a corrected stretch on the service's side, where it lets people. */
 export async function correct(blob, facts) {
   return (await call("v1/corrections", { method: "POST", body: form([{ blob, name: "stretch.wav" }]), query: facts })).json();
