@@ -115,6 +115,7 @@ def test_json_is_one_object_a_line_with_the_same_keys(predict_json, folder):
         assert list(answer) == [
             *("path", "status", "emotion", "confidence", "probabilities", "duration", "model"),
             "message",
+            "warnings",
         ]
     assert list(answers[0]["probabilities"]) == list(LABELS)
     assert answers[0]["path"] == str(folder / "voice.wav")
