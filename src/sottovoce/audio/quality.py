@@ -22,8 +22,12 @@ STRIDE = 6
 """One in so many is: the sum is over the whole recording."""
 BELOW, ABOVE = (2800.0, 3300.0), (4300.0, 5000.0)
 """Hz just inside and just outside of the telephone band (ITU-T G.712: 300 to 3400 Hz)."""
-NARROW = 1e-3
+NARROW = 2.5e-4
 """Mean power density of `ABOVE`, as a share of that of `BELOW`, that ends a telephone's band."""
+ROUNDING = 3 / 12 / 32_768**2
+"""Power of the noise of 16 bits, dithered: it has no band, and is taken off."""
+HEARD = 10.0
+"""Power density of `BELOW` over that of this noise from which the band can be told."""
 NARROW_RATE = 9_000
 """Hz; a recording at a lower rate holds no wider band."""
 
@@ -153,12 +157,14 @@ class _Band:
             for low, high in (BELOW, ABOVE)
         )
         self._sums = [0.0, 0.0]
+        self._count = 0
         self._rest: Block = np.zeros((0, 0), np.float32)
 
     @property
     def narrow(self) -> bool:
         below, above = self._sums
-        return above < NARROW * below
+        noise = self._count * ROUNDING * float(np.dot(self._window, self._window))
+        return below > HEARD * noise and above - noise < NARROW * below
 
     def add(self, block: Block) -> None:
         size, stride = self._window.size, STRIDE * self._window.size
@@ -169,6 +175,7 @@ class _Band:
         self._rest = joined[count * stride :].copy()
         if not count:
             return
+        self._count += count * block.shape[1]
         for channel in joined[: count * stride].T:
             frames = channel.reshape(count, stride)[:, :size] * self._window
             spectrum = np.fft.rfft(frames)
