@@ -52,14 +52,22 @@ async function show() {
   }
 }
 
-/** Take recordings in: one is opened at once, several are shown together. */
+/** Take recordings in: one is opened at once, several are shown together, those too that could not be kept. */
 async function open(files) {
-  const added = [];
-  for (const file of files) added.push(await library.add(file, { name: file.name || texts.name }));
-  if (!added.length) return;
-  const twice = added.length - new Set(added.map((one) => one.hash)).size;
-  await library.set("batch", added.map((one) => one.hash));
-  if (added.length - twice === 1 && !twice) go(`#/r/${added[0].hash}`);
+  const opened = [];
+  for (const file of files) {
+    const name = file.name || texts.name;
+    try {
+      const hash = await library.digest(file);
+      if (!opened.some((one) => one.hash === hash)) await library.add(file, { name });
+      opened.push({ hash, name });
+    } catch (error) {
+      opened.push({ hash: null, name, problem: texts.notKept(error.message) });
+    }
+  }
+  if (!opened.length) return;
+  await library.set("batch", opened);
+  if (opened.length === 1 && opened[0].hash) go(`#/r/${opened[0].hash}`);
   else go("#/batch");
 }
 
