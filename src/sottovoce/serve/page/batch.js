@@ -212,7 +212,7 @@ class Batch {
     this.bar = this.running ? make("progress", { max: all.length, value: done, "aria-label": text }) : null;
     this.count = make("span", {}, text);
     if (this.running) fill(this.progress, this.bar, this.count, make("button", { onclick: () => this.controller.abort() }, texts.cancel));
-    else fill(this.progress, done < all.length && [this.count, make("button", { onclick: () => this._judge() }, say.goOn)]);
+    else fill(this.progress, all.length > 0 && this.count, done < all.length && make("button", { onclick: () => this._judge() }, say.goOn));
   }
 
   _showExports() {

@@ -70,7 +70,7 @@ class Live {
     this._showControls();
   }
 
-  close() {
+  async close() {
     window.removeEventListener("beforeunload", this.leaving);
     this.closed = true;
     this._end();
@@ -78,7 +78,7 @@ class Live {
     this.recorded = null;
     if (!recorded || recorded.duration < LEAST) return;
     const file = this._file(recorded);
-    library.add(file, { name: file.name }).then(() => notify(say.kept(file.name)), (error) => notify(error.message));
+    await library.add(file, { name: file.name }).then(() => notify(say.kept(file.name)), (error) => notify(error.message));
   }
 
   async _start() {

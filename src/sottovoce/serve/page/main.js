@@ -37,15 +37,17 @@ async function show() {
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
   const [name, ...rest] = path.split("/");
   const screen = SCREENS[name] ?? SCREENS[""];
-  leave();
+  const end = leave;
   leave = () => {};
+  await end(); // a screen may have something to keep first
+  if (mine !== turn) return;
   for (const link of document.querySelectorAll("#pages a")) link.toggleAttribute("aria-current", link.hash === `#/${name}`);
   document.title = screen.name ? `${screen.name} · ${texts.name}` : texts.name;
   main.className = name || "home";
   try {
-    const end = await screen.load(given(), rest, new URLSearchParams(query));
-    if (mine === turn) leave = end ?? (() => {});
-    else end?.();
+    const ended = await screen.load(given(), rest, new URLSearchParams(query));
+    if (mine === turn) leave = ended ?? (() => {});
+    else ended?.();
   } catch (error) {
     fill(main, make("p", { class: "problem" }, error.message));
     console.error(error);

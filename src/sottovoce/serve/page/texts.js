@@ -98,7 +98,7 @@ export const texts = {
     key: "The service wants an API key, or does not know this one. Reload this page to give one.",
   },
   liveScreen: {
-    about: "Speak, and see within two seconds how it sounds. The sound goes to the service, which keeps nothing; stopping makes it a recording in this browser.",
+    about: "Speak, and see within two seconds how it sounds. The sound goes to the service, which keeps nothing; stopping makes it a recording in this browser, where a label may change, as it is then judged with what follows.",
     start: "Start listening",
     resume: "Go on",
     stop: "Stop and open",
