@@ -31,6 +31,8 @@ class Batch {
     this.filter = { text: "", emotion: "", status: "" };
     this.sort = { column: null, descending: false };
     this.player = new Audio();
+    // Lanes have many parts: they are drawn when they come into view.
+    this.seen = new IntersectionObserver((entries) => entries.forEach((entry) => entry.isIntersecting && this._drawLanes(entry.target)), { rootMargin: "400px" });
   }
 
   async open_() {
@@ -58,6 +60,7 @@ class Batch {
     this.closed = true;
     this.controller?.abort();
     this.quiet?.();
+    this.seen.disconnect();
     this._play(null);
   }
 
@@ -159,6 +162,8 @@ class Batch {
     const one = row.facts;
     const cell = (name, ...children) => make("td", { class: name }, children);
     const judged = one.emotion !== null;
+    const lanes = make("td", { class: "lane-cell", title: judged ? topWords(one.probabilities) : null });
+    if (one.said) this.seen.observe(lanes);
     return make(
       "tr",
       { class: one.status, "data-row": row.index },
@@ -169,14 +174,17 @@ class Batch {
       cell("runner", one.runner && `${one.runner[0]} ${percent(one.runner[1])}`),
       cell("duration number", one.duration ? clock(one.duration) : ""),
       cell("status", texts.statuses[one.status] ?? say.states[one.status], [one.sameAs && say.sameAs(one.sameAs), one.message, ...one.warnings].filter(Boolean).map((note) => make("p", { class: "quiet" }, note))),
-      make("td", { class: "lane-cell", title: judged ? topWords(one.probabilities) : null }, this._lanes(one)),
+      lanes,
     );
   }
 
-  _lanes(one) {
-    if (!one.said?.segments.length || !one.duration) return [];
+  _drawLanes(cell) {
+    this.seen.unobserve(cell);
+    const one = this.rows[cell.parentElement.dataset.row].facts;
+    if (!one.duration) return;
     const all = stretches(corrected(one.said.segments, one.corrections)).filter((part) => part.end - part.start > LEAST * one.duration);
-    return [...new Set(all.map((part) => part.channel))].map((channel) => still(all.filter((part) => part.channel === channel), one.duration, this.looks, texts.lane(channel)));
+    const channels = [...new Set(all.map((part) => part.channel))];
+    fill(cell, channels.map((channel) => still(all.filter((part) => part.channel === channel), one.duration, this.looks, texts.lane(channel))));
   }
 
   async _judge() {
