@@ -59,10 +59,7 @@ async function work(recording, blob, { key, model, profile, split, signal, onSeg
   const query = { model, profile: profile?.content, signal };
   const so_far = [];
   const [predicted, found] = await Promise.all([
-    api.predict(blob, recording.name, query).catch((error) => {
-      if (error.status === 413) return null;
-      throw error;
-    }),
+    api.predict(blob, recording.name, query),
     api.timeline(blob, recording.name, {
       ...query,
       channels: split ? "split" : undefined,
@@ -75,7 +72,7 @@ async function work(recording, blob, { key, model, profile, split, signal, onSeg
       throw error;
     }),
   ]);
-  const prediction = predicted ?? overall(found);
+  const prediction = predicted.status === "error" && found.summary ? overall(found) : predicted;
   const answer = { prediction, segments: found.segments, summary: found.summary, model: found.model || prediction.model };
   await library.change(recording.hash, (known) => ({
     analyses: { ...known.analyses, [key]: answer },
