@@ -1,5 +1,6 @@
 // Hearing a recording: once for each model and profile, kept with it, and shown while it is worked out.
 
+import { meanProbabilities, shares, top } from "./answers.js";
 import * as api from "./api.js";
 import { alike, DECODED, decode, PEAKS_PER_SECOND, peaksOf } from "./audio.js";
 import * as library from "./library.js";
@@ -57,7 +58,7 @@ export async function hear(recording, blob, { model, profile = null, split = fal
 async function work(recording, blob, { key, model, profile, split, signal, onSegments }) {
   const query = { model, profile: profile?.content, signal };
   const so_far = [];
-  const [prediction, found] = await Promise.all([
+  const [predicted, found] = await Promise.all([
     api.predict(blob, recording.name, query),
     api.timeline(blob, recording.name, {
       ...query,
@@ -71,10 +72,20 @@ async function work(recording, blob, { key, model, profile, split, signal, onSeg
       throw error;
     }),
   ]);
+  const prediction = predicted.status === "error" && found.summary ? overall(found) : predicted;
   const answer = { prediction, segments: found.segments, summary: found.summary, model: found.model || prediction.model };
   await library.change(recording.hash, (known) => ({
     analyses: { ...known.analyses, [key]: answer },
     duration: prediction.duration ?? known.duration,
   }));
   return answer;
+}
+
+// The answer about a recording that is too long for one by itself: that of its timeline.
+function overall({ segments, summary, model }) {
+  const probabilities = meanProbabilities(segments);
+  const sure = shares(segments)[0]?.[0];
+  const emotion = sure ?? top(probabilities, 1)[0]?.[0] ?? null;
+  const status = sure ? "ok" : emotion ? "uncertain" : top(summary?.statuses, 1)[0]?.[0] ?? "no_speech";
+  return { status, emotion, confidence: probabilities[emotion] ?? null, probabilities, duration: summary?.duration ?? null, model, message: "" };
 }

@@ -47,31 +47,36 @@ export function alike(a, b) {
   return aa === 0 || bb === 0 ? aa === bb : Math.abs(ab) / Math.sqrt(aa * bb) >= 0.98;
 }
 
-/** A stretch of channels as a WAV file of 16 bits. */
-export function wav(channels, rate, start = 0, end = Infinity) {
-  const first = Math.max(0, Math.round(start * rate));
-  const last = Math.min(channels[0].length, Math.round(Math.min(end, channels[0].length / rate) * rate));
-  const [count, size] = [channels.length, Math.max(0, last - first) * channels.length * 2];
-  const view = new DataView(new ArrayBuffer(44 + size));
+/** The 44 bytes before the samples of a WAV file of 16 bits, of which there are `size` bytes. */
+export function wavHeader(rate, channels, size) {
+  const view = new DataView(new ArrayBuffer(44));
   const text = (at, letters) => [...letters].forEach((letter, i) => view.setUint8(at + i, letter.charCodeAt(0)));
   text(0, "RIFF");
   view.setUint32(4, 36 + size, true);
   text(8, "WAVEfmt ");
   view.setUint32(16, 16, true);
   view.setUint16(20, 1, true);
-  view.setUint16(22, count, true);
+  view.setUint16(22, channels, true);
   view.setUint32(24, rate, true);
-  view.setUint32(28, rate * count * 2, true);
-  view.setUint16(32, count * 2, true);
+  view.setUint32(28, rate * channels * 2, true);
+  view.setUint16(32, channels * 2, true);
   view.setUint16(34, 16, true);
   text(36, "data");
   view.setUint32(40, size, true);
-  let at = 44;
+  return view;
+}
+
+/** A stretch of channels as a WAV file of 16 bits. */
+export function wav(channels, rate, start = 0, end = Infinity) {
+  const first = Math.max(0, Math.round(start * rate));
+  const last = Math.min(channels[0].length, Math.round(Math.min(end, channels[0].length / rate) * rate));
+  const view = new DataView(new ArrayBuffer(Math.max(0, last - first) * channels.length * 2));
+  let at = 0;
   for (let i = first; i < last; i += 1) {
     for (const channel of channels) {
       view.setInt16(at, Math.round(Math.max(-1, Math.min(1, channel[i])) * 32767), true);
       at += 2;
     }
   }
-  return new Blob([view], { type: "audio/wav" });
+  return new Blob([wavHeader(rate, channels.length, view.byteLength), view], { type: "audio/wav" });
 }

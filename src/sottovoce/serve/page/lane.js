@@ -22,6 +22,31 @@ export function topWords(probabilities) {
   return top(probabilities).map(([label, share]) => `${label} ${percent(share)}`).join(", ");
 }
 
+/** One block; `more` are further attributes. */
+function block(tag, one, duration, looks, { filter = null, ...more } = {}) {
+  const look = looks.get(one.emotion);
+  return make(
+    tag,
+    {
+      class: `block ${one.status} ${one.corrected ? "corrected" : ""} ${filter && one.emotion !== filter ? "aside" : ""}`,
+      "data-hatching": look?.hatching,
+      "data-start": one.start,
+      style: {
+        left: `${(100 * one.start) / duration}%`,
+        width: `${(100 * (one.end - one.start)) / duration}%`,
+        "--colour": look?.colour ?? "transparent",
+      },
+      ...more,
+    },
+    one.emotion === null ? [] : [make("span", { class: "word" }, words(one)), make("span", { class: "letter", "aria-hidden": "true" }, look?.letter ?? "")],
+  );
+}
+
+/** A lane to look at only: one picture, without a stop for Tab. */
+export function still(stretches, duration, looks, label) {
+  return make("div", { class: "lane", role: "img", "aria-label": label }, stretches.map((one) => block("span", one, duration, looks)));
+}
+
 /**
  * A lane: blocks are placed in percent of the duration, so that zooming moves nothing by hand.
  *
@@ -30,27 +55,16 @@ export function topWords(probabilities) {
 export function lane(stretches, duration, looks, { label, choose, filter = null }) {
   const element = make("div", { class: "lane", role: "group", "aria-label": label });
   stretches.forEach((one, i) => {
-    const look = looks.get(one.emotion);
-    const block = make(
-      "button",
-      {
-        class: `block ${one.status} ${one.corrected ? "corrected" : ""} ${filter && one.emotion !== filter ? "aside" : ""}`,
+    element.append(
+      block("button", one, duration, looks, {
+        filter,
         tabindex: i === 0 ? 0 : -1,
         "aria-label": `${clock(one.start)} to ${clock(one.end)}: ${words(one)}`,
-        "data-hatching": look?.hatching,
-        "data-start": one.start,
         title: one.emotion === null ? words(one) : `${clock(one.start)} ${topWords(one.probabilities)}`,
-        style: {
-          left: `${(100 * one.start) / duration}%`,
-          width: `${(100 * (one.end - one.start)) / duration}%`,
-          "--colour": look?.colour ?? "transparent",
-        },
         onclick: () => choose(one, "click"),
         onfocus: () => choose(one, "focus"),
-      },
-      one.emotion === null ? [] : [make("span", { class: "word" }, words(one)), make("span", { class: "letter", "aria-hidden": "true" }, look?.letter ?? "")],
+      }),
     );
-    element.append(block);
   });
   element.addEventListener("keydown", (event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];

@@ -37,29 +37,39 @@ async function show() {
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
   const [name, ...rest] = path.split("/");
   const screen = SCREENS[name] ?? SCREENS[""];
-  leave();
+  const end = leave;
   leave = () => {};
+  await end(); // a screen may have something to keep first
+  if (mine !== turn) return;
   for (const link of document.querySelectorAll("#pages a")) link.toggleAttribute("aria-current", link.hash === `#/${name}`);
   document.title = screen.name ? `${screen.name} · ${texts.name}` : texts.name;
   main.className = name || "home";
   try {
-    const end = await screen.load(given(), rest, new URLSearchParams(query));
-    if (mine === turn) leave = end ?? (() => {});
-    else end?.();
+    const ended = await screen.load(given(), rest, new URLSearchParams(query));
+    if (mine === turn) leave = ended ?? (() => {});
+    else ended?.();
   } catch (error) {
     fill(main, make("p", { class: "problem" }, error.message));
     console.error(error);
   }
 }
 
-/** Take recordings in: one is opened at once, several are shown together. */
+/** Take recordings in: one is opened at once, several are shown together, those too that could not be kept. */
 async function open(files) {
-  const added = [];
-  for (const file of files) added.push(await library.add(file, { name: file.name || texts.name }));
-  if (!added.length) return;
-  const twice = added.length - new Set(added.map((one) => one.hash)).size;
-  await library.set("batch", added.map((one) => one.hash));
-  if (added.length - twice === 1 && !twice) go(`#/r/${added[0].hash}`);
+  const opened = [];
+  for (const file of files) {
+    const name = file.name || texts.name;
+    try {
+      const hash = await library.digest(file);
+      if (!opened.some((one) => one.hash === hash)) await library.add(file, { name });
+      opened.push({ hash, name });
+    } catch (error) {
+      opened.push({ hash: null, name, problem: texts.notKept(error.message) });
+    }
+  }
+  if (!opened.length) return;
+  await library.set("batch", opened);
+  if (opened.length === 1 && opened[0].hash) go(`#/r/${opened[0].hash}`);
   else go("#/batch");
 }
 
