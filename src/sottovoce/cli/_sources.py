@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
-from sottovoce.audio import Source
 from sottovoce.text import display_path
 
 # fmt: off
@@ -39,7 +38,7 @@ class RecordingArgument:
     path: str
     problem: str = ""
 
-    def source(self, stack: ExitStack) -> Source:
+    def source(self, stack: ExitStack) -> str | BinaryIO:
         """What `Model.predict` takes: the path, or the whole of standard input for "-".
 
         Args:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import numpy as np
@@ -15,7 +14,7 @@ from sottovoce.audio import Audio
 from sottovoce.audio.mel_scale import mel_edges, mel_filters
 from sottovoce.errors import SottovoceError
 from sottovoce.inference.occlusion import HIGHEST, explain
-from sottovoce.models.registry import find
+from sottovoce.models import registry
 from sottovoce.options import StrictModel
 from sottovoce.serve.batching import SharedModel
 from sottovoce.serve.errors import ServiceError
@@ -119,10 +118,10 @@ async def peaks(request: Request, service: TheService) -> JSONResponse:
 async def tested(service: TheService, name: str) -> Response:
     """How the model did in its tests: which emotion it took for which, and how surely."""
     service.model(name)
-    path = find(name).with_suffix(".json")
-    if not path.is_file():
+    found = registry.record_of_tests(service.files[name])
+    if found is None:
         raise ServiceError(404, "not_tested", f"no record of tests lies beside {name}")
-    return JSONResponse(json.loads(path.read_text(encoding="utf-8")))
+    return JSONResponse(found)
 
 
 def one_of(recordings: list[Upload]) -> Upload:

@@ -23,11 +23,11 @@ export function topWords(probabilities) {
 }
 
 /**
- * A lane: blocks are placed in percent of the duration, so that zooming moves nothing by hand.
+ * A lane of `duration` s that begin at `from` s: blocks are placed in percent of it, so that zooming moves nothing by hand.
  *
  * One of them can be reached by Tab; arrows go on from there. `choose(stretch, how)` is called with "click" or "focus".
  */
-export function lane(stretches, duration, looks, { label, choose, filter = null }) {
+export function lane(stretches, duration, looks, { label, choose, filter = null, from = 0 }) {
   const element = make("div", { class: "lane", role: "group", "aria-label": label });
   stretches.forEach((one, i) => {
     const look = looks.get(one.emotion);
@@ -41,7 +41,7 @@ export function lane(stretches, duration, looks, { label, choose, filter = null 
         "data-start": one.start,
         title: one.emotion === null ? words(one) : `${clock(one.start)} ${topWords(one.probabilities)}`,
         style: {
-          left: `${(100 * one.start) / duration}%`,
+          left: `${(100 * (one.start - from)) / duration}%`,
           width: `${(100 * (one.end - one.start)) / duration}%`,
           "--colour": look?.colour ?? "transparent",
         },
