@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import Annotated
 
 import typer
@@ -54,6 +53,7 @@ def report(
 
     It shows what was heard, when and how surely, and how far to trust it. It prints well.
     """
+    from contextlib import ExitStack
     from pathlib import Path
 
     from rich.console import Console

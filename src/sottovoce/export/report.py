@@ -13,18 +13,16 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-import numpy as np
-import soundfile
-
-from sottovoce.audio import Audio
 from sottovoce.emotions import colour, letters
 from sottovoce.export import AddSegment, ExportFormat, ExportSubject
 from sottovoce.export._files import opened_for_writing
-from sottovoce.inference.profile import Profile
-from sottovoce.models.card import Card
 from sottovoce.results import Segment
+
+if TYPE_CHECKING:
+    from sottovoce.audio import Audio
+    from sottovoce.models.card import Card
 
 PAGE = Path(__file__).parents[1] / "serve" / "page"
 
@@ -84,6 +82,8 @@ def report_data(
     Raises:
         AudioError: the recording cannot be read again.
     """
+    from sottovoce.audio import Audio
+
     card = about.model.card
     end = max((segment.end for segment in segments), default=0.0)
     shape = Audio.read(about.source, sample_rate=SHAPE_RATE, mono=False).crop(0.0, end)
@@ -130,6 +130,8 @@ def report_file(path: str, about: ExportSubject, *, audio: bool = False) -> Iter
 
 def _peaks(audio: Audio) -> list[list[int]]:
     """Highest and lowest sample of each part in turn, percent of the loudest, for each channel."""
+    import numpy as np
+
     samples = audio.samples
     wanted = min(MOST_PEAKS, max(LEAST_PEAKS, round(PEAKS_PER_SECOND * audio.duration)))
     count = min(samples.shape[1], wanted)
@@ -152,6 +154,8 @@ def _short(card: Card) -> dict[str, Any]:
 
 def _profile(about: ExportSubject) -> dict[str, Any] | None:
     """What a report shows of a profile: a person's own is not in it."""
+    from sottovoce.inference.profile import Profile
+
     given = about.profile
     if given is None:
         return None
@@ -162,6 +166,10 @@ def _profile(about: ExportSubject) -> dict[str, Any] | None:
 
 def _sound(source: str | BinaryIO) -> dict[str, str]:
     """The recording as browsers play it: as it is, or in FLAC where they do not know the format."""
+    import soundfile
+
+    from sottovoce.audio import Audio
+
     if isinstance(source, str):
         content = Path(source).read_bytes()
     else:
@@ -182,6 +190,8 @@ def _sound(source: str | BinaryIO) -> dict[str, str]:
 
 
 def _is_plain_wav(content: bytes) -> bool:
+    import soundfile
+
     try:
         subtype = soundfile.info(io.BytesIO(content)).subtype
     except (OSError, RuntimeError):

@@ -28,7 +28,7 @@ export function showReport(place, data) {
   const list = all.map((one) => stretchRow(one, looks, sound));
   place.replaceChildren(
     make("h1", {}, data.name),
-    make("p", { class: "quiet" }, texts.report.made(data)),
+    make("p", { class: "quiet" }, texts.report.made(data.duration < 60 ? `${data.duration.toFixed(1)} s` : clock(data.duration, 0), data)),
     verdict(data, looks),
     data.warnings.length ? make("ul", { class: "warnings", "aria-label": texts.warnings }, data.warnings.map((one) => make("li", {}, one))) : "",
     sound ? make("div", { class: "playing" }, sound.media) : "",

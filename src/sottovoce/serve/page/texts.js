@@ -91,8 +91,7 @@ export const texts = {
     sound: "With the sound in it, whoever has the file can hear the voice. Without it, what was heard stands in it all the same, and says something about a person too.",
     without: "Without the sound",
     with: (size) => `With the sound (${size} more)`,
-    made: ({ duration, card, profile, made }) => {
-      const length = duration < 60 ? `${duration.toFixed(1)} s` : `${Math.floor(Math.round(duration) / 60)}:${String(Math.round(duration) % 60).padStart(2, "0")}`;
+    made: (length, { card, profile, made }) => {
       const against = profile ? `, judged against the ${profile.kind} profile ${profile.name} of ${profile.recordings} recordings` : "";
       return `${length}; heard by ${card.name} ${card.version}${against}; ${made}`;
     },
@@ -191,7 +190,7 @@ export const texts = {
     privacy: "A profile says something about a person. It stays in this browser, and only if you keep it; the service keeps nothing.",
     listen: "Listen to them",
     listening: (count) => `Getting to know ${count} ${count === 1 ? "recording" : "recordings"}`,
-    changed: (changed, count) => (changed ? `With the profile ${changed} of ${count} answers would be another.` : `With the profile ${count === 1 ? "the answer stays" : "all answers stay"} the same in words; only how sure they are changes.`),
+    changed: (changed, count) => (changed ? `With the profile ${changed} of ${count} answers would be another.` : count === 1 ? "With the profile the answer stays the same; only how sure it is changes." : "With the profile all answers stay the same; only how sure they are changes."),
     doubtful: "What is doubtful about it",
     doubts: {
       few: ({ recordings }) => `Made from ${recordings} ${recordings === 1 ? "recording" : "recordings"}; 8 or more are better for a mixed profile.`,
