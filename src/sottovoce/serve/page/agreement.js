@@ -2,8 +2,8 @@
 
 import { shares } from "./answers.js";
 
-/** A model's verdict: [[label, share, status], ...]; of a short recording its one answer, of a longer one shares of the time. */
-export function answered({ prediction, segments }, duration, short = 6) {
+/** A model's verdict: [[label, share, status], ...]; of a recording up to `short` s its one answer, of a longer one shares of the time. */
+export function answered({ prediction, segments }, duration, short) {
   if (duration <= short || !segments.length) return [[prediction.emotion ?? null, prediction.confidence ?? null, prediction.status]];
   const found = shares(segments).slice(0, 3);
   return found.length ? found.map(([label, share]) => [label, share, "ok"]) : [[null, null, prediction.status === "ok" ? "uncertain" : prediction.status]];

@@ -1,7 +1,7 @@
 // Two to four models as lanes under one waveform: what each says, and where they disagree.
 
 import { answered, disagreements } from "./agreement.js";
-import { hear, load } from "./analysis.js";
+import { hear, load, SHORT } from "./analysis.js";
 import * as api from "./api.js";
 import { clock, cutInMiddle, percent, stretches } from "./answers.js";
 import { fill, make, notify } from "./dom.js";
@@ -143,7 +143,7 @@ class Comparison {
     const looks = this.looks;
     let answer = make("progress", { "aria-label": texts.hearing(model.name) });
     if (found?.problem) answer = make("p", { class: "problem" }, found.problem);
-    else if (found) answer = make("p", { class: "chips" }, answered(found.said, this.shape.duration).map(([label, share, status]) => make("span", { class: "button chip", style: { "--colour": looks.get(label)?.colour ?? "transparent" } }, make("i", { class: "dot" }), label === null ? words({ emotion: null, status }) : words({ emotion: label, status }), share === null ? "" : make("b", {}, percent(share)))));
+    else if (found) answer = make("p", { class: "chips" }, answered(found.said, this.shape.duration, SHORT).map(([label, share, status]) => make("span", { class: "button chip", style: { "--colour": looks.get(label)?.colour ?? "transparent" } }, make("i", { class: "dot" }), label === null ? words({ emotion: null, status }) : words({ emotion: label, status }), share === null ? "" : make("b", {}, percent(share)))));
     return make(
       "div",
       {},
