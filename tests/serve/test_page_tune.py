@@ -132,8 +132,8 @@ def test_a_kept_profile_is_used_taken_off_and_forgotten(page, profiled, recordin
 
 def test_a_model_that_takes_none_says_so(page):
     page.locator(".studio-head select").select_option("tiny")
-    page.locator(".verdict .answer").wait_for()
+    page.locator('.studio-head option[value="tiny"][selected]').wait_for(state="attached")
     page.get_by_role("button", name="Tune in").click()
-    said = page.get_by_role("dialog").inner_text()
-    assert "tiny takes no profile. Choose a model that does" in said
-    page.get_by_role("button", name="Cancel").click()
+    dialog = page.get_by_role("dialog")
+    assert "tiny takes no profile. Choose a model that does" in dialog.inner_text()
+    dialog.get_by_role("button", name="Cancel").click()
