@@ -25,6 +25,7 @@ COMMANDS = (
         "models",
         "predict",
         "recipes",
+        "report",
         "search",
         "serve",
     ),
@@ -78,7 +79,7 @@ def test_the_help_imports_nothing_that_takes_a_while():
     assert not loaded_after("--help")[1] & {"pydantic", "numpy", "soundfile"}
 
 
-@pytest.mark.parametrize("command", ["predict", "timeline", "listen", "app", "models"])
+@pytest.mark.parametrize("command", ["predict", "timeline", "report", "listen", "app", "models"])
 def test_a_misspelt_option_is_known_before_anything_heavy_is_imported(command):
     status, modules = loaded_after(command, "--nonsense", "a.wav")
     assert status == 2

@@ -137,7 +137,7 @@ from pathlib import Path
 from sottovoce.export import ExportFormat
 
 @contextmanager
-def writer(path, labels, title):
+def writer(path, about):
     lines = []
     yield lambda segment: lines.append(segment.words)
     Path(path).write_text("\\n".join(lines))
@@ -146,7 +146,15 @@ FORMAT = ExportFormat("lyrics", "A line a segment.", writer, (".txt",), "lyrics"
 """
     (tmp_path / "lyrics.py").write_text(module)
     monkeypatch.setattr(export, "__path__", [*export.__path__, str(tmp_path)])
-    assert list(export_formats()) == ["audacity", "csv", "lyrics", "plot", "subtitles", "textgrid"]
+    assert list(export_formats()) == [
+        "audacity",
+        "csv",
+        "lyrics",
+        "plot",
+        "report",
+        "subtitles",
+        "textgrid",
+    ]
     monkeypatch.delitem(sys.modules, "sottovoce.cli.timeline", raising=False)
     with monkeypatch.context() as patch:
         patch.setenv("COLUMNS", "100")

@@ -72,10 +72,10 @@ def read_answer(connection: socket.socket) -> bytes:
 
 
 @contextmanager
-def run_service(model: Path | None, **settings: object) -> Iterator[RunningService]:
-    """A service in a thread, with a model's file or the built-in one."""
+def run_service(model: Path | None, *more: Path, **settings: object) -> Iterator[RunningService]:
+    """A service in a thread, with a model's file or the built-in one, and the files of more."""
     limits = Limits(**settings.pop("limits", {}))  # type: ignore[arg-type]
-    names = (None if model is None else str(model),)
+    names = (None if model is None else str(model), *map(str, more))
     app = create_app(Settings(models=names, limits=limits, **settings))  # type: ignore[arg-type]
     listener = bind("127.0.0.1", 0)
     server = Server(app)

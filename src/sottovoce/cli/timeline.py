@@ -10,7 +10,7 @@ from pydantic import Field, create_model
 from pydantic.config import JsonDict
 
 from sottovoce.cli import _options
-from sottovoce.export import export_formats
+from sottovoce.export import ExportSubject, export_formats
 from sottovoce.options import Options, RecordingOptions
 
 if TYPE_CHECKING:
@@ -68,22 +68,22 @@ def timeline(
     from sottovoce.cli._progress import progress
     from sottovoce.cli._sources import RecordingArgument
     from sottovoce.cli._timeline_view import timeline_view
-    from sottovoce.models.registry import load
+    from sottovoce.models.registry import find, load
+    from sottovoce.models.tested import read
     from sottovoce.text import clock, display_path
 
     opened = load(model)
-    labels, title = opened.labels, f"{display_path(path)} - {opened.card.title}"
     out = new_console()
     with ExitStack() as stack:
         enter = stack.enter_context
         source = RecordingArgument(path).source(stack)
         segments = enter(opened.timeline(source, profile=profile, workers=workers, **dict(options)))
-        exports = [
-            FORMATS[name].open(file, labels, title) for name, file in files if file is not None
-        ]
+        tested = read(find(model), opened.card)
+        about = ExportSubject(source, opened, display_path(path), profile, tested)
+        exports = [FORMATS[name].open(file, about) for name, file in files if file is not None]
         outputs: list[Callable[..., None]] = [enter(export) for export in exports]
         outputs.append(
-            enter(json_lines() if as_json else timeline_view(out, labels, segments.summary))
+            enter(json_lines() if as_json else timeline_view(out, opened.labels, segments.summary))
         )
         report = enter(progress(enabled=not (as_json and out.is_terminal), show=clock))
         total = _duration(path)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,26 +18,52 @@ from sottovoce.errors import SottovoceError
 from sottovoce.text import display_path
 
 if TYPE_CHECKING:
+    from sottovoce.audio import Source
+    from sottovoce.inference.profile import ProfileSource
+    from sottovoce.models.model import Model
+    from sottovoce.models.tested import Tested
     from sottovoce.results import Segment
 
 AddSegment: TypeAlias = "Callable[[Segment], None]"
 """Takes the next segment."""
 
 
+@dataclass(frozen=True, slots=True)
+class ExportSubject:
+    """What a file is about: a recording, and the model that hears it."""
+
+    source: Source
+    """Its path, or a seekable binary file, which may be read again after the last segment."""
+    model: Model
+    name: str
+    """Of the recording, for people."""
+    profile: ProfileSource | None = None
+    """That it is judged with."""
+    tested: Tested | None = None
+    """What is known of the model's tests."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Of the model, in their order."""
+        return self.model.labels
+
+    @property
+    def title(self) -> str:
+        """The recording and the model, for people."""
+        return f"{self.name} - {self.model.card.title}"
+
+
 class Writer(Protocol):
     """Writes a file in one format."""
 
-    def __call__(
-        self, path: str, labels: Sequence[str], title: str
-    ) -> AbstractContextManager[AddSegment]:
+    def __call__(self, path: str, about: ExportSubject) -> AbstractContextManager[AddSegment]:
         """Open a file at once and take segments as they come.
 
         Leaving the context, even after an interruption, finishes the file with what came.
 
         Args:
             path: of the file; one that is there is replaced.
-            labels: of the model, in their order.
-            title: of the recording and the model, for people.
+            about: the recording and the model.
 
         Raises:
             SottovoceError: the file cannot be written.
@@ -60,18 +86,24 @@ class ExportFormat:
     content: str = "this format"
     """What such a file is, in the message for a name that ends otherwise."""
 
-    def open(
-        self, path: str, labels: Sequence[str], title: str
-    ) -> AbstractContextManager[AddSegment]:
+    def open(self, path: str, about: ExportSubject) -> AbstractContextManager[AddSegment]:
         """A writer's context, after a check of the file's name; see `Writer`.
 
         Raises:
             SottovoceError: the name ends with none of the suffixes.
         """
+        self.check_name(path)
+        return self.writer(path, about)
+
+    def check_name(self, path: str) -> None:
+        """Check that a file's name ends with one of the suffixes.
+
+        Raises:
+            SottovoceError: it does not.
+        """
         if self.suffixes and Path(path).suffix.lower() not in self.suffixes:
             expected = ", ".join(self.suffixes)
             raise SottovoceError(f"{display_path(path)}: not {self.content}; expected {expected}")
-        return self.writer(path, labels, title)
 
 
 def export_formats() -> dict[str, ExportFormat]:

@@ -5,10 +5,10 @@ What has no emotion is left out; an uncertain emotion has a question mark.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 
-from sottovoce.export import AddSegment, ExportFormat
+from sottovoce.export import AddSegment, ExportFormat, ExportSubject
 from sottovoce.export._files import channel_prefix, label, segments_with_emotion, text_file
 from sottovoce.results import Segment
 
@@ -21,7 +21,7 @@ def audacity(segments: Iterable[Segment]) -> str:
     )
 
 
-def _writer(path: str, labels: Sequence[str], title: str) -> AbstractContextManager[AddSegment]:
+def _writer(path: str, about: ExportSubject) -> AbstractContextManager[AddSegment]:
     return text_file(path, audacity)
 
 

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
-from sottovoce.export import AddSegment, ExportFormat
+from sottovoce.export import AddSegment, ExportFormat, ExportSubject
 from sottovoce.export._files import opened_for_writing
 from sottovoce.results import Prediction, Segment
 
@@ -34,8 +34,8 @@ def csv_file(path: str, columns: Sequence[str]) -> Iterator[Callable[[Prediction
         yield add
 
 
-def _writer(path: str, labels: Sequence[str], title: str) -> AbstractContextManager[AddSegment]:
-    return csv_file(path, Segment.columns(labels))
+def _writer(path: str, about: ExportSubject) -> AbstractContextManager[AddSegment]:
+    return csv_file(path, Segment.columns(about.labels))
 
 
 FORMAT = ExportFormat("csv", "A row a segment, a column for each emotion.", _writer)

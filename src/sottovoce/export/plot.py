@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from sottovoce.emotions import colour
 from sottovoce.errors import MissingExtraError
-from sottovoce.export import AddSegment, ExportFormat
+from sottovoce.export import AddSegment, ExportFormat, ExportSubject
 from sottovoce.export._files import opened_for_writing
 from sottovoce.results import Segment, Status
 from sottovoce.text import TIME_STEPS, clock
@@ -120,10 +120,10 @@ def _picture(path: str, labels: Sequence[str], title: str) -> Iterator[AddSegmen
             plot.write(file, Path(path).suffix.lower().removeprefix("."))
 
 
-def _writer(path: str, labels: Sequence[str], title: str) -> AbstractContextManager[AddSegment]:
+def _writer(path: str, about: ExportSubject) -> AbstractContextManager[AddSegment]:
     if importlib.util.find_spec("matplotlib") is None:
         raise MissingExtraError("a picture", "matplotlib", "plot")
-    return _picture(path, labels, title)
+    return _picture(path, about.labels, about.title)
 
 
 FORMAT = ExportFormat(

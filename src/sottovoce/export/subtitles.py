@@ -5,11 +5,11 @@ What has no emotion is left out; an uncertain emotion has a question mark.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from sottovoce.export import AddSegment, ExportFormat
+from sottovoce.export import AddSegment, ExportFormat, ExportSubject
 from sottovoce.export._files import channel_prefix, label, segments_with_emotion, text_file
 from sottovoce.results import Segment
 from sottovoce.text import timecode
@@ -39,7 +39,7 @@ def _text(segment: Segment) -> str:
     return f"{label(segment)} {segment.confidence:.0%}"
 
 
-def _writer(path: str, labels: Sequence[str], title: str) -> AbstractContextManager[AddSegment]:
+def _writer(path: str, about: ExportSubject) -> AbstractContextManager[AddSegment]:
     return text_file(path, webvtt if Path(path).suffix.lower() == ".vtt" else subrip)
 
 

@@ -5,11 +5,11 @@ What has no emotion is an empty interval; an uncertain emotion has a question ma
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 
 from sottovoce.errors import SottovoceError
-from sottovoce.export import AddSegment, ExportFormat
+from sottovoce.export import AddSegment, ExportFormat, ExportSubject
 from sottovoce.export._files import label, text_file
 from sottovoce.inference.segments import merge_segments
 from sottovoce.results import Segment
@@ -63,7 +63,7 @@ def _intervals(tier: list[Segment]) -> list[tuple[float, float, str]]:
     return merged
 
 
-def _writer(path: str, labels: Sequence[str], title: str) -> AbstractContextManager[AddSegment]:
+def _writer(path: str, about: ExportSubject) -> AbstractContextManager[AddSegment]:
     return text_file(path, textgrid)
 
 

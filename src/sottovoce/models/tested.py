@@ -37,6 +37,17 @@ class Tested:
         place = min(int(confidence * self.clips.size), self.clips.size - 1)
         return float(self.right[place]) if self.clips[place] >= ENOUGH else None
 
+    def to_dict(self) -> dict[str, Any]:
+        """`confusion` and `reliability` in plain values, as JSON has them; NaN is None."""
+        bins = {name: getattr(self, name) for name in ("clips", "confidence", "right")}
+        return {
+            "confusion": self.confusion.tolist(),
+            "reliability": {
+                name: [None if np.isnan(value) else float(value) for value in values]
+                for name, values in bins.items()
+            },
+        }
+
 
 def read(file: Path, card: Card) -> Tested | None:
     """What is known of a model file; None where nothing is.

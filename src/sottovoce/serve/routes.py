@@ -222,8 +222,12 @@ async def profile(
 async def models(request: Request, service: TheService) -> ModelsResponse:
     """The models that are served; the first is used where a request names none."""
     cards = [model.card for model in service.models.values()]
+    sizes = [file.stat().st_size for file in service.files.values()]
     return ModelsResponse(
-        models=[ModelResponse.of(card, default=card is cards[0]) for card in cards],
+        models=[
+            ModelResponse.of(card, size=size, default=card is cards[0])
+            for card, size in zip(cards, sizes, strict=True)
+        ],
         corrections=service.settings.corrections is not None
         and may_correct(request, service.settings),
     )

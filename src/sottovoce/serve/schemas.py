@@ -127,6 +127,7 @@ MODEL: dict[str, Any] = {
     "letters": {"neutral": "N", "happy": "H", "sad": "S", "angry": "A"},
     "language": "en",
     "licence": "CC-BY-NC-SA-4.0",
+    "size": 9_400_000,
     "default": True,
 }
 
@@ -180,17 +181,20 @@ class ModelResponse(BaseModel):
     """Label -> the letter that stands for it."""
     language: str
     licence: str
+    size: int
+    """Bytes of its file; a pretrained encoder, where it needs one, is not in it."""
     default: bool
     """Whether it is used where a request names none."""
 
     @classmethod
-    def of(cls, card: Card, *, default: bool) -> ModelResponse:
-        """What a model's card has of it."""
+    def of(cls, card: Card, *, size: int, default: bool) -> ModelResponse:
+        """What a model's card has of it; `size` in bytes."""
         own = {"name", "version", "description", "labels", "language", "licence"}
         return cls(
             **card.model_dump(mode="json", include=own),
             colours={label: colour(label, card.labels) for label in card.labels},
             letters=letters(card.labels),
+            size=size,
             default=default,
         )
 

@@ -60,6 +60,8 @@ class Service:
         self.metrics = Metrics()
         self.admission = Admission(settings.limits)
         self.models = _open_models(settings)
+        self.files = dict(zip(self.models, map(find, settings.models), strict=True))
+        """Where each model lies."""
         self.profile = _open_profile(settings, next(iter(self.models.values())))
         """What recordings are judged with where a request brings no profile."""
         self.store = None if settings.store is None else Store(settings.store)

@@ -16,7 +16,6 @@ from sottovoce.audio.mel_scale import mel_edges, mel_filters
 from sottovoce.errors import SottovoceError
 from sottovoce.inference.occlusion import HIGHEST, explain
 from sottovoce.inference.profile import Profile
-from sottovoce.models.registry import find
 from sottovoce.models.tested import read
 from sottovoce.options import StrictModel
 from sottovoce.serve.auth import may_correct
@@ -146,17 +145,10 @@ async def peaks(request: Request, service: TheService) -> JSONResponse:
 async def tested(service: TheService, name: str) -> TestedResponse:
     """How the model did in its tests: which emotion it took for which, and how surely."""
     card = service.model(name).card
-    found = read(find(name), card)
+    found = read(service.files[name], card)
     if found is None:
         raise ServiceError(404, "not_tested", f"no record of tests is known of {name}")
-    return TestedResponse(
-        confusion=found.confusion.tolist(),
-        reliability=ReliabilityResponse(
-            clips=found.clips.tolist(),
-            confidence=_numbers(found.confidence),
-            right=_numbers(found.right),
-        ),
-    )
+    return TestedResponse.model_validate(found.to_dict())
 
 
 class CorrectionResponse(BaseModel):
@@ -262,8 +254,3 @@ def _peaks(content: bytes, limit: WorkLimit) -> PeaksResponse:
         high, low = np.maximum.reduceat(channel, places), np.minimum.reduceat(channel, places)
         shape.append(np.round(np.stack([high, low], axis=1).ravel(), 4).tolist())
     return PeaksResponse(duration=audio.duration, peaks=shape)
-
-
-def _numbers(values: NDArray[np.float64]) -> list[float | None]:
-    """NaN, which JSON does not have, as None."""
-    return [None if np.isnan(value) else float(value) for value in values]

@@ -47,6 +47,7 @@ export function notify(text, action = null) {
 export function ask(...children) {
   const dialog = document.getElementById("dialog");
   fill(dialog, children);
+  dialog.returnValue = ""; // else Escape would give the value of the dialog before
   dialog.showModal();
   return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue), { once: true }));
 }

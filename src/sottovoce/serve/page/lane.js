@@ -22,8 +22,8 @@ export function topWords(probabilities) {
   return top(probabilities).map(([label, share]) => `${label} ${percent(share)}`).join(", ");
 }
 
-/** One block; `more` are further attributes. */
-function block(tag, one, duration, looks, { filter = null, ...more } = {}) {
+/** One block of a lane that begins at `from` s; `more` are further attributes. */
+function block(tag, one, duration, looks, { filter = null, from = 0, ...more } = {}) {
   const look = looks.get(one.emotion);
   return make(
     tag,
@@ -32,7 +32,7 @@ function block(tag, one, duration, looks, { filter = null, ...more } = {}) {
       "data-hatching": look?.hatching,
       "data-start": one.start,
       style: {
-        left: `${(100 * one.start) / duration}%`,
+        left: `${(100 * (one.start - from)) / duration}%`,
         width: `${(100 * (one.end - one.start)) / duration}%`,
         "--colour": look?.colour ?? "transparent",
       },
@@ -48,11 +48,11 @@ export function still(stretches, duration, looks, label) {
 }
 
 /**
- * A lane: blocks are placed in percent of the duration, so that zooming moves nothing by hand.
+ * A lane of `duration` s that begin at `from` s: blocks are placed in percent of it, so that zooming moves nothing by hand.
  *
  * One of them can be reached by Tab; arrows go on from there. `choose(stretch, how)` is called with "click" or "focus".
  */
-export function lane(stretches, duration, looks, { label, choose, filter = null }) {
+export function lane(stretches, duration, looks, { label, choose, filter = null, from = 0 }) {
   const element = make("div", { class: "lane", role: "group", "aria-label": label });
   stretches.forEach((one, i) => {
     element.append(
@@ -61,6 +61,7 @@ export function lane(stretches, duration, looks, { label, choose, filter = null 
         tabindex: i === 0 ? 0 : -1,
         "aria-label": `${clock(one.start)} to ${clock(one.end)}: ${words(one)}`,
         title: one.emotion === null ? words(one) : `${clock(one.start)} ${topWords(one.probabilities)}`,
+        from,
         onclick: () => choose(one, "click"),
         onfocus: () => choose(one, "focus"),
       }),

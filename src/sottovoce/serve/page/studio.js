@@ -383,6 +383,8 @@ class Studio {
 
   async _share() {
     const { report } = await import("./report.js");
-    await report({ name: this.recording.name, shape: this.shape, said: { ...this.said, segments: this.labelled }, model: this.model, card: this.card, blob: this.blob });
+    const { prediction } = this.said;
+    const said = { ...this.said, prediction: this.least === null ? prediction : relabelled([prediction], this.least)[0], segments: this.labelled };
+    await report({ name: this.recording.name, shape: this.shape, said, model: this.model, card: this.card, tested: this.tested, profile: this.profile, blob: this.blob });
   }
 }

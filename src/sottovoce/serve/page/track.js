@@ -4,8 +4,9 @@ import WaveSurfer from "./vendor/wavesurfer.js";
 import Minimap from "./vendor/minimap.js";
 import Timeline from "./vendor/timeline.js";
 
-import { segmentAt, top } from "./answers.js";
-import { drawn, fill, make } from "./dom.js";
+import { segmentAt } from "./answers.js";
+import { curves } from "./curves.js";
+import { fill, make } from "./dom.js";
 import { lane, topWords } from "./lane.js";
 import { texts } from "./texts.js";
 
@@ -120,13 +121,13 @@ export class Track {
     this._place();
   }
 
-  /** Draw segments anew: `byChannel` is [{channel, segments, stretches}]. */
+  /** Draw segments anew: `byChannel` is [{channel, segments, stretches}]; a row may have a `name` of its own. */
   show(byChannel, looks, { choose, filter = null } = {}) {
     fill(
       this._lanes,
-      byChannel.map(({ channel, segments, stretches }) => [
-        make("div", { class: "lane-name" }, byChannel.length > 1 ? texts.lane(channel) : ""),
-        lane(stretches, this.duration, looks, { label: texts.lane(channel), choose, filter }),
+      byChannel.map(({ channel, segments, stretches, name = byChannel.length > 1 ? texts.lane(channel) : "" }) => [
+        make("div", { class: "lane-name" }, name),
+        lane(stretches, this.duration, looks, { label: name || texts.lane(channel), choose, filter }),
         curves(segments, this.duration, looks),
       ]),
     );
@@ -203,32 +204,4 @@ export class Track {
     this._hint.style.left = `${Math.min(event.clientX - box.left, box.width - 220)}px`;
     this._hint.style.top = `${event.clientY - box.top + 18}px`;
   }
-}
-
-/** The three strongest emotions over time, as lines. */
-function curves(segments, duration, looks) {
-  const judged = segments.filter((one) => one.emotion !== null && one.emotion !== undefined);
-  const sums = {};
-  for (const one of judged) for (const [label, value] of Object.entries(one.probabilities)) sums[label] = (sums[label] ?? 0) + value;
-  const chosen = top(sums).map(([label]) => label);
-  const picture = drawn("svg", { class: "curves", viewBox: "0 0 1000 100", preserveAspectRatio: "none", role: "img", "aria-label": `${texts.curves}: ${chosen.join(", ")}` });
-  for (const [rank, label] of chosen.entries()) {
-    let path = "";
-    let open = false;
-    for (const one of segments) {
-      const value = one.probabilities?.[label];
-      if (value === undefined) {
-        open = false;
-        continue;
-      }
-      const x = (500 * (one.start + one.end)) / duration;
-      path += `${open ? "L" : "M"}${x.toFixed(2)} ${(100 - 96 * value - 2).toFixed(1)}`;
-      open = true;
-    }
-    const line = drawn("path", { d: path || "M0 100", class: `curve rank${rank}`, "vector-effect": "non-scaling-stroke" });
-    line.style.setProperty("--colour", looks.get(label)?.colour ?? "gray");
-    picture.append(line);
-  }
-  const key = make("div", { class: "curve-key", "aria-hidden": "true" }, chosen.map((label, rank) => make("span", { class: `rank${rank}`, style: { "--colour": looks.get(label)?.colour } }, label)));
-  return make("div", { class: "curve-row" }, picture, key);
 }
