@@ -100,6 +100,7 @@ class ReliabilityResponse(BaseModel):
 class TestedResponse(BaseModel):
     """What a model said of clips of speakers that it did not learn from."""
 
+    labels: list[str]
     confusion: list[list[float]]
     """(labels, labels) clips by truth (row) and answer (column)."""
     reliability: ReliabilityResponse
@@ -148,7 +149,7 @@ async def tested(service: TheService, name: str) -> TestedResponse:
     found = read(service.files[name], card)
     if found is None:
         raise ServiceError(404, "not_tested", f"no record of tests is known of {name}")
-    return TestedResponse.model_validate(found.to_dict())
+    return TestedResponse.model_validate(found.to_dict() | {"labels": card.labels})
 
 
 class CorrectionResponse(BaseModel):

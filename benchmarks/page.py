@@ -1,0 +1,179 @@
+"""How long a person waits for the page, in real Chromium, beside what was promised.
+
+    python benchmarks/page.py [--runs 5]
+
+It serves the built-in model on this machine and drives the page with the synthesised voices in
+samples/: first load and what is transferred, a 4 s clip from drop to verdict and lane, ten minutes
+to the first lane and the last, a click to sound, a threshold to relabelled stretches; then the
+memory of the service over 30 uploads and six ten-minute sessions. Medians of some runs. It needs
+the extra `app`, `make page`, Playwright and Chromium, and a quiet machine.
+"""
+
+import argparse
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import soundfile
+from playwright.sync_api import sync_playwright
+
+import sottovoce
+
+ROOT = Path(__file__).resolve().parents[1]
+VOICES = [ROOT / "samples" / f"{name}-voice.wav" for name in ("calm", "lively", "stern")]
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    "--autoplay-policy=no-user-gesture-required",
+)
+TEN_MINUTES = 600.0
+
+
+def recording(folder: Path, seconds: float, number: int = 0) -> Path:
+    """The voices in turn for so long; `number` makes its bytes others."""
+    rate = 16_000
+    turn = np.concatenate([sottovoce.Audio.read(v, sample_rate=rate).samples[0] for v in VOICES])
+    samples = np.resize(np.roll(turn, 1000 * number), round(seconds * rate))
+    path = folder / f"{seconds:g}-{number}.wav"
+    soundfile.write(path, samples, rate)
+    return path
+
+
+def upload(page: Any, url: str, path: Path) -> float:
+    """Choose a file on the first page; the time of it, s."""
+    page.goto(f"{url}/#/")
+    page.locator("input[type=file]").first.wait_for(state="attached")
+    start = time.perf_counter()
+    page.locator("input[type=file]").first.set_input_files(str(path))
+    return start
+
+
+def first_load(browser: Any, url: str) -> tuple[float, float, int]:
+    """Until the first page is drawn, s; what was transferred, kB; in how many requests."""
+    context = browser.new_context()
+    page = context.new_page()
+    session = context.new_cdp_session(page)
+    session.send("Network.enable")
+    received = [0.0, 0]
+
+    def count(event: dict[str, Any]) -> None:
+        received[0] += event["encodedDataLength"]
+        received[1] += 1
+
+    session.on("Network.loadingFinished", count)
+    start = time.perf_counter()
+    page.goto(url)
+    page.locator(".hero").wait_for()
+    took = time.perf_counter() - start
+    page.wait_for_load_state("networkidle")
+    context.close()
+    return took, received[0] / 1000, int(received[1])
+
+
+SOUND_AFTER_CLICK = """() => new Promise((resolve) => {
+  const audio = window.__audio;
+  const block = document.querySelectorAll(".block.ok, .block.uncertain")[1];
+  const start = performance.now();
+  audio.addEventListener("playing", () => resolve(performance.now() - start), { once: true });
+  block.click();
+})"""
+
+RELABEL = """() => new Promise((resolve) => {
+  const slider = document.getElementById("least");
+  slider.value = slider.value > 0.6 ? 0.2 : 0.9;
+  const start = performance.now();
+  slider.dispatchEvent(new Event("input"));
+  requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - start)));
+})"""
+
+KEEP_AUDIO = """const make = document.createElement.bind(document);
+document.createElement = (name, ...more) => {
+  const made = make(name, ...more);
+  if (name === "audio") window.__audio = made;
+  return made;
+};"""
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--runs", type=int, default=5)
+    given = parser.parse_args()
+    rows: list[tuple[str, str, str]] = []
+    command = [sys.executable, "-c", "from sottovoce.cli import main; main()", "app"]
+    command += ["--no-browser", "--port", "0", "--model", "sottovoce-small"]
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        folder = Path(name)
+        service = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        try:
+            assert service.stdout is not None
+            url = service.stdout.readline().split()[-1]
+            path = shutil.which("chromium") or shutil.which("chromium-browser")
+            browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+            loads = [first_load(browser, url) for _ in range(given.runs)]
+            took = statistics.median(load[0] for load in loads)
+            rows.append(("first load", f"{took:.2f} s", "0.5 s"))
+            rows.append(("transferred", f"{loads[0][1]:.0f} kB, {loads[0][2]} requests", "250 kB"))
+            context = browser.new_context()
+            context.set_default_timeout(120_000)
+            context.add_init_script(KEEP_AUDIO)
+            page = context.new_page()
+            page.goto(url)
+            waits = []
+            for run in range(given.runs):
+                start = upload(page, url, recording(folder, 4.0, run))
+                page.locator(".answer .emotion").wait_for()
+                page.locator(".block").first.wait_for()
+                waits.append(time.perf_counter() - start)
+            rows.append(
+                ("4 s, drop to verdict and lane", f"{statistics.median(waits):.2f} s", "0.4 s")
+            )
+            firsts, lasts = [], []
+            for run in range(min(3, given.runs)):
+                start = upload(page, url, recording(folder, TEN_MINUTES, run))
+                page.locator(".block").first.wait_for()
+                firsts.append(time.perf_counter() - start)
+                page.locator(".stretches li").first.wait_for()
+                lasts.append(time.perf_counter() - start)
+            rows.append(("10 min, first lane", f"{statistics.median(firsts):.2f} s", "1 s"))
+            rows.append(("10 min, last lane", f"{statistics.median(lasts):.2f} s", "7 s"))
+            clicks = [page.evaluate(SOUND_AFTER_CLICK) for _ in range(given.runs)]
+            rows.append(("click to sound", f"{statistics.median(clicks):.0f} ms", "100 ms"))
+            labels = [page.evaluate(RELABEL) for _ in range(given.runs)]
+            rows.append(
+                ("threshold to relabelled, 10 min", f"{statistics.median(labels):.0f} ms", "50 ms")
+            )
+            process = psutil.Process(service.pid)
+            for number in range(30):
+                upload(page, url, recording(folder, 4.0, 100 + number))
+                page.locator(".answer .emotion").wait_for()
+            after = process.memory_info().rss / 1e6
+            for number in range(6):
+                upload(page, url, recording(folder, TEN_MINUTES, 100 + number))
+                page.locator(".stretches li").first.wait_for()
+            end = process.memory_info().rss / 1e6
+            rows.append(
+                (
+                    "service's memory: 30 uploads, then six of 10 min",
+                    f"{after:.0f}, {end:.0f} MB",
+                    "350 MB",
+                )
+            )
+            browser.close()
+        finally:
+            service.terminate()
+            service.wait()
+    print("| | measured | promised |\n|---|---|---|")
+    for what, measured, promised in rows:
+        print(f"| {what} | {measured} | {promised} |")
+
+
+if __name__ == "__main__":
+    main()
