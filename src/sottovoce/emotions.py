@@ -91,6 +91,21 @@ def colour(label: str, labels: Sequence[str]) -> str:
     return OTHER_COLOURS[others.index(label) % len(OTHER_COLOURS)]
 
 
+def hatchings(labels: Sequence[str]) -> dict[str, int]:
+    """The number of the hatching that stands for each label; always the same for a known emotion.
+
+    There are as many hatchings as known emotions; other labels take them in turn.
+
+    >>> hatchings(["calm", "tense", "sad"])
+    {'calm': 1, 'tense': 0, 'sad': 3}
+    """
+    others = [label for label in labels if label not in EMOTIONS]
+    return {
+        label: EMOTIONS.index(label) if label in EMOTIONS else others.index(label) % len(EMOTIONS)
+        for label in labels
+    }
+
+
 def letters(labels: Sequence[str]) -> dict[str, str]:
     """One capital letter or digit for each label: the first of its own that is still free.
 

@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from sottovoce.emotions import colour, letters
+from sottovoce.emotions import colour, hatchings, letters
 from sottovoce.export import AddSegment, ExportFormat, ExportSubject
 from sottovoce.export._files import opened_for_writing
 from sottovoce.results import Segment
@@ -109,6 +109,7 @@ def report_data(
             "labels": card.labels,
             "colours": {label: colour(label, card.labels) for label in card.labels},
             "letters": letters(card.labels),
+            "hatchings": hatchings(card.labels),
         },
         "card": _short(card),
         "reliability": about.tested.to_dict()["reliability"] if about.tested else None,

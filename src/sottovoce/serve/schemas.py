@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sottovoce.emotions import colour, letters
+from sottovoce.emotions import colour, hatchings, letters
 from sottovoce.inference.profile import Kind
 from sottovoce.models.card import Card
 from sottovoce.options import (
@@ -125,6 +125,7 @@ MODEL: dict[str, Any] = {
     "labels": ["neutral", "happy", "sad", "angry"],
     "colours": {"neutral": "#9aa0a6", "happy": "#efb118", "sad": "#4269d0", "angry": "#e0432f"},
     "letters": {"neutral": "N", "happy": "H", "sad": "S", "angry": "A"},
+    "hatchings": {"neutral": 0, "happy": 2, "sad": 3, "angry": 4},
     "language": "en",
     "licence": "CC-BY-NC-SA-4.0",
     "size": 9_400_000,
@@ -179,6 +180,8 @@ class ModelResponse(BaseModel):
     """Label -> the colour that stands for it everywhere, #rrggbb."""
     letters: dict[str, str]
     """Label -> the letter that stands for it."""
+    hatchings: dict[str, int]
+    """Label -> the number of the hatching that stands for it everywhere."""
     language: str
     licence: str
     size: int
@@ -194,6 +197,7 @@ class ModelResponse(BaseModel):
             **card.model_dump(mode="json", include=own),
             colours={label: colour(label, card.labels) for label in card.labels},
             letters=letters(card.labels),
+            hatchings=hatchings(card.labels),
             size=size,
             default=default,
         )

@@ -46,7 +46,7 @@ function form(files, profile) {
   return body;
 }
 
-/** The models that are served: name, title, labels, colours and letters of the labels ... */
+/** The models that are served: name, title, labels, colours, letters and hatchings of the labels ... */
 export async function models() {
   return (await (await call("v1/models")).json()).models;
 }

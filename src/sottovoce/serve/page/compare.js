@@ -44,7 +44,7 @@ export async function compare(main, { models, model, chooseModel, go }) {
 // All models' labels, so that an emotion looks the same in every lane.
 function together(models) {
   const merged = (name) => Object.assign({}, ...models.map((one) => one[name]));
-  return { labels: [...new Set(models.flatMap((one) => one.labels))], colours: merged("colours"), letters: merged("letters") };
+  return { labels: [...new Set(models.flatMap((one) => one.labels))], colours: merged("colours"), letters: merged("letters"), hatchings: merged("hatchings") };
 }
 
 class Comparison {

@@ -7,7 +7,7 @@ import { texts } from "./texts.js";
 /** How an emotion is shown: {colour, letter, hatching}, by the model's labels. */
 export function styles(model) {
   return new Map(
-    model.labels.map((label, i) => [label, { colour: model.colours[label], letter: model.letters[label], hatching: i % 9 }]),
+    model.labels.map((label) => [label, { colour: model.colours[label], letter: model.letters[label], hatching: model.hatchings[label] }]),
   );
 }
 

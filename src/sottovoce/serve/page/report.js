@@ -43,7 +43,7 @@ export async function reportData({ name, shape, said, model, card, tested = null
     prediction: short ? pick(prediction, ["status", "emotion", "confidence", "probabilities", "message"]) : null,
     segments,
     warnings: [...new Set(notes)],
-    model: pick(model, ["labels", "colours", "letters"]),
+    model: pick(model, ["labels", "colours", "letters", "hatchings"]),
     card: {
       ...pick(card, ["name", "version", "description", "min_confidence", "protocol", "figures", "language", "limits", "licence"]),
       corpora: card.corpora.map((one) => pick(one, ["name", "clips", "speakers", "licence"])),
