@@ -62,7 +62,7 @@ _KINDS = (
     (4, b"moov", MediaKind("mov", "mov")),
     (4, b"mdat", MediaKind("mov", "mov")),
     (4, b"wide", MediaKind("mov", "mov")),
-    (0, b"\x1aE\xdf\xa3", MediaKind("matroska", "matroska")),  # EBML, WebM's head as well
+    (0, b"\x1aE\xdf\xa3", MediaKind("webm or mkv", "matroska")),  # EBML, WebM's head as well
     (0, bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"), MediaKind("wma", "asf")),
     (8, b"AVI LIST", MediaKind("avi", "avi")),
     (0, b"#!AMR", MediaKind("amr", "amr")),
