@@ -15,7 +15,8 @@ import sottovoce
 from sottovoce import Audio
 from sottovoce.export import ExportSubject, report
 from sottovoce.inference.segments import merge_segments
-from sottovoce.models.registry import record_of_tests
+from sottovoce.models.registry import find
+from sottovoce.models.tested import read
 
 EVIL = '</script><script>document.title="broken out"</script><!-- <b> & "x".wav'
 LONG = 20.0
@@ -154,7 +155,7 @@ def test_a_profile_is_named_and_not_given_away(tmp_path):
 
 def test_how_often_such_an_answer_is_right_comes_from_the_tests_beside_the_model():
     model = sottovoce.load()
-    about = ExportSubject(str(VOICE), model, "a.wav", None, record_of_tests())
+    about = ExportSubject(str(VOICE), model, "a.wav", None, read(find(), model.card))
     data = report.report_data(about, list(model.timeline(VOICE)))
     assert data["reliability"]["right"]
 
