@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,6 +30,14 @@ def app(
             show_default="every model that `sottovoce models` lists",
         ),
     ] = None,
+    corrections: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Keep stretches and labels here too, where people agree, as a table to train on.",
+            show_default="they stay in the browser",
+        ),
+    ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 is any free one.")] = 8600,
     browser: Annotated[bool, typer.Option(help="Open the browser.")] = True,
 ) -> None:
@@ -53,7 +62,7 @@ def app(
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     return_large_blocks()
     with bind("127.0.0.1", port) as listener:
-        service = create_app(Settings(models=tuple(model or usable())))
+        service = create_app(Settings(models=tuple(model or usable()), corrections=corrections))
         run(service, listener, started)
 
 

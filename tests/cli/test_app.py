@@ -1,0 +1,64 @@
+"""`sottovoce app`: the studio on this machine."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from serving import until
+
+from sottovoce.cli import app as command
+from sottovoce.errors import SottovoceError
+from sottovoce.serve import web_page
+
+
+def test_it_offers_every_model_that_opens_the_usual_one_first_and_says_what_is_left_out(
+    monkeypatch, tmp_path: Path, tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken.onnx").write_bytes(b"no model at all")
+    (tmp_path / "a-tiny.onnx").write_bytes(tiny.read_bytes())
+    monkeypatch.setenv("SOTTOVOCE_MODELS", str(tmp_path))
+    monkeypatch.setattr("sottovoce.models.registry.checkout", lambda: None)
+    monkeypatch.chdir(tmp_path)
+    assert command.usable() == ["sottovoce-small", "a-tiny"]
+    assert "broken.onnx" in capsys.readouterr().err
+
+
+def test_without_its_libraries_it_says_how_to_get_them(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(web_page, "BUILT", tmp_path / "nowhere")
+    with pytest.raises(SottovoceError, match="make page"):
+        command.app(browser=False)
+
+
+def test_it_serves_the_page_to_this_machine_alone(tmp_path: Path, tiny: Path) -> None:
+    if not web_page.is_built():
+        pytest.skip(web_page.NOT_BUILT)
+    run = [sys.executable, "-c", "from sottovoce.cli import main; main()", "app"]
+    process = subprocess.Popen(
+        [*run, "--no-browser", "--port", "0", "--model", str(tiny)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+    try:
+        line = process.stdout.readline()
+        assert line.startswith("Sottovoce is on http://127.0.0.1:")
+        url = line.split()[-1]
+
+        def answers() -> bool:
+            try:
+                return httpx.get(url).status_code == 200
+            except httpx.HTTPError:
+                return False
+
+        until(answers)
+        (model,) = httpx.get(f"{url}/v1/models").json()["models"]
+        assert model["default"]
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
+        process.stdout.close()
+    assert list(tmp_path.iterdir()) == []
