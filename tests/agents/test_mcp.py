@@ -51,7 +51,7 @@ def built_in() -> sottovoce.Model:
 @pytest.fixture
 def clip(ravdess: Path) -> Path:
     """An angry sentence of RAVDESS."""
-    return ravdess / "Actor_01" / "03-01-05-02-01-01-01.flac"
+    return (ravdess / "Actor_01" / "03-01-05-02-01-01-01.flac").resolve()
 
 
 def test_a_clip_sounds_as_predict_says(built_in: sottovoce.Model, clip: Path) -> None:
