@@ -92,7 +92,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["SOTTOVOCE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def _chromium() -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api", reason="the browser needs Playwright")
     path = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -146,7 +146,7 @@ def test_an_error_that_nobody_thought_of_is_told_without_its_details(tiny):
         assert answer.status_code == 500
         assert answer.json()["error"]["code"] == "internal"
         assert "secret" not in answer.text
-        running.service.predict = lambda *_: running.service.models["tiny"].predict(WAV)
+        running.service.predict = lambda *_: [running.service.models["tiny"].predict(WAV)]
         assert post(f"{running.url}{PREDICT}", content=WAV).status_code == 200
         assert 'status="500"} 1.0' in get(f"{running.url}/metrics").text
 
