@@ -82,6 +82,7 @@ SOUND_AFTER_CLICK = """() => new Promise((resolve) => {
   const block = document.querySelectorAll(".block.ok, .block.uncertain")[1];
   const start = performance.now();
   audio.addEventListener("playing", () => resolve(performance.now() - start), { once: true });
+  setTimeout(() => resolve(NaN), 5000);
   block.click();
 })"""
 
@@ -106,7 +107,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--runs", type=int, default=5)
     given = parser.parse_args()
-    rows: list[tuple[str, str, str]] = []
+    print("| | measured | promised |\n|---|---|---|")
     command = [sys.executable, "-c", "from sottovoce.cli import main; main()", "app"]
     command += ["--no-browser", "--port", "0", "--model", "sottovoce-small"]
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
@@ -119,8 +120,8 @@ def main() -> None:
             browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
             loads = [first_load(browser, url) for _ in range(given.runs)]
             took = statistics.median(load[0] for load in loads)
-            rows.append(("first load", f"{took:.2f} s", "0.5 s"))
-            rows.append(("transferred", f"{loads[0][1]:.0f} kB, {loads[0][2]} requests", "250 kB"))
+            row(("first load", f"{took:.2f} s", "0.5 s"))
+            row(("transferred", f"{loads[0][1]:.0f} kB, {loads[0][2]} requests", "250 kB"))
             context = browser.new_context()
             context.set_default_timeout(120_000)
             context.add_init_script(KEEP_AUDIO)
@@ -132,9 +133,7 @@ def main() -> None:
                 page.locator(".answer .emotion").wait_for()
                 page.locator(".block").first.wait_for()
                 waits.append(time.perf_counter() - start)
-            rows.append(
-                ("4 s, drop to verdict and lane", f"{statistics.median(waits):.2f} s", "0.4 s")
-            )
+            row(("4 s, drop to verdict and lane", f"{statistics.median(waits):.2f} s", "0.4 s"))
             firsts, lasts = [], []
             for run in range(min(3, given.runs)):
                 start = upload(page, url, recording(folder, TEN_MINUTES, run))
@@ -142,14 +141,12 @@ def main() -> None:
                 firsts.append(time.perf_counter() - start)
                 page.locator(".stretches li").first.wait_for()
                 lasts.append(time.perf_counter() - start)
-            rows.append(("10 min, first lane", f"{statistics.median(firsts):.2f} s", "1 s"))
-            rows.append(("10 min, last lane", f"{statistics.median(lasts):.2f} s", "7 s"))
+            row(("10 min, first lane", f"{statistics.median(firsts):.2f} s", "1 s"))
+            row(("10 min, last lane", f"{statistics.median(lasts):.2f} s", "7 s"))
             clicks = [page.evaluate(SOUND_AFTER_CLICK) for _ in range(given.runs)]
-            rows.append(("click to sound", f"{statistics.median(clicks):.0f} ms", "100 ms"))
+            row(("click to sound", f"{statistics.median(clicks):.0f} ms", "100 ms"))
             labels = [page.evaluate(RELABEL) for _ in range(given.runs)]
-            rows.append(
-                ("threshold to relabelled, 10 min", f"{statistics.median(labels):.0f} ms", "50 ms")
-            )
+            row(("threshold to relabelled, 10 min", f"{statistics.median(labels):.0f} ms", "50 ms"))
             process = psutil.Process(service.pid)
             for number in range(30):
                 upload(page, url, recording(folder, 4.0, 100 + number))
@@ -159,7 +156,7 @@ def main() -> None:
                 upload(page, url, recording(folder, TEN_MINUTES, 100 + number))
                 page.locator(".stretches li").first.wait_for()
             end = process.memory_info().rss / 1e6
-            rows.append(
+            row(
                 (
                     "service's memory: 30 uploads, then six of 10 min",
                     f"{after:.0f}, {end:.0f} MB",
@@ -170,9 +167,11 @@ def main() -> None:
         finally:
             service.terminate()
             service.wait()
-    print("| | measured | promised |\n|---|---|---|")
-    for what, measured, promised in rows:
-        print(f"| {what} | {measured} | {promised} |")
+
+
+def row(cells: tuple[str, str, str]) -> None:
+    """Print a row of the table."""
+    print(f"| {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

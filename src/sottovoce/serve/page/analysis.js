@@ -8,6 +8,9 @@ import * as library from "./library.js";
 /** Recordings up to this length are one utterance: they get an answer of their own. s */
 export const SHORT = 6;
 
+/** The answer about a longer recording is that of its timeline, and is asked for no second time. s */
+const WHOLE = 60;
+
 const running = new Map();
 
 /** The sound and its shape: {blob, decoded, shape: {duration, peaks}, split}. */
@@ -58,8 +61,9 @@ export async function hear(recording, blob, { model, profile = null, split = fal
 async function work(recording, blob, { key, model, profile, split, signal, onSegments }) {
   const query = { model, profile: profile?.content, signal };
   const so_far = [];
-  const [predicted, found] = await Promise.all([
-    api.predict(blob, recording.name, query),
+  const isLong = ((await library.recording(recording.hash))?.duration ?? 0) > WHOLE;
+  const [answered, found] = await Promise.all([
+    isLong ? null : api.predict(blob, recording.name, query),
     api.timeline(blob, recording.name, {
       ...query,
       channels: split ? "split" : undefined,
@@ -72,7 +76,8 @@ async function work(recording, blob, { key, model, profile, split, signal, onSeg
       throw error;
     }),
   ]);
-  const prediction = predicted.status === "error" && found.summary ? overall(found) : predicted;
+  const predicted = answered ?? (found.summary ? null : await api.predict(blob, recording.name, query));
+  const prediction = found.summary && (!predicted || predicted.status === "error") ? overall(found) : predicted;
   const answer = { prediction, segments: found.segments, summary: found.summary, model: found.model || prediction.model };
   await library.change(recording.hash, (known) => ({
     analyses: { ...known.analyses, [key]: answer },
