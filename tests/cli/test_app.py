@@ -14,18 +14,6 @@ from sottovoce.errors import SottovoceError
 from sottovoce.serve import web_page
 
 
-def test_it_offers_every_model_that_opens_the_usual_one_first_and_says_what_is_left_out(
-    monkeypatch, tmp_path: Path, tiny: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "broken.onnx").write_bytes(b"no model at all")
-    (tmp_path / "a-tiny.onnx").write_bytes(tiny.read_bytes())
-    monkeypatch.setenv("SOTTOVOCE_MODELS", str(tmp_path))
-    monkeypatch.setattr("sottovoce.models.registry.checkout", lambda: None)
-    monkeypatch.chdir(tmp_path)
-    assert command.usable() == ["sottovoce-small", "a-tiny"]
-    assert "broken.onnx" in capsys.readouterr().err
-
-
 def test_without_its_libraries_it_says_how_to_get_them(monkeypatch, tmp_path: Path) -> None:
     monkeypatch.setattr(web_page, "BUILT", tmp_path / "nowhere")
     with pytest.raises(SottovoceError, match="make page"):

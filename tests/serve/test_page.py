@@ -104,19 +104,16 @@ def test_a_threshold_relabels_in_the_page_without_asking_the_service(
     page.locator(".stretches li").first.wait_for()
     asked: list[str] = []
     page.on("request", lambda one: asked.append(one.url))
-    took = page.evaluate(
+    page.evaluate(
         """() => {
           const slider = document.getElementById("least");
           slider.value = 1;
-          const start = performance.now();
           slider.dispatchEvent(new Event("input"));
-          return performance.now() - start;
         }"""
     )
     assert page.locator(".block.uncertain").count() > 0
     assert page.locator(".block.ok").count() == 0
     assert not asked
-    assert took < 50 * 20  # the promise of 50 ms is measured in benchmarks/page.py
 
 
 def test_a_correction_is_kept_undone_and_touches_no_other_recording(visit, tmp_path: Path) -> None:
@@ -148,7 +145,10 @@ def test_why_is_of_the_stretch_that_was_asked_about(visit, tmp_path: Path) -> No
     panel.locator("canvas").wait_for()
     sentence = panel.locator("canvas").get_attribute("aria-label")
     times = [60 * int(m) + float(s) for m, s in re.findall(r"(\d+):(\d\d\.\d\d)", sentence)]
-    assert times == [] or start - 0.3 <= times[0] < times[1] <= end + 0.3
+    if not times:
+        assert sentence == "No single moment carried it."
+    else:
+        assert start - 0.3 <= times[0] < times[1] <= end + 0.3
 
 
 def test_a_broken_file_says_what_is_wrong_in_a_sentence(visit, tmp_path: Path) -> None:

@@ -26,8 +26,9 @@ def app(
         list[str] | None,
         typer.Option(
             metavar="NAME|FILE",
-            help="What to offer; may be given again, and the first is used at the start.",
-            show_default="every model that `sottovoce models` lists",
+            help="What to offer, such as `sottovoce models` lists; may be given again, and the first is "
+            "used at the start.",
+            show_default="the built-in model",
         ),
     ] = None,
     corrections: Annotated[
@@ -62,24 +63,5 @@ def app(
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     return_large_blocks()
     with bind("127.0.0.1", port) as listener:
-        service = create_app(Settings(models=tuple(model or usable()), corrections=corrections))
+        service = create_app(Settings(models=tuple(model or [None]), corrections=corrections))
         run(service, listener, started)
-
-
-def usable() -> list[str]:
-    """Names of the models that can be opened here, the default one first.
-
-    One that is broken, or whose encoder is not here, is left out, and said on stderr.
-    """
-    from sottovoce.errors import ModelError
-    from sottovoce.models.registry import DEFAULT, available, load
-
-    found = []
-    for name in sorted(available(), key=lambda one: (one != DEFAULT, one)):
-        try:
-            load(name)
-        except ModelError as error:
-            typer.echo(f"sottovoce: left out: {error}", err=True)
-        else:
-            found.append(name)
-    return found
