@@ -26,8 +26,7 @@ def app(
         list[str] | None,
         typer.Option(
             metavar="NAME|FILE",
-            help="What to offer, such as `sottovoce models` lists; may be given again, and the first is "
-            "used at the start.",
+            help="What to offer; may be given again, and the first is used at the start.",
             show_default="the built-in model",
         ),
     ] = None,
