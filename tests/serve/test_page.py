@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,12 @@ from browser import VOICE, pages, upload
 from serving import RunningService, run_service
 
 import sottovoce
+from sottovoce.inference.recording import WHOLE_SECONDS
 from sottovoce.options import RecordingOptions
 from sottovoce.serve import web_page
 
 SAMPLES = VOICE.parent
+VOICES = ("calm", "lively", "stern")
 PLAYING = "() => document.querySelector('[data-control=play]').textContent === 'Pause'"
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 
@@ -31,9 +35,34 @@ def served() -> Iterator[RunningService]:
 
 
 @pytest.fixture
+def node() -> str:
+    if (found := shutil.which("node")) is None:
+        pytest.skip("no node")
+    return found
+
+
+@pytest.fixture
 def visit(_chromium: Any, served: RunningService) -> Iterator[Any]:
     with pages(_chromium, served.url) as go:
         yield go
+
+
+def test_the_page_says_of_a_long_recording_what_predict_says(
+    tmp_path: Path, node: str
+) -> None:
+    path = tmp_path / "long.wav"
+    voices = [sottovoce.Audio.read(SAMPLES / f"{name}-voice.wav") for name in VOICES]
+    turns = np.concatenate([voice.resample(16_000).samples[0] for voice in voices])
+    soundfile.write(path, np.resize(turns, 70 * 16_000), 16_000)
+    model = sottovoce.load()
+    with model.timeline(path) as timeline:
+        segments = [segment.to_dict() for segment in timeline]
+    script = f"""import {{ overall, WHOLE }} from "{web_page.FOLDER / "answers.js"}";
+    console.log(JSON.stringify([overall({json.dumps(segments)}), WHOLE]));"""
+    command = [node, "--input-type=module", "--eval", script]
+    found, whole = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    assert found == pytest.approx(dict(model.predict(path).probabilities))
+    assert whole == WHOLE_SECONDS
 
 
 def long_recording(folder: Path, name: str = "long.wav") -> Path:

@@ -241,11 +241,14 @@ class EncoderInfo(SealedModel):
     """Values a frame, of all those hidden states together."""
     version: int = Field(ge=1)
     """Of how Sottovoce computes them."""
+    one_level: bool = False
+    """Whether it brings every clip to one level."""
 
     @property
     def key(self) -> str:
         """What it gives, as 64 hexadecimal digits; the file of its graph is named so."""
-        facts = self.model_dump_json(exclude={"name", "revision"})
+        unsaid = {"name", "revision"} | (set() if self.one_level else {"one_level"})
+        facts = self.model_dump_json(exclude=unsaid)
         return hashlib.sha256(facts.encode()).hexdigest()
 
 

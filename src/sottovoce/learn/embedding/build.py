@@ -82,7 +82,10 @@ def build(recipe_path: Path, run: Path, experiment: Experiment, out: Path) -> No
     if recipe.network is None:
         spec = recipe.teacher
         frontend = PretrainedFrontEnd(
-            PretrainedOptions.model_validate({"encoder": spec.encoder, "layers": spec.layers}), RATE
+            PretrainedOptions(
+                encoder=spec.encoder, layers=spec.layers, one_level=spec.one_level
+            ),
+            RATE,
         )
         embed, encoder, sound = EncodedToEmbedding(affine), frontend.encoder, _encoded(frontend)
         if frontend.frozen is not None and encoder is not None:

@@ -154,8 +154,11 @@ class Experiment:
             way = copy if isinstance(copy, str) else None
             spec = self.recipe.teacher
             frontend = PretrainedFrontEnd(
-                PretrainedOptions.model_validate(
-                    {"encoder": spec.encoder, "layers": spec.layers, "pooling": "none"}
+                PretrainedOptions(
+                    encoder=spec.encoder,
+                    layers=spec.layers,
+                    one_level=spec.one_level,
+                    pooling="none",
                 ),
                 RATE,
             )

@@ -21,6 +21,8 @@ class TeacherSpec(StrictModel):
     encoder: str
     """As in the front end `pretrained`."""
     layers: tuple[int, ...] = Field(min_length=1)
+    one_level: bool = False
+    """As there."""
     copies: int = Field(0, ge=0, le=32)
     """Changed copies of every clip, to fit classifiers to."""
     copy_speed: float = Field(0.1, ge=0, le=0.5)

@@ -40,6 +40,11 @@ class PretrainedOptions(StrictModel):
         description="mean-std: of each hidden state over time, one frame in all. none: "
         "sequences, 50 frames a second.",
     )
+    one_level: bool = Field(
+        False,
+        description="Of Whisper: every clip is brought to one level, so that a quiet one sounds "
+        "as a loud one does. The others do so by themselves.",
+    )
     train_layers: Count | Literal["all"] = Field(
         0,
         description="How many of the last layers that are taken are trained; 0: the encoder stays "
@@ -121,10 +126,12 @@ class PretrainedFrontEnd(FrontEnd):
         """
         super().__init__(options, sample_rate)
         loaded = load(folder or find(options.encoder, options.revision))
-        parts = Parts(loaded)
+        parts = Parts(loaded, options.one_level)
         self.wanted = options.layers or tuple(range(parts.depth + 1))
         top, train = self.wanted[-1], options.train_layers
         self._check(options, parts.depth, top)
+        if options.one_level and loaded.kind != "whisper":
+            raise RecipeError(f"frontend.one_level: is for Whisper; {options.encoder} is not")
         if sample_rate != loaded.sample_rate:
             raise RecipeError(
                 f"sample_rate: {sample_rate} Hz; {options.encoder} takes {loaded.sample_rate} Hz"
@@ -152,6 +159,7 @@ class PretrainedFrontEnd(FrontEnd):
                 pooling="mean-std" if frozen_pooling else "none",
                 features=len(self.given) * (2 if frozen_pooling else 1) * parts.width,
                 version=VERSION,
+                one_level=options.one_level,
             )
         self.identity = self.encoder.key if self.encoder else loaded.digest
 

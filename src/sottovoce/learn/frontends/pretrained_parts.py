@@ -23,6 +23,9 @@ HOP = 160
 POWER_FLOOR = 1e-10
 """Least power of a mel band that Whisper is given."""
 
+LOUDEST = 1.5
+"""Power, log10, that the loudest band and frame is brought to where all clips get one level."""
+
 
 class WhisperEmbedding(nn.Module):
     """Whisper's log-mel, its two convolutions and its positions (Radford et al. 2022).
@@ -35,9 +38,10 @@ class WhisperEmbedding(nn.Module):
 
     filters: torch.Tensor
 
-    def __init__(self, model: Any) -> None:
-        """`model` is transformers' `WhisperEncoder`."""
+    def __init__(self, model: Any, one_level: bool = False) -> None:
+        """`model` is transformers' `WhisperEncoder`; `one_level`: of all clips, see `log_mel`."""
         super().__init__()
+        self.one_level = one_level
         self.spectrum = Spectrum(400, 400, HOP, pad="reflect")
         filters = mel_filters(mel_edges(model.conv1.in_channels, 0, 8000), 400, 16_000)
         self.register_buffer("filters", torch.from_numpy(filters), persistent=False)
@@ -53,9 +57,13 @@ class WhisperEmbedding(nn.Module):
     def log_mel(self, waveform: torch.Tensor) -> torch.Tensor:
         """waveform: (batch, samples) -> what `WhisperFeatureExtractor` gives: (batch, bands, time).
 
-        It ends 80 dB below the clip's loudest band and frame.
+        It ends 80 dB below the clip's loudest band and frame. With `one_level` that has the same
+        level in every clip, so that nothing depends on how loud a clip is.
         """
         power = torch.matmul(self.filters, self.spectrum(waveform).transpose(1, 2)[:, :, :-1])
+        if self.one_level:
+            loudest = power.amax(dim=(1, 2), keepdim=True).clamp_min(1e-20)
+            power = power / loudest * 10**LOUDEST
         level = power.clamp_min(POWER_FLOOR).log10()
         return (torch.maximum(level, level.amax(dim=(1, 2), keepdim=True) - 8) + 4) / 4
 
@@ -121,12 +129,12 @@ class Parts:
         width: values of a hidden state.
     """
 
-    def __init__(self, encoder: Pretrained) -> None:
-        """Take an encoder apart; it is used up."""
+    def __init__(self, encoder: Pretrained, one_level: bool = False) -> None:
+        """Take an encoder apart, which is used up; `one_level`: see `WhisperEmbedding`."""
         model: Any = encoder.model
         self.embedding: WhisperEmbedding | WaveEmbedding
         if encoder.kind == "whisper":
-            self.embedding = WhisperEmbedding(model)
+            self.embedding = WhisperEmbedding(model, one_level)
             self._layers, self._norm = list(model.layers), model.layer_norm
         else:
             self.embedding = WaveEmbedding(model, encoder.normalise)

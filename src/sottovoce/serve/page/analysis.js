@@ -1,15 +1,9 @@
 // Hearing a recording: once for each model and profile, kept with it, and shown while it is worked out.
 
-import { meanProbabilities, shares, top } from "./answers.js";
+import { overall, top, WHOLE } from "./answers.js";
 import * as api from "./api.js";
 import { alike, DECODED, decode, PEAKS_PER_SECOND, peaksOf } from "./audio.js";
 import * as library from "./library.js";
-
-/** Recordings up to this length are one utterance: they get an answer of their own. s */
-export const SHORT = 6;
-
-/** The answer about a longer recording is that of its timeline, and is asked for no second time. s */
-const WHOLE = 60;
 
 const running = new Map();
 
@@ -77,7 +71,7 @@ async function work(recording, blob, { key, model, profile, split, signal, onSeg
     }),
   ]);
   const predicted = answered ?? (found.summary ? null : await api.predict(blob, recording.name, query));
-  const prediction = found.summary && (!predicted || predicted.status === "error") ? overall(found) : predicted;
+  const prediction = found.summary && (!predicted || predicted.status === "error") ? ofTimeline(found, await leastConfidence(model, profile)) : predicted;
   const answer = { prediction, segments: found.segments, summary: found.summary, model: found.model || prediction.model };
   await library.change(recording.hash, (known) => ({
     analyses: { ...known.analyses, [key]: answer },
@@ -86,11 +80,16 @@ async function work(recording, blob, { key, model, profile, split, signal, onSeg
   return answer;
 }
 
-// The answer about a recording that is too long for one by itself: that of its timeline.
-function overall({ segments, summary, model }) {
-  const probabilities = meanProbabilities(segments);
-  const sure = shares(segments)[0]?.[0];
-  const emotion = sure ?? top(probabilities, 1)[0]?.[0] ?? null;
-  const status = sure ? "ok" : emotion ? "uncertain" : top(summary?.statuses, 1)[0]?.[0] ?? "no_speech";
-  return { status, emotion, confidence: probabilities[emotion] ?? null, probabilities, duration: summary?.duration ?? null, model, message: "" };
+// Below this an answer is uncertain, as the model's card has it.
+async function leastConfidence(model, profile) {
+  const card = await api.card(model);
+  return (profile && card.profiles?.[profile.content.kind]?.min_confidence) ?? card.min_confidence;
+}
+
+// The answer about a recording that is too long for one by itself: that of its timeline, as `predict` has it.
+function ofTimeline({ segments, summary, model }, least) {
+  const probabilities = overall(segments);
+  const [emotion, confidence] = top(probabilities, 1)[0] ?? [null, null];
+  const status = emotion === null ? top(summary?.statuses, 1)[0]?.[0] ?? "no_speech" : confidence >= least ? "ok" : "uncertain";
+  return { status, emotion, confidence, probabilities, duration: summary?.duration ?? null, model, message: "" };
 }

@@ -2,6 +2,12 @@
 
 export const JUDGED = new Set(["ok", "uncertain"]);
 
+/** Recordings up to this length are one utterance, and are shown with one answer. s */
+export const SHORT = 6;
+
+/** The answer about a longer one is that of its timeline; `WHOLE_SECONDS` of sottovoce.inference.recording. s */
+export const WHOLE = 60;
+
 /** Segments as they are with another threshold: `ok` from that confidence on, `uncertain` below. */
 export function relabelled(segments, least) {
   return segments.map((one) => (JUDGED.has(one.status) ? { ...one, status: one.confidence >= least ? "ok" : "uncertain" } : one));
@@ -64,6 +70,23 @@ export function shares(segments) {
     time.set(one.emotion, (time.get(one.emotion) ?? 0) + seconds);
   }
   return [...time].map(([label, seconds]) => [label, seconds / whole]).sort((a, b) => b[1] - a[1]);
+}
+
+/**
+ * How likely each emotion is at a moment of speech that is picked at random; none where nobody speaks.
+ *
+ * As `predict` says it of a long recording: the share s of an emotion in the time, and the mean confidence c of all
+ * segments, make s c + (1 - s) (1 - c) / (K - 1) for K emotions. What is uncertain counts where nothing is sure.
+ */
+export function overall(segments) {
+  const judged = segments.filter((one) => JUDGED.has(one.status) && one.emotion);
+  if (!judged.length) return {};
+  const found = shares(judged);
+  const known = new Map(found.length ? found : shares(judged.map((one) => ({ ...one, status: "ok" }))));
+  const labels = [...new Set([...Object.keys(judged[0].probabilities ?? {}), ...known.keys()])];
+  const sure = Math.max(weighted(judged, (one) => one.confidence ?? 0), 1 / labels.length);
+  const of = (share) => share * sure + ((1 - share) * (1 - sure)) / Math.max(1, labels.length - 1);
+  return Object.fromEntries(labels.map((label) => [label, of(known.get(label) ?? 0)]));
 }
 
 /** The likeliest labels: [[label, probability], ...]. */

@@ -1,9 +1,6 @@
 // What a table of recordings says of each, how it is sorted and filtered, and as what it is exported. No DOM.
 
-import { corrected, JUDGED, meanProbabilities, shares, top } from "./answers.js";
-
-/** As `SHORT` of analysis.js: recordings up to this length have one answer, s. */
-const SHORT = 6;
+import { corrected, JUDGED, overall, shares, SHORT, top } from "./answers.js";
 
 const NOTHING = { emotion: null, confidence: null, runner: null, share: null, probabilities: {}, message: "", warnings: [] };
 
@@ -22,12 +19,10 @@ export function verdict(said, corrections = []) {
     return { ...NOTHING, ...about, status, emotion, confidence, probabilities, message: JUDGED.has(status) ? "" : message, runner: top(probabilities)[1] ?? null };
   }
   const [emotion, share] = found[0];
-  const mine = labelled.filter((one) => one.status === "ok" && one.emotion === emotion);
-  const time = mine.reduce((sum, one) => sum + one.end - one.start, 0);
-  const confidence = mine.reduce((sum, one) => sum + (one.confidence ?? 0) * (one.end - one.start), 0) / time;
-  const probabilities = meanProbabilities(segments);
+  const probabilities = overall(labelled);
+  const status = prediction.emotion === emotion ? prediction.status : "ok";
   const runner = top(probabilities, Infinity).find(([label]) => label !== emotion) ?? null;
-  return { ...NOTHING, ...about, status: "ok", emotion, share, confidence, probabilities, runner };
+  return { ...NOTHING, ...about, status, emotion, share, confidence: probabilities[emotion], probabilities, runner };
 }
 
 /** Rows in the order of a column, numbers as numbers; those without a value come last either way. */

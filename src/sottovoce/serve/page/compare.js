@@ -1,9 +1,9 @@
 // Two to four models as lanes under one waveform: what each says, and where they disagree.
 
 import { answered, disagreements } from "./agreement.js";
-import { hear, load, SHORT } from "./analysis.js";
+import { hear, load } from "./analysis.js";
 import * as api from "./api.js";
-import { clock, cutInMiddle, percent, stretches } from "./answers.js";
+import { clock, cutInMiddle, percent, SHORT, stretches } from "./answers.js";
 import { fill, make, notify } from "./dom.js";
 import { styles, words } from "./lane.js";
 import * as library from "./library.js";

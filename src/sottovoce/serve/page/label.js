@@ -1,8 +1,8 @@
 // Labelling: stretches one by one, the least certain first, by several people; and what comes of it.
 
-import { hear, keyOf, load, SHORT } from "./analysis.js";
+import { hear, keyOf, load } from "./analysis.js";
 import * as api from "./api.js";
-import { clock, percent } from "./answers.js";
+import { clock, percent, SHORT } from "./answers.js";
 import { fill, make, notify, save } from "./dom.js";
 import { askConsent, pickRecordings } from "./label_dialogs.js";
 import { keepOnService, labelsAsZip } from "./label_files.js";

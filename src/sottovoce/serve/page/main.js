@@ -121,6 +121,7 @@ async function start() {
     Object.entries(SCREENS).map(([name, screen]) => screen.name && make("a", { href: `#/${name}` }, screen.name)),
   );
   takeDrops();
+  const kept = Promise.all([library.setting("model", ""), library.setting("profile", ""), library.profiles()]);
   for (;;) {
     try {
       shared.models = await api.models();
@@ -133,7 +134,7 @@ async function start() {
       await askForKey();
     }
   }
-  const [name, profileId, profiles] = await Promise.all([library.setting("model", ""), library.setting("profile", ""), library.profiles()]);
+  const [name, profileId, profiles] = await kept;
   shared.model = shared.models.find((one) => one.name === name) ?? shared.models[0];
   shared.profile = profiles.find((one) => one.id === profileId) ?? null;
   [shared.card, shared.tested] = await Promise.all([api.card(shared.model.name), api.tested(shared.model.name)]);

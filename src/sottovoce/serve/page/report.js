@@ -1,7 +1,7 @@
 // A report that can be shared: one file that works offline, shown by the same modules as this page.
 
+import { SHORT } from "./answers.js";
 import { answer, ask, make, save } from "./dom.js";
-import { SHORT } from "./analysis.js";
 import { texts } from "./texts.js";
 
 const MOST_PEAKS = 20_000;

@@ -1,7 +1,7 @@
 // One recording: what was heard, on one time axis, to be played, looked into and corrected.
 
-import { hear, load, SHORT } from "./analysis.js";
-import { clock, corrected, csv, JUDGED, percent, relabelled, rightness, shares, stretches, top } from "./answers.js";
+import { hear, load } from "./analysis.js";
+import { clock, corrected, csv, JUDGED, percent, relabelled, rightness, shares, SHORT, stretches, top } from "./answers.js";
 import { wav } from "./audio.js";
 import { answer, ask, fill, make, notify, save } from "./dom.js";
 import * as library from "./library.js";
