@@ -78,11 +78,13 @@ def first_load(browser: Any, url: str) -> tuple[float, float, int]:
 
 
 SOUND_AFTER_CLICK = """() => new Promise((resolve) => {
-  const audio = window.__audio;
   const block = document.querySelectorAll(".block.ok, .block.uncertain")[1];
-  const start = performance.now();
-  audio.addEventListener("playing", () => resolve(performance.now() - start), { once: true });
+  for (const audio of window.__audio) audio.pause();
+  let start;
+  const heard = () => resolve(performance.now() - start);
+  for (const audio of window.__audio) audio.addEventListener("playing", heard, { once: true });
   setTimeout(() => resolve(NaN), 5000);
+  start = performance.now();
   block.click();
 })"""
 
@@ -95,9 +97,10 @@ RELABEL = """() => new Promise((resolve) => {
 })"""
 
 KEEP_AUDIO = """const make = document.createElement.bind(document);
+window.__audio = [];
 document.createElement = (name, ...more) => {
   const made = make(name, ...more);
-  if (name === "audio") window.__audio = made;
+  if (name === "audio") window.__audio.push(made);
   return made;
 };"""
 

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from browser import VOICE
 from serving import until
 
+import sottovoce
 from sottovoce.cli import app as command
 from sottovoce.errors import SottovoceError
+from sottovoce.models.registry import DEFAULT
 from sottovoce.serve import web_page
 
 
@@ -25,11 +28,11 @@ def test_it_serves_the_page_to_this_machine_alone(tmp_path: Path, tiny: Path) ->
         pytest.skip(web_page.NOT_BUILT)
     run = [sys.executable, "-c", "from sottovoce.cli import main; main()", "app"]
     process = subprocess.Popen(
-        [*run, "--no-browser", "--port", "0", "--model", str(tiny)],
+        [*run, "--no-browser", "--port", "0"],
         stdout=subprocess.PIPE,
         text=True,
         cwd=tmp_path,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        env=os.environ | {"PYTHONUNBUFFERED": "1", "SOTTOVOCE_MODELS": str(tiny.parent)},
     )
     try:
         line = process.stdout.readline()
@@ -43,8 +46,16 @@ def test_it_serves_the_page_to_this_machine_alone(tmp_path: Path, tiny: Path) ->
                 return False
 
         until(answers)
-        (model,) = httpx.get(f"{url}/v1/models").json()["models"]
-        assert model["default"]
+        first, *others = httpx.get(f"{url}/v1/models").json()["models"]
+        assert first["name"] == DEFAULT and first["default"]
+        name = sottovoce.load(tiny).card.name
+        assert name in [other["name"] for other in others]
+        address = f"{url}/v1/predict?model={name}"
+        answer = httpx.post(address, content=VOICE.read_bytes(), timeout=60)
+        (said,) = answer.json()["predictions"]
+        assert said["emotion"] == sottovoce.load(tiny).predict(VOICE).emotion
+        unopened = httpx.get(f"{url}/v1/models/{others[0]['name']}").json()
+        assert unopened["name"] == others[0]["name"]
     finally:
         process.terminate()
         assert process.wait(30) == 0

@@ -15,6 +15,7 @@ from sottovoce.errors import AudioError, ModelError, SottovoceError
 from sottovoce.inference.window import pieces
 from sottovoce.models.card import WindowPolicy
 from sottovoce.models.model import Model
+from sottovoce.models.network import NetworkOnDemand
 from sottovoce.options import GateOptions
 from sottovoce.results import Status
 from sottovoce.vad.gate import Gate
@@ -41,6 +42,20 @@ def test_a_model_knows_its_card_and_labels(model):
     assert model.card == tiny_card()
     assert model.labels == LABELS
     assert repr(model) == "<Model tiny 1.0: neutral, happy, sad, angry>"
+
+
+def test_a_network_on_demand_is_opened_by_its_first_run_and_says_the_same(tiny, model, voice):
+    network = NetworkOnDemand(tiny)
+    assert (network.card, network.digest) == (model.card, model.digest)
+    assert Model(network).predict(voice) == model.predict(voice)
+
+
+def test_a_network_on_demand_whose_file_was_replaced_is_refused(tmp_path, voice):
+    path = write_tiny(tmp_path / "m.onnx")
+    waiting = Model(NetworkOnDemand(path))
+    write_tiny(path, card=tiny_card(version="2.0"))
+    with pytest.raises(ModelError, match="another file now; start again"):
+        waiting.predict(voice)
 
 
 def test_labels_that_do_not_match_the_output_are_refused(tmp_path):

@@ -47,9 +47,7 @@ def visit(_chromium: Any, served: RunningService) -> Iterator[Any]:
         yield go
 
 
-def test_the_page_says_of_a_long_recording_what_predict_says(
-    tmp_path: Path, node: str
-) -> None:
+def test_the_page_says_of_a_long_recording_what_predict_says(tmp_path: Path, node: str) -> None:
     path = tmp_path / "long.wav"
     voices = [sottovoce.Audio.read(SAMPLES / f"{name}-voice.wav") for name in VOICES]
     turns = np.concatenate([voice.resample(16_000).samples[0] for voice in voices])

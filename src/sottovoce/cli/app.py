@@ -10,7 +10,7 @@ import typer
 EXAMPLES = """Examples:
 
   sottovoce app\n
-  sottovoce app --model sottovoce-small --model mine.onnx
+  sottovoce app --model mine.onnx --model sottovoce-small
 
 Recordings stay in the browser, and nothing leaves this machine. For other machines there is
 `sottovoce serve`, which serves the same page. Ctrl-C ends it."""
@@ -27,7 +27,7 @@ def app(
         typer.Option(
             metavar="NAME|FILE",
             help="What to offer; may be given again, and the first is used at the start.",
-            show_default="the built-in model",
+            show_default="the built-in model, and all that `sottovoce models` lists",
         ),
     ] = None,
     corrections: Annotated[
@@ -46,6 +46,7 @@ def app(
     import webbrowser
 
     from sottovoce.errors import SottovoceError
+    from sottovoce.models.registry import DEFAULT, available
     from sottovoce.serve import Settings, create_app
     from sottovoce.serve.server import bind, run
     from sottovoce.serve.web_page import NOT_BUILT, is_built
@@ -62,5 +63,10 @@ def app(
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     return_large_blocks()
     with bind("127.0.0.1", port) as listener:
-        service = create_app(Settings(models=tuple(model or [None]), corrections=corrections))
+        settings = Settings(
+            models=tuple(model or [None]),
+            on_demand=() if model else tuple(name for name in available() if name != DEFAULT),
+            corrections=corrections,
+        )
+        service = create_app(settings)
         run(service, listener, started)

@@ -28,7 +28,13 @@ from sottovoce.inference.recording import RecordingPredictor
 from sottovoce.inference.stream import Stream
 from sottovoce.inference.timeline import Timeline
 from sottovoce.models.card import Card, ProfileInfo
-from sottovoce.models.network import Baselines, ModelNetwork, NetworkOutput, ProfiledNetwork
+from sottovoce.models.network import (
+    Baselines,
+    ModelNetwork,
+    NetworkOnDemand,
+    NetworkOutput,
+    ProfiledNetwork,
+)
 from sottovoce.options import (
     Channels,
     GateOptions,
@@ -47,7 +53,7 @@ class Model:
     Open it with `sottovoce.load` or `Model.open`.
     """
 
-    def __init__(self, network: ModelNetwork) -> None:
+    def __init__(self, network: ModelNetwork | NetworkOnDemand) -> None:
         self._network = network
         self._card = network.card
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
@@ -180,6 +181,39 @@ class ModelNetwork:
             )
         if not (rows >= 0).all() or not np.allclose(rows.sum(axis=1), 1, atol=1e-3):
             raise ModelError("gives no probabilities (0 to 1, summing to 1); export it again")
+
+
+class NetworkOnDemand:
+    """The network of a model file whose graph is opened, and checked, by its first run.
+
+    Until then it takes no memory. Attributes and `run` are those of `ModelNetwork`.
+
+    Args:
+        path: of the file.
+        threads: how many threads one run may use.
+
+    Raises:
+        ModelError: the file cannot be read, or its card is refused.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], threads: int = 1) -> None:
+        data, self.card = read_model_file(path)
+        self.digest = hashlib.sha256(data).hexdigest()
+        self._path, self._threads = path, threads
+        self._opening = threading.Lock()
+        self._opened: ModelNetwork | None = None
+
+    def run(
+        self, batch: NDArray[np.floating[Any]], baselines: Baselines | None = None
+    ) -> NetworkOutput:
+        """As `ModelNetwork.run`; its errors, and those of `ModelNetwork.open`."""
+        with self._opening:
+            if self._opened is None:
+                found = ModelNetwork.open(self._path, self._threads)
+                if found.digest != self.digest:
+                    raise ModelError(f"{describe(self._path)}: it is another file now; start again")
+                self._opened = found
+        return self._opened.run(batch, baselines)
 
 
 def adapted_probabilities(info: AdaptedInfo, found: NetworkOutput) -> Probabilities:

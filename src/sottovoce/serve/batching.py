@@ -15,7 +15,7 @@ from sottovoce.audio import Samples
 from sottovoce.errors import ModelError
 from sottovoce.inference.predictor import BATCH_SECONDS, Probabilities, batches
 from sottovoce.models.model import Model
-from sottovoce.models.network import Baselines, ModelNetwork
+from sottovoce.models.network import Baselines, ModelNetwork, NetworkOnDemand
 from sottovoce.vad.gate import CHUNK
 from sottovoce.vad.silero import speech_probabilities
 
@@ -124,7 +124,7 @@ def _joined(rows: list[Row | None]) -> Baselines | None:
 class SharedModel(Model):
     """A model for many threads: requests, timelines and streams share its batches."""
 
-    def __init__(self, network: ModelNetwork) -> None:
+    def __init__(self, network: ModelNetwork | NetworkOnDemand) -> None:
         super().__init__(network)
         self.batcher = Batcher(super().probabilities, network.card.sample_rate)
 

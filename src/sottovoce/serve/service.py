@@ -11,11 +11,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
 from sottovoce.audio import Audio
-from sottovoce.errors import SottovoceError
+from sottovoce.errors import ModelError, SottovoceError
 from sottovoce.inference.profile import Kind, Profile
+from sottovoce.models.network import NetworkOnDemand
 from sottovoce.models.registry import find
 from sottovoce.options import Limits, PredictOptions, TimelineOptions
 from sottovoce.results import Prediction, Segment, TimelineResult
@@ -59,9 +61,8 @@ class Service:
         self.limits = settings.limits
         self.metrics = Metrics()
         self.admission = Admission(settings.limits)
-        self.models = _open_models(settings)
-        self.files = dict(zip(self.models, map(find, settings.models), strict=True))
-        """Where each model lies."""
+        self.models, self.files = _open_models(settings)
+        """By name: the models, and where each lies."""
         self.profile = _open_profile(settings, next(iter(self.models.values())))
         """What recordings are judged with where a request brings no profile."""
         self.store = None if settings.store is None else Store(settings.store)
@@ -487,12 +488,23 @@ def _open_profile(settings: Settings, model: SharedModel) -> Profile | None:
     return profile
 
 
-def _open_models(settings: Settings) -> Mapping[str, SharedModel]:
+def _open_models(settings: Settings) -> tuple[Mapping[str, SharedModel], Mapping[str, Path]]:
     models: dict[str, SharedModel] = {}
+    files: dict[str, Path] = {}
     for name in settings.models:
-        model = SharedModel.open(find(name))
+        path = find(name)
+        model = SharedModel.open(path)
         model.warm_up()
         if model.card.name in models:
             raise SottovoceError(f"two models are called {model.card.name}; serve one of them")
-        models[model.card.name] = model
-    return models
+        models[model.card.name], files[model.card.name] = model, path
+    for name in settings.on_demand:
+        path = find(name)
+        try:
+            network = NetworkOnDemand(path)
+        except ModelError as error:
+            logger.warning("left out: %s", error)
+            continue
+        if network.card.name not in models:
+            models[network.card.name], files[network.card.name] = SharedModel(network), path
+    return models, files

@@ -27,6 +27,8 @@ class Settings:
 
     models: tuple[str | None, ...] = (None,)
     """Names or paths; the first is used where a request names none. None is the built-in one."""
+    on_demand: tuple[str, ...] = ()
+    """Further ones, each opened by the first request that names it; left out where it is broken."""
     keys: tuple[str, ...] = field(default=(), repr=False)
     """API keys, of which a caller must give one; none is needed where there are none."""
     cors: tuple[str, ...] = ()

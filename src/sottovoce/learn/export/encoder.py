@@ -56,7 +56,9 @@ def make_encoder(info: EncoderInfo, folder: Path | None = None) -> Path:
             f"{describe(source)}: other weights ({loaded.digest[:12]}) than the {info.name} that "
             f"the model was trained on ({info.digest[:12]}); name the folder of that one"
         )
-    return write_encoder(Frozen(Parts(loaded, info.one_level), info.layers, info.pooling != "none"), info)
+    return write_encoder(
+        Frozen(Parts(loaded, info.one_level), info.layers, info.pooling != "none"), info
+    )
 
 
 def write_encoder(frozen: Frozen, info: EncoderInfo) -> Path:
