@@ -176,6 +176,25 @@ def test_whisper_s_log_mel_ends_80_db_below_each_clip_s_own_maximum(
         np.testing.assert_allclose(together[number], alone, atol=2e-4)
 
 
+@torch.no_grad()
+def test_at_one_level_a_quiet_clip_is_heard_as_the_loud_one(
+    tmp_path: Path, voice: np.ndarray
+) -> None:
+    tiny_encoder("whisper", tmp_path)
+    waveform = torch.from_numpy(voice)
+    natural, alike = front(tmp_path), front(tmp_path, one_level=True)
+    torch.testing.assert_close(alike(waveform * 0.01), alike(waveform), atol=1e-4, rtol=1e-3)
+    assert (natural(waveform * 0.01) - natural(waveform)).abs().max() > 0.01
+    assert alike(torch.zeros_like(waveform)).isfinite().all()
+    assert alike.encoder.key != natural.encoder.key
+
+
+def test_one_level_is_whispers_alone(tmp_path: Path) -> None:
+    tiny_encoder("hubert", tmp_path)
+    with pytest.raises(RecipeError, match="one_level: is for Whisper"):
+        front(tmp_path, one_level=True)
+
+
 # -- weights ---------------------------------------------------------------------------------------
 
 
