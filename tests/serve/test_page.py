@@ -63,6 +63,15 @@ def test_the_page_says_of_a_long_recording_what_predict_says(tmp_path: Path, nod
     assert whole == WHOLE_SECONDS
 
 
+@pytest.fixture
+def visit_tiny(_chromium: Any, tiny: Path) -> Iterator[Any]:
+    """As `visit`, with a model that is quick."""
+    if not web_page.is_built():
+        pytest.skip(web_page.NOT_BUILT)
+    with run_service(tiny) as service, pages(_chromium, service.url) as go:
+        yield go
+
+
 def long_recording(folder: Path, name: str = "long.wav") -> Path:
     """Two voices in turn, with a pause: 20 s or so."""
     calm, rate = soundfile.read(VOICE, dtype="float32")
@@ -186,6 +195,47 @@ def test_a_broken_file_says_what_is_wrong_in_a_sentence(visit, tmp_path: Path) -
     problem.wait_for()
     assert len(problem.inner_text()) > 20
     assert "Traceback" not in problem.inner_text()
+
+
+def test_a_cut_recording_says_what_was_not_heard(visit, tmp_path: Path) -> None:
+    whole = tmp_path / "whole.flac"
+    samples, rate = soundfile.read(VOICE, dtype="float32")
+    soundfile.write(whole, samples, rate)
+    content = whole.read_bytes()
+    page = visit()
+    upload(page, file("cut.flac", content[: 2 * len(content) // 3]))
+    page.locator(".answer .emotion").wait_for()
+    assert "cut" in page.locator(".warnings").inner_text()
+
+
+@pytest.mark.parametrize("name", ["voice.opus", "voice.webm", "voice.mov"])
+def test_a_recording_is_known_by_its_content_whatever_its_name(visit, name: str) -> None:
+    page = visit()
+    upload(page, file(name, VOICE.read_bytes()))
+    answer = page.locator(".answer .emotion")
+    answer.wait_for()
+    assert answer.inner_text().lower() == sottovoce.load().predict(VOICE).words
+
+
+def file(name: str, content: bytes) -> dict[str, Any]:
+    """A file to choose."""
+    return {"name": name, "mimeType": "application/octet-stream", "buffer": content}
+
+
+def test_eleven_minutes_are_heard_to_the_end(visit_tiny, tiny: Path, tmp_path: Path) -> None:
+    path = tmp_path / "eleven-minutes.flac"
+    samples = sottovoce.Audio.read(VOICE, sample_rate=16_000).samples[0]
+    soundfile.write(path, np.resize(samples, 660 * 16_000), 16_000)
+    page = visit_tiny()
+    upload(page, path)
+    page.locator(".stretches li").first.wait_for()
+    end = page.locator(".stretches li").last.get_attribute("data-end")
+    first = page.locator(".chips .chip").nth(1).inner_text()
+    with sottovoce.load(tiny).timeline(path) as timeline:
+        segments = list(timeline)
+    assert float(end) == pytest.approx(max(one.end for one in segments if one.emotion))
+    shares = timeline.summary().shares
+    assert first.startswith(max(shares, key=shares.__getitem__))
 
 
 def test_everything_is_forgotten_when_asked(visit) -> None:
