@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 TIME_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 """s, from one mark of a time axis to the next."""
+
+
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Characters that do something to a terminal (ISO 6429) or turn the direction of text (Unicode's
+annex 9), other than line feeds and tabs."""
+
+
+def printable(text: str) -> str:
+    r"""Write a text with its control characters spelled out, so that a terminal only shows it.
+
+    >>> printable("\x1b[2Jred")
+    '\\x1b[2Jred'
+    """
+    return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def display_path(path: str | bytes | os.PathLike[Any]) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sottovoce.cli import say
 from sottovoce.cli._corpus_options import parse_data, scan_options
 from sottovoce.cli._corpus_view import new_table, show, summarise
 from sottovoce.cli._options import takes_options
@@ -120,7 +121,7 @@ def fetch(
         listing = _fetch.fetch(corpus, folder, report)
     for problem in listing.problems:
         if problem.kind == "missing":
-            typer.echo(f"sottovoce: {corpus}: {problem.message}", err=True)
+            say(f"sottovoce: {corpus}: {problem.message}", error=True)
     typer.echo(f"{display_path(folder)}: {len(listing.clips)} clips of {corpus}")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from sottovoce.cli import _options
+from sottovoce.cli import _options, say
 from sottovoce.options import PredictOptions
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def predict(
             against = made = opened.profile(counted, "mixed", gate=options.gate, workers=workers)
             what = f"judged against {made.recordings:g} recordings of one {same}"
             for note in (what, *made.warnings(opened.profile_info())):
-                typer.echo(f"sottovoce: {note}", err=True)
+                say(f"sottovoce: {note}", error=True)
         answers = opened.predict_many(sources, workers=workers, profile=against, **dict(options))
         each = _with_problems(recordings, _by_recording(answers, options), opened.card.title)
         for predictions in tracked(each, "Listening", len(recordings), report):

@@ -9,7 +9,7 @@ import typer
 from pydantic import Field, create_model
 from pydantic.config import JsonDict
 
-from sottovoce.cli import _options
+from sottovoce.cli import _options, say
 from sottovoce.export import ExportSubject, export_formats
 from sottovoce.options import Options, RecordingOptions
 
@@ -92,7 +92,7 @@ def timeline(
                 add(segment)
             report("Listening", segment.end, total)
         for warning in segments.warnings:
-            typer.echo(f"sottovoce: {display_path(path)}: {warning.message}", err=True)
+            say(f"sottovoce: {display_path(path)}: {warning.message}", error=True)
 
 
 def _duration(path: str) -> float | None:
