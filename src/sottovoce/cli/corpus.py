@@ -20,7 +20,7 @@ from sottovoce.cli._progress import Report, progress
 from sottovoce.errors import CorpusError
 from sottovoce.options import TableSpec
 from sottovoce.system import write_atomically
-from sottovoce.text import display_path
+from sottovoce.text import csv_cell, display_path
 
 if TYPE_CHECKING:
     from sottovoce.learn.corpora import Clip, CorpusScan
@@ -144,7 +144,7 @@ def table(
     text = io.StringIO()
     rows = csv.writer(text, delimiter=separators[out.suffix.lower()], lineterminator="\n")
     rows.writerow(COLUMNS)
-    rows.writerows(_row(clip, out.parent) for clip in clips)
+    rows.writerows(map(csv_cell, _row(clip, out.parent)) for clip in clips)
     try:
         write_atomically(out, text.getvalue())
     except OSError as error:

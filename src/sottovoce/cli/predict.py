@@ -52,6 +52,7 @@ def predict(
     csv: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write CSV, a column for each emotion.")
     ] = None,
+    raw_csv: _options.RawCsv = False,
     profile: _options.ProfileFile = None,
     same: Annotated[
         Literal["person", "place"] | None,
@@ -88,7 +89,8 @@ def predict(
     with ExitStack() as stack:
         outputs: list[Callable[[Prediction], None]] = []
         if csv is not None:
-            outputs.append(stack.enter_context(csv_file(csv, Prediction.columns(opened.labels))))
+            columns = Prediction.columns(opened.labels)
+            outputs.append(stack.enter_context(csv_file(csv, columns, raw_csv)))
         if as_json:
             outputs.append(stack.enter_context(json_lines()))
         elif csv is None:
