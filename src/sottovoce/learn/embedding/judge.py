@@ -62,7 +62,8 @@ class FoldJudgement:
     @classmethod
     def read(cls, path: Path) -> "FoldJudgement":
         """Read what `write` wrote."""
-        with reading(path, "delete it, and it is judged again"), np.load(path) as file:
+        remedy = "delete it, and it is judged again"
+        with reading(path, remedy), path.open("rb") as content, np.load(content) as file:
             ways = [name for name in file.files if name.startswith("logits/")]
             logits = {name.removeprefix("logits/"): file[name].astype(np.float32) for name in ways}
             facts = {name: file[name] for name in cls.__slots__ if name in file.files}

@@ -72,7 +72,7 @@ class FoldResult:
             SottovoceError: it was cut short, or is something else.
         """
         remedy = "delete it, and --resume trains its fold again"
-        with reading(path, remedy), np.load(path) as file:
+        with reading(path, remedy), path.open("rb") as content, np.load(content) as file:
             return cls(
                 file["clips"],
                 file["truth"],
