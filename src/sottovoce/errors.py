@@ -5,12 +5,18 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from sottovoce.text import printable
+
 
 class SottovoceError(Exception):
     """Base of every error raised on purpose; its text is one line fit for a person.
 
-    The text says what was found, what was expected and what to do.
+    The text says what was found, what was expected and what to do. What it quotes of a file may be
+    anybody's, so that control characters are spelled out in it.
     """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(printable(text))
 
 
 class AudioError(SottovoceError):

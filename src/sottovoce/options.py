@@ -276,6 +276,8 @@ class Limits(Options, title="Limits"):
     timeline: float = _limit(4 * 3600.0, "The same for a timeline.", "s", option="--max-timeline")
     work: float = _limit(120.0, "Time that a request may take.", "s", option="--max-work")
     """To decode its recordings, or to follow one over time, once that has begun."""
+    samples: int = _limit(1_500_000_000, "Samples of a request, of all recordings and channels.")
+    """Four hours of two channels at 48 kHz."""
     segments: int = _limit(30_000, "Segments of a timeline, of all channels.")
     receive: float = _limit(60.0, "Time for a request's head, and again for its body.", "s")
     requests: int = _limit(128, "Requests at a time.", option="--max-requests", metavar="N")

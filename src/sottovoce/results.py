@@ -9,6 +9,8 @@ from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PlainSerializer
 
+from sottovoce.text import CONTROLS
+
 Probability = Annotated[float, Field(json_schema_extra={"minimum": 0, "maximum": 1})]
 """0 to 1; not checked, for a mean may exceed 1 by a rounding."""
 
@@ -72,8 +74,12 @@ class Result(BaseModel):
         return {"type": self.message_type} | self.to_dict()
 
     def to_json(self) -> str:
-        """`to_dict` as JSON on one line; always valid UTF-8, whatever the path."""
-        return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
+        """`to_dict` as JSON on one line; always valid UTF-8, whatever the path.
+
+        Control characters are escaped, also those that JSON would allow as they are.
+        """
+        text = json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False)
+        return CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:

@@ -6,9 +6,11 @@ import contextlib
 import ctypes
 import math
 import os
+import re
 import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +28,11 @@ M_MMAP_THRESHOLD = -3
 
 BACKLOG = 512
 """Connections that may wait to be accepted."""
+
+STATUS = Path("/proc/self/status")
+"""What Linux says of the process."""
+
+_BOUNDING = threading.Lock()
 
 
 def available_cpus(quota_file: Path = CPU_QUOTA) -> int:
@@ -71,6 +78,32 @@ def return_large_blocks() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # missing in musl
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK)
+
+
+@contextlib.contextmanager
+def bounded_memory(more: int) -> Iterator[None]:
+    """Let the process have so many more bytes while something that was not checked is opened.
+
+    What asks for more fails as if the machine had no more, in whatever thread; one waits for
+    another. Only Linux says how much a process has; elsewhere nothing is bounded.
+    """
+    found = None
+    with _BOUNDING:
+        with contextlib.suppress(OSError):
+            found = re.search(r"^VmData:\s+(\d+) kB", STATUS.read_text(), re.MULTILINE)
+        if found is None:
+            yield
+            return
+        import resource
+
+        before = soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        bound = 1024 * int(found[1]) + more
+        if soft == resource.RLIM_INFINITY or bound < soft:
+            resource.setrlimit(resource.RLIMIT_DATA, (bound, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_DATA, before)
 
 
 def cache_folder() -> Path:

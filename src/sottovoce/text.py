@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 TIME_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 """s, from one mark of a time axis to the next."""
+
+
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Characters that do something to a terminal (ISO 6429) or turn the direction of text (Unicode's
+annex 9), other than line feeds and tabs."""
+
+
+def printable(text: str) -> str:
+    r"""Write a text with its control characters spelled out, so that a terminal only shows it.
+
+    >>> printable("\x1b[2Jred")
+    '\\x1b[2Jred'
+    """
+    return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def display_path(path: str | bytes | os.PathLike[Any]) -> str:
@@ -20,6 +36,31 @@ def display_path(path: str | bytes | os.PathLike[Any]) -> str:
         c if c.isprintable() else c.encode("unicode_escape").decode("ascii")
         for c in os.fsdecode(path)
     )
+
+
+FORMULA = re.compile(r"'*[=+\-@\t\r]")
+"""How a text begins that a spreadsheet would take for a formula, or that `csv_cell` has changed."""
+
+
+def csv_cell(value: Any) -> Any:
+    """A value as a cell of a table that people may open: a text is no formula to a spreadsheet.
+
+    An apostrophe before it says so, as OWASP's page on CSV injection has it. Numbers stay numbers.
+
+    >>> csv_cell("=1+2"), csv_cell("-0.5"), csv_cell(-0.5)
+    ("'=1+2", '-0.5', -0.5)
+    """
+    if not isinstance(value, str) or not FORMULA.match(value):
+        return value
+    with contextlib.suppress(ValueError):
+        float(value)
+        return value
+    return f"'{value}"
+
+
+def from_csv_cell(cell: str) -> str:
+    """The text that `csv_cell` made a cell of."""
+    return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell
 
 
 def one_line(thing: object) -> str:

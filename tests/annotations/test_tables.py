@@ -9,6 +9,7 @@ from sottovoce.annotations import Annotations, read_annotations
 from sottovoce.annotations.entry import seconds
 from sottovoce.errors import CorpusError
 from sottovoce.options import TableSpec
+from sottovoce.text import csv_cell
 
 CLIPS = [("a", "neutral", "1"), ("b", "sad", "1"), ("c", "angry", "2"), ("d", "neutral", "3")]
 HEAD = "file,emotion,speaker\n"
@@ -235,3 +236,13 @@ def test_the_content_says_what_a_file_is(folder: Path, name: str) -> None:
 )
 def test_times(text: str, rate: float, expected: float | None) -> None:
     assert seconds(text, rate) == expected
+
+
+@pytest.mark.parametrize("name", ["=a", "-b", "@c", "+d", "'=e", "''f", "'g"])
+def test_a_cell_that_was_kept_from_being_a_formula_means_its_text(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / f"{name}.wav").touch()
+    row = [csv_cell(f"{name}.wav"), csv_cell("=happy"), csv_cell("-1 b")]
+    found = read(tmp_path, HEAD + ",".join(row) + "\n")
+    assert facts(found) == [(name, "=happy", "-1 b")]

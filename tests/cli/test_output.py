@@ -8,7 +8,7 @@ from rich.console import Console
 from sottovoce.cli import run
 from sottovoce.cli._output import BrokenPath, table
 from sottovoce.cli._timeline_view import Strip
-from sottovoce.cli.models import models
+from sottovoce.cli.models import show
 from sottovoce.emotions import colour
 from sottovoce.models.registry import available
 from sottovoce.results import Prediction, Segment, Status
@@ -42,7 +42,7 @@ def test_names_of_models_are_whole(width: int, monkeypatch: pytest.MonkeyPatch) 
     console = terminal(width)
     monkeypatch.setattr("sottovoce.cli._output.new_console", lambda: console)
     with pytest.raises(BaseException, match="0"):  # typer.Exit
-        models()
+        show()
     lines = shown(console).splitlines()
     for name in available():
         assert any(line.strip().split(" ")[0] == name for line in lines), name

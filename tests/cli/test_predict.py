@@ -328,3 +328,26 @@ def test_a_reader_that_leaves_early_is_no_traceback(tiny, folder):
             check=False,
         )
     assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["=cmd.wav", "-x.wav", "@sum.wav", "+1.wav"])
+def test_names_are_no_formulas_in_csv_unless_wanted(predict, tmp_path, monkeypatch, name):
+    shutil.copy(VOICE, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+
+    def first_cell(*options):
+        assert predict("--csv", "o.csv", *options, "--", name)[0] == 0
+        with (tmp_path / "o.csv").open(newline="") as file:
+            return next(csv.DictReader(file))["path"]
+
+    assert first_cell() == f"'{name}"
+    assert first_cell("--raw-csv") == name
+
+
+def test_names_do_not_steer_the_terminal(predict, tmp_path):
+    shutil.copy(VOICE, tmp_path / "red\x1b[31m\x9b2J.wav")
+    (tmp_path / "broken\x1b]0;title\x07.wav").write_text("no sound")
+    for options in ([], ["--json"]):
+        _, out, err = predict(*options, tmp_path)
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", out + err)
+        assert "title" in out + err

@@ -210,7 +210,7 @@ def test_memory_does_not_grow_with_the_recording(model: Model, long: np.ndarray)
 
 
 def test_what_watches_may_end_it(model: Model, long: np.ndarray) -> None:
-    def stop(seconds: float) -> None:
+    def stop(seconds: float, samples: int) -> None:
         if seconds > 65:
             raise KeyError(seconds)
 

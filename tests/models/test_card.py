@@ -6,6 +6,7 @@ import pytest
 from tiny_model import tiny_card
 
 from sottovoce.errors import ModelError
+from sottovoce.inference.profile import Profile
 from sottovoce.models.card import Card, speaker_hash
 
 
@@ -116,3 +117,57 @@ def test_nan_is_no_number():
 def test_a_speaker_of_a_table_is_the_same_whether_the_table_is_given_alone_or_with_others():
     assert speaker_hash("table/anna") == speaker_hash("table/calls/anna")
     assert len({speaker_hash(f"{corpus}/1") for corpus in ("table", "ravdess", "savee")}) == 3
+
+
+def test_every_number_has_bounds():
+    """Whatever is made of a number of a stranger's card is of a size that is known."""
+
+    def numbers(part, where):
+        if part.get("type") in ("number", "integer"):
+            yield where, part
+        for key in ("properties", "$defs"):
+            for name, below in part.get(key, {}).items():
+                yield from numbers(below, f"{where}.{name}")
+        for key in ("items", "anyOf", "prefixItems"):
+            below = part.get(key, [])
+            for one in [below] if isinstance(below, dict) else below:
+                yield from numbers(one, where)
+
+    found = [found for kind in (Card, Profile) for found in numbers(kind.model_json_schema(), "")]
+    assert len(found) > 25
+    for where, number in found:
+        if "const" not in number:
+            assert {"minimum", "exclusiveMinimum"} & set(number), where
+            assert {"maximum", "exclusiveMaximum"} & set(number), where
+
+
+@pytest.mark.parametrize(
+    ("part", "changes", "bound"),
+    [
+        ("window", {"max": 1e9}, "600"),
+        ("window", {"min": 61.0, "max": 100.0}, "60"),
+        ("window", {"margin": 1e308}, "60"),
+        ("calibration", {"method": "temperature", "temperature": 1e-300}, "0.001"),
+        ("protocol", {"folds": 10**18}, "1000000000"),
+    ],
+)
+def test_a_number_beyond_its_bounds_is_one_line_with_both(part, changes, bound):
+    content = document()
+    content[part] |= changes
+    message = refusal(content)
+    key, value = list(changes.items())[-1] if part != "window" else next(iter(changes.items()))
+    assert f"model card: {part}.{key}: " in message
+    assert bound in message
+    assert f"found {value!r}" in message
+
+
+@pytest.mark.parametrize("steering", ["\x1b[2J", "\x9b2J", "\r", "\x07", "\u202e", "\x00", "\x08"])
+def test_a_text_holds_nothing_that_a_terminal_obeys(steering):
+    for key in ("description", "licence", "language", "version", "recipe"):
+        message = refusal(document() | {key: f"a{steering}b"})
+        assert f"{key}: holds control characters" in message
+        assert steering not in message
+    assert "limits: holds control" in refusal(document() | {"limits": ["a", steering]})
+    content = document()
+    content["corpora"][0]["name"] = f"a{steering}"
+    assert "corpora.0.name: holds control" in refusal(content)

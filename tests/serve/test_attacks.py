@@ -6,6 +6,7 @@ import socket
 import sqlite3
 import threading
 import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 
@@ -32,8 +33,10 @@ from tiny_model import RATE
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from sottovoce.options import Limits
 from sottovoce.serve import Settings, server, service
 from sottovoce.serve.auth import read_keys
+from sottovoce.serve.service import WorkLimit
 from sottovoce.serve.stream_messages import StreamConfig
 
 KEY = "0123456789abcdef"
@@ -323,6 +326,62 @@ def test_a_timeline_has_so_many_segments_of_all_channels(tiny):
             response = post(f"{running.url}/v1/timeline?{query}", content=wide)
             assert response.status_code == status
         assert response.json()["error"]["code"] == "too_much_work"
+
+
+@pytest.fixture(scope="module")
+def wide_bomb():
+    """Ten minutes of silence in eight channels: 38 million samples in a few kilobytes."""
+    return sound(np.zeros((600 * 8000, 8), np.int16), 8000, "FLAC")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(PREDICT, f"{PREDICT}?channels=split", "/v1/profile", "/v1/peaks"),
+        *("/v1/timeline", "/v1/timeline?channels=split", "/v1/timeline?hop=3&window=3"),
+    ],
+)
+def test_samples_are_counted_in_all_channels(tiny, wide_bomb, path):
+    assert len(wide_bomb) < 1_000_000
+    with run_service(tiny, limits={"samples": 8_000_000}) as running:
+        response = post(f"{running.url}{path}", content=wide_bomb)
+        assert (response.status_code, response.json()["error"]["code"]) == (413, "too_much_work")
+        assert "more than 8000000 samples" in response.json()["error"]["message"]
+        assert post(f"{running.url}{PREDICT}", content=WAV).status_code == 200
+
+
+def test_samples_are_counted_in_all_recordings_of_a_request(tiny, wide_bomb):
+    with run_service(tiny, limits={"samples": 50_000_000}) as running:
+        files = [("file", wide_bomb)] * 3
+        answer = post(f"{running.url}{PREDICT}", files=files).json()
+    assert [each["status"] for each in answer["predictions"]][1:] == ["error"] * 2
+
+
+def test_many_channels_take_no_more_memory_than_few(tiny):
+    """Up to a minute is heard as a whole, but not of whatever there is in it."""
+    minute = sound(np.zeros((50 * 96_000, 8), np.int16), 96_000, "FLAC")
+    with run_service(tiny) as running:
+        tracemalloc.start()
+        response = post(f"{running.url}{PREDICT}?channels=split", content=minute)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert response.status_code == 200
+    assert peak < 50 * 96_000 * 8 * 4
+
+
+def test_long_work_makes_room_for_others_alone():
+    slept = []
+    for others in (False, True):
+        limit = WorkLimit(600, Limits(), threading.Event(), lambda: others)  # noqa: B023
+        limit.check(0)
+        limit._deadline -= 2  # it has taken two seconds
+        end = time.thread_time() + 0.1
+        while time.thread_time() < end:
+            pass
+        begun = time.monotonic()
+        limit.check(1)
+        slept.append(time.monotonic() - begun)
+    assert slept[1] >= 0.09 > slept[0]
 
 
 @pytest.mark.parametrize("leave", [socket.socket.close, lambda s: s.shutdown(socket.SHUT_WR)])

@@ -16,7 +16,7 @@ from sottovoce.annotations.entry import LabelEntry, checked_span, is_empty, seco
 from sottovoce.annotations.recordings import AUDIO
 from sottovoce.errors import CorpusError, MissingExtraError
 from sottovoce.options import TableSpec
-from sottovoce.text import display_path, one_line
+from sottovoce.text import display_path, from_csv_cell, one_line
 
 SEPARATORS = (",", ";", "\t", "|")
 DIMENSIONS = frozenset({"valence", "arousal", "dominance", "activation", "pleasure"})
@@ -258,7 +258,7 @@ def _records(
                 f"{where}: line {feed.first}: a quote is not closed, or not alone in its cell "
                 f"({one_line(error)}); quotes within a cell are written twice"
             ) from None
-        cells = tuple(cell.strip() for cell in row)
+        cells = tuple(from_csv_cell(cell.strip()) for cell in row)
         if any(cells):
             yield feed.first or before, cells
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, Protocol, TypeAlias
 
 import numpy as np
@@ -20,6 +20,10 @@ from sottovoce.errors import AudioError
 from sottovoce.results import Warnings
 
 Samples: TypeAlias = NDArray[np.float32]
+
+Watch: TypeAlias = Callable[[float, int], None]
+"""Called after each block that is decoded, with the seconds so far and the samples of the block, of
+all channels; what it raises ends the reading."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -55,7 +59,7 @@ class Audio:
         *,
         sample_rate: int | None = None,
         mono: bool = True,
-        watch: Callable[[float], None] | None = None,
+        watch: Watch | None = None,
     ) -> Audio:
         """Decode a recording, block by block, so that memory is what the result needs.
 
@@ -67,8 +71,7 @@ class Audio:
             source: a `Source`.
             sample_rate: resample to this rate, Hz; None keeps the recording's own.
             mono: mix the channels down to their mean, or take the loudest where they cancel.
-            watch: called while a file is decoded, after each block, with the seconds so far; what
-                it raises ends the reading.
+            watch: called while a file is decoded, after each block.
 
         Raises:
             AudioError: the source cannot be opened or decoded; one line says why.
@@ -83,7 +86,7 @@ class Audio:
             return audio if sample_rate is None else audio.resample(sample_rate)
         target = None if sample_rate is None else checked_rate(sample_rate, "the rate asked for")
         with ExitStack() as stack:
-            opened = open_blocks(given, stack).checked(mono=mono, watch=watch)
+            opened = open_blocks(given, stack).watched(watch).checked(mono=mono)
             return cls.from_blocks(opened, opened.blocks, target)
 
     @classmethod
@@ -221,18 +224,19 @@ class OpenedRecording:
         """What was not heard so far, or is odd about the sound; complete after the last block."""
         return self.told()
 
-    def checked(
-        self, *, mono: bool, watch: Callable[[float], None] | None = None
-    ) -> OpenedRecording:
+    def watched(self, watch: Watch | None) -> OpenedRecording:
+        """The same, with `watch` called after each block."""
+        if watch is None:
+            return self
+        return replace(self, blocks=_watched(self.blocks, self.sample_rate, watch))
+
+    def checked(self, *, mono: bool) -> OpenedRecording:
         """The same, its sound looked at as it comes.
 
         Args:
             mono: mix the channels down to their mean, or take the loudest where they cancel.
-            watch: called with the seconds so far after each block.
         """
         rate, blocks = self.sample_rate, self.blocks
-        if watch is not None:
-            blocks = _watched(blocks, rate, watch)
         check, mixer = SoundCheck(rate), Mixer(rate)
         blocks = _added(blocks, check)
         if mono:
@@ -263,12 +267,11 @@ def open_blocks(source: Source, stack: ExitStack) -> OpenedRecording:
     return OpenedRecording(file.sample_rate, file.blocks, lambda: file.warnings)
 
 
-def _watched(blocks: Iterator[Block], rate: int, watch: Callable[[float], None]) -> Iterator[Block]:
-    """Pass blocks on, calling `watch` with the seconds so far after each."""
+def _watched(blocks: Iterator[Block], rate: int, watch: Watch) -> Iterator[Block]:
     frames = 0
     for block in blocks:
         frames += len(block)
-        watch(frames / rate)
+        watch(frames / rate, block.size)
         yield block
 
 

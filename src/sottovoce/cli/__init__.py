@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from sottovoce.errors import SottovoceError
+from sottovoce.text import one_line, printable
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it: 128 + SIGINT."""
@@ -44,14 +45,17 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except SottovoceError as error:
-        print(f"sottovoce: {error}", file=sys.stderr)
+        say(f"sottovoce: {error}", error=True)
     except OSError as error:
-        from sottovoce.text import one_line
-
-        print(f"sottovoce: {one_line(error)}", file=sys.stderr)
+        say(f"sottovoce: {one_line(error)}", error=True)
     except KeyboardInterrupt:
         return INTERRUPTED
     return 2
+
+
+def say(text: object, *, error: bool = False) -> None:
+    """Print plain lines on stdout or stderr; control characters in them are spelled out."""
+    typer.echo(printable(str(text)), err=error)
 
 
 def _called(arguments: Sequence[str]) -> str:

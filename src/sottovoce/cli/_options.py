@@ -42,6 +42,15 @@ Workers = Annotated[
     ),
 ]
 
+RawCsv = Annotated[
+    bool,
+    typer.Option(
+        "--raw-csv",
+        help="In CSV, leave texts that begin with =, +, - or @ as they are; a spreadsheet takes "
+        "them for formulas.",
+    ),
+]
+
 ProfileFile = Annotated[
     str | None,
     typer.Option(

@@ -15,14 +15,16 @@ from typing import Literal, NamedTuple, TextIO, cast
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
+from rich.control import Control
 from rich.measure import Measurement
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from sottovoce.emotions import colour
 from sottovoce.results import STATUS_WORDS, Prediction, Result, Status
-from sottovoce.text import display_path, duration
+from sottovoce.text import display_path, duration, printable
 
 BAR = 10
 """Cells of the bar beside a confidence."""
@@ -53,10 +55,29 @@ def new_console(*, stderr: bool = False, markup: bool = True) -> Console:
         markup: whether "[...]" and ":...:" in a plain string mean something to Rich.
     """
     console = Console(highlight=False, stderr=stderr, markup=markup, emoji=markup)
-    if console.is_terminal:
-        return console
-    stream = cast(TextIO, _Trimmed(sys.stderr if stderr else sys.stdout))
-    return Console(highlight=False, file=stream, markup=markup, emoji=markup, width=UNLIMITED)
+    if not console.is_terminal:
+        stream = cast(TextIO, _Trimmed(sys.stderr if stderr else sys.stdout))
+        console = Console(
+            highlight=False, file=stream, markup=markup, emoji=markup, width=UNLIMITED
+        )
+    console.push_render_hook(_Printable())
+    return console
+
+
+class _Printable(RenderHook):
+    """Has control characters in what is printed spelled out: texts of files may hold some."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [one if isinstance(one, Control) else _Spelled(one) for one in renderables]
+
+
+class _Spelled:
+    def __init__(self, shown: ConsoleRenderable) -> None:
+        self._shown = shown
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for text, style, control in console.render(self._shown, options):
+            yield Segment(text if control else printable(text), style, control)
 
 
 class BrokenPath:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sottovoce.cli import _options
+from sottovoce.cli import _options, say
 from sottovoce.options import LabelSpec, TableSpec
 
 EXAMPLES = """Examples:
@@ -64,7 +64,7 @@ def adapt(
     opened = load(model)
     found = read_annotations(Path(table), TableSpec(**columns.model_dump()))
     for note in found.notes:
-        typer.echo(f"sottovoce: {note.kind}: {note.message}", err=True)
+        say(f"sottovoce: {note.kind}: {note.message}", error=True)
     parts = [clip.part for clip in found.clips]
     with progress() as report:
         sources = tracked(sounds(parts), "Listening", len(parts), report)
@@ -72,7 +72,7 @@ def adapt(
         name = re.sub(r"[^a-z0-9._-]+", "-", Path(out).stem.lower()).strip("-._") or "adapted"
         made = fit(opened, list(zip(sources, labels, strict=True)), name=name, workers=workers)
     for reason in made.left_out:
-        typer.echo(f"sottovoce: left out: {reason}", err=True)
+        say(f"sottovoce: left out: {reason}", error=True)
     value, low, high = (100 * figure for figure in made.uar)
     print_ = new_console().print
     print_(

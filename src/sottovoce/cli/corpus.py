@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sottovoce.cli import say
 from sottovoce.cli._corpus_options import parse_data, scan_options
 from sottovoce.cli._corpus_view import new_table, show, summarise
 from sottovoce.cli._options import takes_options
@@ -19,7 +20,7 @@ from sottovoce.cli._progress import Report, progress
 from sottovoce.errors import CorpusError
 from sottovoce.options import TableSpec
 from sottovoce.system import write_atomically
-from sottovoce.text import display_path
+from sottovoce.text import csv_cell, display_path
 
 if TYPE_CHECKING:
     from sottovoce.learn.corpora import Clip, CorpusScan
@@ -120,7 +121,7 @@ def fetch(
         listing = _fetch.fetch(corpus, folder, report)
     for problem in listing.problems:
         if problem.kind == "missing":
-            typer.echo(f"sottovoce: {corpus}: {problem.message}", err=True)
+            say(f"sottovoce: {corpus}: {problem.message}", error=True)
     typer.echo(f"{display_path(folder)}: {len(listing.clips)} clips of {corpus}")
 
 
@@ -143,7 +144,7 @@ def table(
     text = io.StringIO()
     rows = csv.writer(text, delimiter=separators[out.suffix.lower()], lineterminator="\n")
     rows.writerow(COLUMNS)
-    rows.writerows(_row(clip, out.parent) for clip in clips)
+    rows.writerows(map(csv_cell, _row(clip, out.parent)) for clip in clips)
     try:
         write_atomically(out, text.getvalue())
     except OSError as error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sottovoce.cli import say
 from sottovoce.cli._corpus_options import scan_options
 from sottovoce.cli._learn_options import DataFolders, existing_folders, requires_extras
 from sottovoce.cli._options import takes_options
@@ -70,7 +71,7 @@ def evaluate(
     else:
         _show(evaluation, run, measured, gated)
         for check in checks:
-            typer.echo(check)
+            say(check)
 
 
 def _run(evaluation: ModelEvaluation) -> Run:

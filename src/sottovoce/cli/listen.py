@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sottovoce.cli import _options
+from sottovoce.cli import _options, say
 from sottovoce.options import TimelineOptions
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def listen(
     if not as_json:
         show_timeline(out, strip, opened.labels, stream.summary)
     for warning in stream.warnings:
-        typer.echo(f"sottovoce: {warning.message}", err=True)
+        say(f"sottovoce: {warning.message}", error=True)
     if audio.lost:
         seconds = audio.lost * _microphone.BLOCK_SECONDS
         typer.echo(

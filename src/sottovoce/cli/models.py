@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from sottovoce.text import display_path
 
@@ -29,15 +30,34 @@ EXAMPLES = """Examples:
 
   sottovoce models\n
   sottovoce models sottovoce-small\n
-  sottovoce models my-model.onnx --json"""
+  sottovoce models my-model.onnx --json\n
+  sottovoce models verify theirs.onnx --key anna.pub"""
+
+
+class _ShowsByDefault(TyperGroup):
+    """`sottovoce models X` is `sottovoce models show X`, unless X is another command."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        """Put `show` first where no command is named."""
+        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command(epilog=EXAMPLES)(models)
+    """Add the commands to the app."""
+    group = typer.Typer(callback=models, cls=_ShowsByDefault, epilog=EXAMPLES)
+    group.command(epilog=EXAMPLES)(show)
+    group.command()(verify)
+    group.command()(sign)
+    app.add_typer(group, name="models")
 
 
-def models(
+def models() -> None:
+    """List the models, show the card of one, or check whose it is."""
+
+
+def show(
     model: Annotated[
         str | None,
         typer.Argument(
@@ -46,7 +66,10 @@ def models(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one model a line.")] = False,
 ) -> None:
-    """List the models, or show what one was trained on, how good it is and what it cannot do."""
+    """List the models, or show what one was trained on, how good it is and what it cannot do.
+
+    The word `show` may be left out.
+    """
     from sottovoce.cli._output import new_console
     from sottovoce.errors import ModelError
     from sottovoce.inference.predictor import source_path
@@ -75,6 +98,44 @@ def models(
     for problem in problems:
         typer.echo(f"sottovoce: {problem}", err=True)
     raise typer.Exit(1 if problems else 0)
+
+
+ModelFile = Annotated[str, typer.Argument(metavar="NAME|FILE", help="The model.")]
+
+
+def verify(
+    model: ModelFile,
+    key: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE", help="The public key (Ed25519, PEM) of the person that you trust."
+        ),
+    ],
+    signature: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The signature.", show_default="MODEL.sig, beside it"),
+    ] = None,
+) -> None:
+    """Check that a model is, to the last bit, what the owner of a key signed."""
+    from sottovoce.models import signature as signatures
+    from sottovoce.models.registry import find
+
+    file = find(model)
+    signatures.verify(file, key, signature)
+    typer.echo(f"{display_path(file)}: signed by the owner of {display_path(key)}")
+
+
+def sign(
+    model: ModelFile,
+    key: Annotated[
+        Path, typer.Option(metavar="FILE", help="Your private key (Ed25519, PEM, no password).")
+    ],
+) -> None:
+    """Sign a model for those who have your public key; the signature lies beside it."""
+    from sottovoce.models import signature as signatures
+    from sottovoce.models.registry import find
+
+    typer.echo(display_path(signatures.sign(find(model), key)))
 
 
 def _list(cards: "list[tuple[Path, Card]]", console: "Console") -> None:

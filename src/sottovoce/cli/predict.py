@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from sottovoce.cli import _options
+from sottovoce.cli import _options, say
 from sottovoce.options import PredictOptions
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def predict(
     csv: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write CSV, a column for each emotion.")
     ] = None,
+    raw_csv: _options.RawCsv = False,
     profile: _options.ProfileFile = None,
     same: Annotated[
         Literal["person", "place"] | None,
@@ -88,7 +89,8 @@ def predict(
     with ExitStack() as stack:
         outputs: list[Callable[[Prediction], None]] = []
         if csv is not None:
-            outputs.append(stack.enter_context(csv_file(csv, Prediction.columns(opened.labels))))
+            columns = Prediction.columns(opened.labels)
+            outputs.append(stack.enter_context(csv_file(csv, columns, raw_csv)))
         if as_json:
             outputs.append(stack.enter_context(json_lines()))
         elif csv is None:
@@ -102,7 +104,7 @@ def predict(
             against = made = opened.profile(counted, "mixed", gate=options.gate, workers=workers)
             what = f"judged against {made.recordings:g} recordings of one {same}"
             for note in (what, *made.warnings(opened.profile_info())):
-                typer.echo(f"sottovoce: {note}", err=True)
+                say(f"sottovoce: {note}", error=True)
         answers = opened.predict_many(sources, workers=workers, profile=against, **dict(options))
         each = _with_problems(recordings, _by_recording(answers, options), opened.card.title)
         for predictions in tracked(each, "Listening", len(recordings), report):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from sottovoce.cli import _options
+from sottovoce.cli import _options, say
 
 EXAMPLES = """Examples:
 
@@ -74,7 +74,7 @@ def profile(
     )
     unread = [recording.problem for recording in recordings if recording.problem]
     for reason in (*unread, *made.left_out):
-        typer.echo(f"sottovoce: left out: {reason}", err=True)
+        say(f"sottovoce: left out: {reason}", error=True)
     for warning in made.warnings(opened.profile_info()):
-        typer.echo(f"sottovoce: {warning}", err=True)
+        say(f"sottovoce: {warning}", error=True)
     raise typer.Exit(1 if unread or made.left_out else 0)

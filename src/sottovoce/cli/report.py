@@ -56,8 +56,7 @@ def report(
     from contextlib import ExitStack
     from pathlib import Path
 
-    from rich.console import Console
-
+    from sottovoce.cli._output import new_console
     from sottovoce.cli._progress import progress
     from sottovoce.cli._sources import RecordingArgument
     from sottovoce.export import ExportSubject
@@ -84,8 +83,7 @@ def report(
             bar("Listening", end, None)
     size = Path(out).stat().st_size / 1e6
     sound = "with the recording in it" if audio else "without the recording"
-    Console(highlight=False).print(
+    new_console(markup=False).print(
         f"{display_path(out)}: a report of {duration(end)}, {sound}, {size:.1f} MB.",
         soft_wrap=True,
-        markup=False,
     )

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from sottovoce.cli import say
 from sottovoce.cli._learn_options import (
     DataFolders,
     Device,
@@ -60,6 +61,6 @@ def search(
             lambda recipe: Data.load(recipe, folders, report),
             trials=trials or space.spec.trials,
             device=torch_device,
-            log=typer.echo,
+            log=say,
             report=report,
         )

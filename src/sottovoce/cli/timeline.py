@@ -9,7 +9,7 @@ import typer
 from pydantic import Field, create_model
 from pydantic.config import JsonDict
 
-from sottovoce.cli import _options
+from sottovoce.cli import _options, say
 from sottovoce.export import ExportSubject, export_formats
 from sottovoce.options import Options, RecordingOptions
 
@@ -59,6 +59,7 @@ def timeline(
     profile: _options.ProfileFile = None,
     *,
     files: FileOptions,
+    raw_csv: _options.RawCsv = False,
     options: RecordingOptions,
     as_json: _options.Json = False,
     workers: _options.Workers = None,
@@ -79,7 +80,7 @@ def timeline(
         source = RecordingArgument(path).source(stack)
         segments = enter(opened.timeline(source, profile=profile, workers=workers, **dict(options)))
         tested = read(find(model), opened.card)
-        about = ExportSubject(source, opened, display_path(path), profile, tested)
+        about = ExportSubject(source, opened, display_path(path), profile, tested, raw_csv)
         exports = [FORMATS[name].open(file, about) for name, file in files if file is not None]
         outputs: list[Callable[..., None]] = [enter(export) for export in exports]
         outputs.append(
@@ -92,7 +93,7 @@ def timeline(
                 add(segment)
             report("Listening", segment.end, total)
         for warning in segments.warnings:
-            typer.echo(f"sottovoce: {display_path(path)}: {warning.message}", err=True)
+            say(f"sottovoce: {display_path(path)}: {warning.message}", error=True)
 
 
 def _duration(path: str) -> float | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sottovoce.cli import say
 from sottovoce.cli._corpus_options import scan_options
 from sottovoce.cli._learn_options import (
     DataFolders,
@@ -86,9 +87,9 @@ def train(
     with progress() as report:
         clips = Data.load(experiment, folders, report)
         for line in clips.left_out:
-            typer.echo(f"sottovoce: left out: {line}", err=True)
+            say(f"sottovoce: left out: {line}", error=True)
         if final or no_tests:
-            train_final(clips, folder, measured, torch_device, typer.echo, report)
+            train_final(clips, folder, measured, torch_device, say, report)
             return
         metrics = cross_validate(
             clips,
@@ -96,12 +97,12 @@ def train(
             seeds=_seeds(experiment, seeds),
             folds=chosen_folds,
             device=torch_device,
-            log=typer.echo,
+            log=say,
             report=report,
         )
     uar, ece = (format_interval(name, metrics[name]) for name in ("uar", "ece"))
     typer.echo(f"UAR {uar}, ECE {ece}")
-    typer.echo(f"The report is in {folder}.")
+    say(f"The report is in {folder}.")
 
 
 def _seeds(recipe: Recipe, count: int | None) -> tuple[int, ...]:

@@ -41,6 +41,8 @@ class ExportSubject:
     """That it is judged with."""
     tested: Tested | None = None
     """What is known of the model's tests."""
+    raw_csv: bool = False
+    """Whether texts in CSV stay as they are where a spreadsheet would take them for formulas."""
 
     @property
     def labels(self) -> tuple[str, ...]:

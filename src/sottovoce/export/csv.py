@@ -9,33 +9,39 @@ from contextlib import AbstractContextManager, contextmanager
 from sottovoce.export import AddSegment, ExportFormat, ExportSubject
 from sottovoce.export._files import opened_for_writing
 from sottovoce.results import Prediction, Segment
+from sottovoce.text import csv_cell
 
 
 @contextmanager
-def csv_file(path: str, columns: Sequence[str]) -> Iterator[Callable[[Prediction | Segment], None]]:
+def csv_file(
+    path: str, columns: Sequence[str], raw: bool = False
+) -> Iterator[Callable[[Prediction | Segment], None]]:
     """A CSV file of results.
 
     Args:
         path: of the file.
         columns: as the `columns` of the results' class gives them.
+        raw: whether texts stay as they are where a spreadsheet would take them for formulas.
 
     Raises:
         SottovoceError: the file cannot be written.
     """
     with opened_for_writing(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
+        cell = (lambda value: value) if raw else csv_cell
+        writer = csv.writer(file)
+        writer.writerow(map(cell, columns))
         file.flush()
 
         def add(result: Prediction | Segment) -> None:
-            writer.writerow(result.row())
+            row = result.row()
+            writer.writerow([cell(row.get(name, "")) for name in columns])
             file.flush()
 
         yield add
 
 
 def _writer(path: str, about: ExportSubject) -> AbstractContextManager[AddSegment]:
-    return csv_file(path, Segment.columns(about.labels))
+    return csv_file(path, Segment.columns(about.labels), about.raw_csv)
 
 
 FORMAT = ExportFormat("csv", "A row a segment, a column for each emotion.", _writer)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from sottovoce.errors import SottovoceError
-from sottovoce.models.card import ProfileInfo, ProfileKind
-from sottovoce.options import StrictModel
+from sottovoce.models.card import MOST, CardPart, Number, ProfileInfo, ProfileKind
 from sottovoce.system import write_atomically
 from sottovoce.text import describe
 
@@ -28,10 +27,8 @@ FEW_MIXED = 8
 MAX_BYTES = 1_000_000
 """A file larger than this is no profile."""
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 
-
-class Profile(StrictModel):
+class Profile(CardPart):
     """The baseline of a voice or of a place: the mean of a model's embedding of some recordings.
 
     It says something about a person: keep it no longer than it is needed.
@@ -43,13 +40,13 @@ class Profile(StrictModel):
     model_digest: str = Field(pattern=r"^[0-9a-f]{64}$")
     """SHA-256 of that model's file: another model's embedding means something else."""
     kind: Kind
-    mean: tuple[Finite, ...] = Field(min_length=1)
+    mean: tuple[Number, ...] = Field(min_length=1)
     """(dimensions,) of the embedding, over recordings."""
-    recordings: float = Field(gt=0, allow_inf_nan=False)
+    recordings: float = Field(gt=0, le=MOST)
     """How many; of a stream, in which windows overlap, how many they amount to."""
-    seconds: float = Field(ge=0, allow_inf_nan=False)
+    seconds: float = Field(ge=0, le=MOST)
     """s, of what was heard in them."""
-    spread: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    spread: float | None = Field(default=None, ge=0, le=MOST)
     """How much the model hears the recordings' moods differ: see `spread_of`; None for one."""
     left_out: tuple[str, ...] = ()
     """Why recordings that were given are not in it, a line each."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from sottovoce.audio import Audio, OpenedRecording, Source, open_blocks
+from sottovoce.audio import Audio, OpenedRecording, Source, Watch, open_blocks
 from sottovoce.audio.convert import Block
 from sottovoce.inference.predictor import (
     Network,
@@ -27,6 +26,8 @@ from sottovoce.results import Prediction, Segment, Status
 from sottovoce.system import number_of_workers
 from sottovoce.text import describe, duration
 
+WHOLE_VALUES = 60 * 48_000 * 8
+"""Samples of all channels of which the same is true: no more memory is taken for them."""
 WHOLE_SECONDS = 60.0
 """Up to this a recording is heard as a whole; the answer about a longer one is drawn from its
 timeline."""
@@ -63,9 +64,7 @@ class RecordingPredictor:
     options: PredictOptions
     workers: int | None
 
-    def predict(
-        self, source: Source, watch: Callable[[float], None] | None = None
-    ) -> list[Prediction]:
+    def predict(self, source: Source, watch: Watch | None = None) -> list[Prediction]:
         """Its predictions; arguments and errors of `prepare`."""
         return [
             run_network(self.predictor, self.network, item)
@@ -74,31 +73,29 @@ class RecordingPredictor:
             for item in self.prepare(source, watch)
         ]
 
-    def prepare(
-        self, source: Source, watch: Callable[[float], None] | None = None
-    ) -> list[Prepared]:
+    def prepare(self, source: Source, watch: Watch | None = None) -> list[Prepared]:
         """Decode, gate and cut a recording; a long one is predicted at once, while it is read.
 
         Memory is what `WHOLE_SECONDS` of it take at most, however long it is.
 
         Args:
             source: the recording.
-            watch: called after each block that is decoded, with the seconds so far; what it raises
-                ends the reading.
+            watch: called after each block that is decoded; what it raises ends the reading.
 
         Raises:
             SottovoceError: the source cannot be read, or was not scaled.
         """
         with ExitStack() as stack:
             is_mixed = self.options.channels == "mix"
-            decoded = open_blocks(source, stack)
-            opened = decoded.checked(mono=is_mixed, watch=watch)
+            decoded = open_blocks(source, stack).watched(watch)
+            opened = decoded.checked(mono=is_mixed)
             begun: list[Block] = []
-            frames = 0
+            frames = values = 0
             for block in opened.blocks:
                 begun.append(block)
                 frames += len(block)
-                if frames > WHOLE_SECONDS * opened.sample_rate:
+                values += block.size
+                if frames > WHOLE_SECONDS * opened.sample_rate or values > WHOLE_VALUES:
                     return self._by_timeline(source, opened, begun)
             rate = self.predictor.card.sample_rate
             audio = Audio.from_blocks(opened, iter(begun), rate)

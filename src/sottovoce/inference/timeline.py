@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Self
 
-from sottovoce.audio import Source, open_blocks
+from sottovoce.audio import Source, Watch, open_blocks
 from sottovoce.audio.convert import Block
 from sottovoce.errors import AudioError
 from sottovoce.inference.framing import Frame
@@ -43,13 +43,14 @@ class Timeline(Iterator[Segment]):
         options: TimelineOptions,
         workers: int | None = None,
         judge: NetworkOfChannel | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self._workers = number_of_workers(workers)
         self.source = source_path(source)
         """The path of the recording, None where it has none."""
         self._name = describe(source)
         with ExitStack() as stack:
-            self._file = open_blocks(source, stack)
+            self._file = open_blocks(source, stack).watched(watch)
             rate = self._file.sample_rate
             self._pipeline = TimelinePipeline(predictor, network, rate, options, judge)
             self._open = stack.pop_all()

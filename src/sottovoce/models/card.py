@@ -2,18 +2,26 @@
 
 import datetime
 import hashlib
-import math
 import reprlib
-from typing import ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from sottovoce.emotions import label_fault
 from sottovoce.errors import ModelError
 from sottovoce.options import StrictModel
+from sottovoce.text import CONTROLS
 
 SCHEMA_VERSION = 2
 """The version of the card's schema that this Sottovoce writes and reads."""
+
+
+MOST = 1_000_000_000
+"""Of whatever a card counts, and the largest of its other numbers."""
+WIDEST = 1_000_000
+"""Dimensions, or values a frame."""
+
+Number = Annotated[float, Field(ge=-MOST, le=MOST)]
 
 
 def speaker_hash(speaker: str) -> str:
@@ -28,18 +36,30 @@ def speaker_hash(speaker: str) -> str:
     return hashlib.sha256(f"{corpus}/{name}".encode()).hexdigest()[:16]
 
 
-class WindowPolicy(StrictModel):
+class CardPart(StrictModel):
+    """Base of what a card has: its texts are shown, so they hold nothing but what can be shown."""
+
+    @field_validator("*")
+    @classmethod
+    def _only_text(cls, value: Any) -> Any:
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str) and CONTROLS.search(text):
+                raise ValueError("holds control characters; expected text")
+        return value
+
+
+class WindowPolicy(CardPart):
     """How a recording is cut before the network is run; `inference.window.pieces` does it."""
 
     trim: Literal["speech", "none"]
     """"speech" keeps first to last speech, with `margin`; "none" keeps the whole recording."""
-    margin: float = Field(ge=0)
+    margin: float = Field(ge=0, le=60)
     """s kept on either side of the speech, as far as the recording goes."""
-    grid: float = Field(gt=0)
+    grid: float = Field(gt=0, le=60)
     """s; a piece's length is brought down to a multiple of this."""
-    min: float = Field(gt=0)
+    min: float = Field(gt=0, le=60)
     """s; anything shorter is padded with zeros on both sides up to this."""
-    max: float = Field(gt=0)
+    max: float = Field(gt=0, le=600)
     """s; anything longer is split into equal pieces, whose probabilities are averaged."""
 
     @model_validator(mode="after")
@@ -49,11 +69,11 @@ class WindowPolicy(StrictModel):
         return self
 
 
-class Calibration(StrictModel):
+class Calibration(CardPart):
     """How the probabilities were calibrated; the temperature is already inside the graph."""
 
     method: Literal["temperature", "none"]
-    temperature: float = Field(gt=0)
+    temperature: float = Field(ge=0.001, le=1000)
     """What the logits are divided by before the softmax; 1 for the method "none"."""
     fitted_on: str
     """Which speakers it was fitted on, in words."""
@@ -65,12 +85,12 @@ class Calibration(StrictModel):
         return self
 
 
-class CorpusInfo(StrictModel):
+class CorpusInfo(CardPart):
     """A corpus that the model was trained on."""
 
     name: str
-    clips: int = Field(ge=1)
-    speakers: int = Field(ge=0)
+    clips: int = Field(ge=1, le=MOST)
+    speakers: int = Field(ge=0, le=MOST)
     """0 where the corpus does not say who speaks."""
     speaker_hashes: tuple[str, ...]
     """The `speaker_hash` of each speaker, sorted: two corpora share the speakers whose hashes they
@@ -84,25 +104,25 @@ class CorpusInfo(StrictModel):
         return self
 
 
-class ProtocolInfo(StrictModel):
+class ProtocolInfo(CardPart):
     """How the figures were measured."""
 
     name: str
-    seeds: tuple[int, ...]
-    folds: int = Field(ge=0)
+    seeds: tuple[Annotated[int, Field(ge=0, le=2**63)], ...] = Field(max_length=1000)
+    folds: int = Field(ge=0, le=MOST)
     optimistic: bool
     """True where the same speakers are on both sides of a split; every report then says so."""
     note: str
 
 
-class Figure(StrictModel):
+class Figure(CardPart):
     """One measured figure with its 95 % interval."""
 
     metric: str
     """"uar", "accuracy", "ece15", "nll" ..."""
-    value: float
-    low: float
-    high: float
+    value: Number
+    low: Number
+    high: Number
     unit: str = "fraction"
     """"fraction" (0 to 1, shown as a percentage) or the unit's name, such as "nats"."""
     note: str = ""
@@ -114,7 +134,7 @@ class Figure(StrictModel):
         return self
 
 
-class ProfileKind(StrictModel):
+class ProfileKind(CardPart):
     """What a profile of one kind needs to know: its baseline without any recording, and its range.
 
     The baseline of n recordings whose embeddings have the mean m is, dimension by dimension,
@@ -122,20 +142,18 @@ class ProfileKind(StrictModel):
     (empirical Bayes, Efron and Morris 1975).
     """
 
-    centre: tuple[float, ...]
+    centre: tuple[Number, ...]
     """(dimensions,) mean of the embedding over speakers."""
-    shrinkage: tuple[float, ...]
+    shrinkage: tuple[Number, ...]
     """(dimensions,) above 0: how many recordings' worth the centre counts for."""
     min_confidence: float = Field(ge=0, le=1)
     """Below this a prediction with such a profile is `uncertain`."""
-    spread: tuple[float, float]
+    spread: tuple[Number, Number]
     """Usual range of the spread of a sample (`inference.profile.spread_of`), nats; outside it the
     sample is warned of."""
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
-        if not all(map(math.isfinite, self.centre)):
-            raise ValueError("centre must be finite numbers")
         if not all(value > 0 for value in self.shrinkage):
             raise ValueError("shrinkage must be above 0")
         if not 0 <= self.spread[0] <= self.spread[1]:
@@ -143,7 +161,7 @@ class ProfileKind(StrictModel):
         return self
 
 
-class ProfileInfo(StrictModel):
+class ProfileInfo(CardPart):
     """How a model takes profiles.
 
     Its graph then has the inputs "baseline" (batch, dimensions) and "kind" (batch,), int64, 0 for
@@ -151,7 +169,7 @@ class ProfileInfo(StrictModel):
     probabilities.
     """
 
-    dimensions: int = Field(ge=1)
+    dimensions: int = Field(ge=1, le=WIDEST)
     """Of the embedding."""
     normal: ProfileKind
     """Of a voice as it usually is: two sentences spoken plainly."""
@@ -166,25 +184,25 @@ class ProfileInfo(StrictModel):
         return self
 
 
-class AdaptedInfo(StrictModel):
+class AdaptedInfo(CardPart):
     """A classifier that was fitted to its owner's own recordings, on top of the graph's.
 
     The logits of a recording with the embedding e and the log probabilities g of the graph, judged
     with `baseline`, less their mean, are g @ mix + (e - baseline) @ weights + intercept.
     """
 
-    baseline: tuple[float, ...]
+    baseline: tuple[Number, ...]
     """(dimensions,) of the mixed profile of the recordings."""
-    weights: tuple[tuple[float, ...], ...]
+    weights: tuple[tuple[Number, ...], ...]
     """(classes, dimensions)."""
-    mix: tuple[tuple[float, ...], ...]
+    mix: tuple[tuple[Number, ...], ...]
     """(classes, graph's classes)."""
-    intercept: tuple[float, ...]
+    intercept: tuple[Number, ...]
     """(classes,)"""
-    temperature: float = Field(gt=0)
+    temperature: float = Field(ge=0.001, le=1000)
     graph_labels: tuple[str, ...]
     """The emotions of the graph."""
-    recordings: int = Field(ge=1)
+    recordings: int = Field(ge=1, le=MOST)
 
     @model_validator(mode="after")
     def _sizes(self) -> Self:
@@ -197,7 +215,7 @@ class AdaptedInfo(StrictModel):
         return self
 
 
-class SealedModel(StrictModel):
+class SealedModel(CardPart):
     """Metadata that a sealed file holds as JSON text."""
 
     title_in_errors: ClassVar[str]
@@ -233,13 +251,13 @@ class EncoderInfo(SealedModel):
     """The hub's branch, tag or commit; the main branch where empty."""
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
     """SHA-256 of its weights in half precision, and of how they are put together."""
-    layers: tuple[int, ...] = Field(min_length=1)
+    layers: tuple[Annotated[int, Field(ge=0, le=1000)], ...] = Field(min_length=1, max_length=1000)
     """Which hidden states it gives, one after another; 0 is what the first layer takes."""
     pooling: Literal["mean-std", "none"]
     """Of each hidden state over time; with "none" they are sequences."""
-    features: int = Field(ge=1)
+    features: int = Field(ge=1, le=WIDEST)
     """Values a frame, of all those hidden states together."""
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, le=MOST)
     """Of how Sottovoce computes them."""
     one_level: bool = False
     """Whether it brings every clip to one level."""
@@ -261,7 +279,7 @@ class Card(SealedModel):
     """What `sottovoce.load` calls it: lower case letters, digits, dots, dashes, underscores."""
     version: str = Field(min_length=1)
     description: str
-    labels: tuple[str, ...] = Field(min_length=2)
+    labels: tuple[str, ...] = Field(min_length=2, max_length=1000)
     """The emotions, in the order of the model's outputs."""
     sample_rate: int = Field(ge=1000, le=384_000)
     """Hz, of the waveform that the graph takes."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sottovoce.audio import Samples, Source
+from sottovoce.audio import Samples, Source, Watch
 from sottovoce.audio.sources import recordings as several
 from sottovoce.errors import AudioError, SottovoceError
 from sottovoce.inference.batch_predictor import predict_many
@@ -174,7 +174,7 @@ class Model:
         min_confidence: float | None = None,
         channels: Channels = "split",
         profile: ProfileSource | None = None,
-        watch: Callable[[float], None] | None = None,
+        watch: Watch | None = None,
     ) -> list[Prediction]:
         """The emotion in each channel of one recording, heard on its own.
 
@@ -184,8 +184,7 @@ class Model:
             min_confidence: as for `predict`.
             channels: "split", or "mix": one prediction of them all.
             profile: as for `predict`.
-            watch: called after each block that is decoded, with the seconds so far; what it raises
-                ends the work.
+            watch: called after each block that is decoded; what it raises ends the work.
 
         Returns:
             One prediction a channel; its `channel` is 1 for the first (left) one.
@@ -242,6 +241,7 @@ class Model:
         *,
         profile: ProfileSource | None = None,
         workers: int | None = None,
+        watch: Watch | None = None,
         **options: Any,
     ) -> Timeline:
         """Emotion over time in a recording of any length, segment by segment as it is read.
@@ -250,6 +250,7 @@ class Model:
             source: as for `predict`.
             profile: as for `predict`.
             workers: threads for the network; if None, one a processor, at most 4.
+            watch: called after each block that is decoded; what it raises ends the reading.
             options: window=3.0, hop=1.0 and the other fields of `RecordingOptions`.
 
         Raises:
@@ -262,7 +263,7 @@ class Model:
         own = self._own_voice(chosen, profile)
         if own is None:
             predictor = Predictor(self._card, chosen, network.min_confidence)
-            return Timeline(predictor, network, source, chosen, workers)
+            return Timeline(predictor, network, source, chosen, workers, watch=watch)
         voice, predictor = own
 
         def listen(channel: int, _: Sequence[Samples]) -> Network:
@@ -271,7 +272,9 @@ class Model:
         unsmoothed = chosen.model_copy(update={"smoothing": "off"})
         file: Any = source if hasattr(source, "seek") else None
         start = file.tell() if file else 0
-        with Timeline(predictor, network, source, unsmoothed, workers, listen) as heard:
+        with Timeline(
+            predictor, network, source, unsmoothed, workers, listen, watch=watch
+        ) as heard:
             for _ in heard:
                 pass
         if file:
@@ -283,7 +286,7 @@ class Model:
                 networks[channel] = self.network(voice.profile(channel))
             return networks[channel]
 
-        return Timeline(predictor, network, source, chosen, workers, judge)
+        return Timeline(predictor, network, source, chosen, workers, judge, watch=watch)
 
     def stream(
         self, sample_rate: int, *, profile: ProfileSource | None = None, **options: Any

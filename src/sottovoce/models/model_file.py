@@ -2,16 +2,19 @@
 
 A model file is an ONNX file (protocol buffers, github.com/onnx/onnx/blob/main/onnx/onnx.proto).
 ONNX Runtime would read other files, or memory, where a tensor says that its data stand elsewhere;
-so the whole file is walked first, with the few field numbers below, and anything but plain
-operators on tensors that stand in the file itself is refused.
+so the whole file is walked first, with the few field numbers below, and anything but so many plain
+operators on so many tensors, which stand in the file itself, is refused.
 
 The card and the seal are appended to the serialised graph, as two more metadata entries: protocol
 buffers may be joined end to end. The seal is the SHA-256 of every byte before it, so a file that
-was cut short or changed anywhere is noticed.
+was cut short or damaged anywhere is noticed. It is no protection: whoever changes a file can seal
+it anew. A signature is one (`models.signature`).
 """
 
 import hashlib
+import math
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,8 +31,30 @@ ENCODER_KEY = "sottovoce.encoder"
 SEAL_KEY = "sottovoce.sha256"
 """The metadata key of the seal, the last entry of the file."""
 
-OPERATOR_DOMAINS = frozenset({"", "ai.onnx", "com.microsoft"})
-"""Whose operators a model may use: the standard's and ONNX Runtime's own."""
+OPERATOR_DOMAINS = frozenset({"", "ai.onnx"})
+"""Whose operators a model may use: the standard's alone."""
+
+OPERATORS = frozenset(
+    """
+    Abs Add And ArgMax ArgMin Atan AveragePool BatchNormalization Cast Ceil Clip Concat Constant
+    ConstantOfShape Conv Cos CumSum Div Elu Equal Erf Exp Expand Flatten Floor GRU Gather
+    GatherElements GatherND Gelu Gemm GlobalAveragePool Greater GreaterOrEqual GroupNormalization
+    HardSigmoid HardSwish Identity InstanceNormalization IsNaN LSTM LayerNormalization LeakyRelu
+    Less LessOrEqual Log LogSoftmax MatMul Max MaxPool Min Mod Mul Neg Not Or PRelu Pad Pow RNN
+    Range Reciprocal ReduceL2 ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Relu Reshape
+    Round ScatterND Selu Shape Sigmoid Sign Sin Size Slice Softmax Softplus Split Sqrt Squeeze Sub
+    Sum Tanh Tile TopK Transpose Trilu Unsqueeze Where Xor
+    """.split()  # noqa: SIM905
+)
+"""The operators that exports of networks use, and their like: none that branches, repeats, is
+random, reads text, or has another graph inside it."""
+
+MOST = {"node": 5_000, "tensor": 10_000, "field": 200_000}
+"""Of a file; the largest model here has 339 nodes. To walk so many fields takes half a second."""
+MOST_OTHER = 8_000_000
+"""Bytes that are no tensor's raw data: names, shapes, the card."""
+MOST_BYTES = 2**31 - 1
+"""As many as protocol buffers can have."""
 
 _WIDTHS = {1: 8, 5: 4}  # wire type -> bytes, of the fixed-width numbers
 
@@ -37,10 +62,16 @@ _WIDTHS = {1: 8, 5: 4}  # wire type -> bytes, of the fixed-width numbers
 _FIELDS = {
     "model": {7: "graph", 14: "metadata", 20: "training", 25: "function"},
     "graph": {1: "node", 5: "tensor", 15: "sparse"},
-    "node": {5: "attribute", 7: "domain"},
-    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
-    "sparse": {1: "tensor", 2: "tensor"},
-    "tensor": {13: "outside", 14: "outside"},
+    "node": {4: "operator", 5: "attribute", 7: "domain"},
+    "attribute": {5: "tensor", 6: "graph within", 10: "tensor", 11: "graph within",
+                  22: "sparse", 23: "sparse"},
+    "tensor": {1: "dimension", 9: "raw data", 13: "outside", 14: "outside"},
+}  # fmt: skip
+_REFUSED = {
+    "training": "a training part; export it for inference",
+    "function": "functions; export it with functions inlined",
+    "graph within": "a graph inside a graph, as branches and loops have; export it without",
+    "sparse": "sparse tensors; export it with dense ones",
 }
 
 
@@ -76,6 +107,8 @@ def read_model_file(path: str | os.PathLike[str]) -> tuple[bytes, Card]:
     """
     name = describe(path)
     try:
+        if (size := Path(path).stat().st_size) > MOST_BYTES:
+            raise ModelError(f"{name}: has {size} bytes; a model file has {MOST_BYTES} at most")
         data = Path(path).read_bytes()
     except FileNotFoundError:
         raise ModelError(f"{name}: no such file; check the path") from None
@@ -92,8 +125,8 @@ def read_card(data: bytes, key: str = CARD_KEY) -> str:
     """The text of the card in a model file, after everything else in the file was checked.
 
     Raises:
-        ModelError: not an ONNX file, cut short, changed since its export, without a card, with
-            tensors kept outside the file, or with operators that are not ONNX's or ONNX Runtime's.
+        ModelError: not an ONNX file, cut short, changed since its export, without a card, or with
+            more, or other operators and tensors, than a model file may have.
     """
     metadata = _metadata(data)
     if key not in metadata:
@@ -108,38 +141,61 @@ def read_card(data: bytes, key: str = CARD_KEY) -> str:
 def _metadata(data: bytes) -> dict[str, str]:
     """The metadata of an ONNX model whose every graph, node and tensor was walked and allowed."""
     metadata: dict[str, str] = {}
-    has_graph = False
+    count = Counter[str]()
     ahead = [("model", memoryview(data))]
     while ahead:
         message, content = ahead.pop()
-        for number, value in _fields(content):
-            what = _FIELDS[message].get(number)
+        elements = 1
+        for number, value in _fields(content, count):
+            what = _FIELDS[message].get(number, "")
+            _count(what, count)
+            if what in _REFUSED:
+                raise ModelError(f"has {_REFUSED[what]}")
             if what == "outside":
                 if value != 0:  # data_location 0 is the default: in the file itself
                     raise ModelError("has tensors kept outside the file; export it as one file")
-            elif what == "domain":
-                if (domain := _text(value)) not in OPERATOR_DOMAINS:
-                    raise ModelError(
-                        f"has operators of {domain!r}, only ONNX's and ONNX Runtime's are allowed; "
-                        "export it without custom operators"
-                    )
-            elif what in ("training", "function"):
-                raise ModelError(f"has a {what} part; export it for inference, functions inlined")
+            elif what in ("domain", "operator"):
+                _check_operator(what, _text(value))
+            elif what == "dimension":
+                elements *= math.prod(_integers(value))
+            elif what == "raw data":
+                count["raw bytes"] += len(_message(value))
             elif what == "metadata":
-                entry = {field: _text(text) for field, text in _fields(_message(value))}
+                entry = {field: _text(text) for field, text in _fields(_message(value), count)}
                 if (key := entry.get(1, "")) in metadata:
                     raise ModelError(f"has the metadata key {key!r} twice; get the file again")
                 metadata[key] = entry.get(2, "")
-            elif what is not None:
-                has_graph = has_graph or what == "graph"
+            elif what:
                 ahead.append((what, _message(value)))
-    if not has_graph:
+        if message == "tensor" and elements > 2 * len(content):  # the smallest have four bits
+            raise ModelError("has a tensor larger than its data; get the file again")
+    if not count["graph"]:
         raise _broken()
+    if (other := len(data) - count["raw bytes"]) > MOST_OTHER:
+        raise ModelError(f"has {other} bytes beside its tensors; expected {MOST_OTHER} at most")
     return metadata
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """The fields of a serialised message: (number, the integer or the bytes that stand there)."""
+def _check_operator(what: str, name: str) -> None:
+    if name in (OPERATORS if what == "operator" else OPERATOR_DOMAINS):
+        return
+    found = "the operator" if what == "operator" else "operators of"
+    raise ModelError(
+        f"has {found} {name!r}; a model file may have those alone that exported networks use "
+        "(docs/security.md)"
+    )
+
+
+def _fields(message: memoryview, count: Counter[str]) -> Iterator[tuple[int, int | memoryview]]:
+    """The fields of a serialised message: (number, the integer or the bytes that stand there).
+
+    Args:
+        message: whose fields they are.
+        count: of what was met in the file so far; the fields are added.
+
+    Raises:
+        ModelError: the message is broken, or the file has more than a model file may have.
+    """
     at = 0
     while at < len(message):
         tag, at = _read_varint(message, at)
@@ -154,7 +210,25 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
             raise _broken()
         if at > len(message) or number == 0:
             raise _broken()
+        _count("field", count)
         yield number, value
+
+
+def _count(what: str, count: Counter[str]) -> None:
+    count[what] += 1
+    if count[what] > MOST.get(what, math.inf):
+        raise ModelError(f"has more than {MOST[what]} {what}s; expected a smaller graph")
+
+
+def _integers(value: int | memoryview) -> Iterator[int]:
+    """The integers of a repeated field, of which one stands there, or several packed."""
+    if isinstance(value, int):
+        yield value
+        return
+    at = 0
+    while at < len(value):
+        integer, at = _read_varint(value, at)
+        yield integer
 
 
 def _read_varint(message: memoryview, at: int) -> tuple[int, int]:

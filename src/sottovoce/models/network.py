@@ -18,8 +18,12 @@ from sottovoce.inference.predictor import Probabilities
 from sottovoce.models.card import AdaptedInfo, Card
 from sottovoce.models.encoder import encoded_axes, open_encoder
 from sottovoce.models.model_file import read_model_file
-from sottovoce.models.session import check_tensors, open_session
+from sottovoce.models.session import HEADROOM, check_tensors, open_session
+from sottovoce.system import bounded_memory
 from sottovoce.text import describe, one_line
+
+LONGEST_CHECK = 30.0
+"""s that a network may take for its first run, on two of the shortest clips that it is given."""
 
 Embeddings = NDArray[np.float32]
 """(clips, dimensions)."""
@@ -98,6 +102,7 @@ class ModelNetwork:
         digest: str,
     ) -> None:
         self.card, self.digest = card, digest
+        self._options = onnxruntime.RunOptions()
         self._session, self._encoder = session, encoder
 
     @classmethod
@@ -153,10 +158,12 @@ class ModelNetwork:
         names = [tensor.name for tensor in self._session.get_outputs()]
         try:
             if self._encoder is not None:
-                given["encoded"] = self._encoder.run(["encoded"], {"waveform": waveform})[0]
+                given["encoded"] = self._encoder.run(
+                    ["encoded"], {"waveform": waveform}, self._options
+                )[0]
             else:
                 given["waveform"] = waveform
-            found = self._session.run(names, given)
+            found = self._session.run(names, given, self._options)
         except Exception as error:  # ONNX Runtime's errors share no base class
             raise ModelError(
                 f"{self.card.title} cannot run on a batch of {waveform.shape}: {one_line(error)}"
@@ -169,10 +176,19 @@ class ModelNetwork:
         return NetworkOutput(outputs["probabilities"], outputs.get("embedding", none))
 
     def _check_answers(self) -> None:
-        """Run it on a little noise: its output must be probabilities of the labels."""
+        """Run it on a little noise: its output must be probabilities of the labels.
+
+        It is ended between two nodes where it takes too long.
+        """
         samples = max(1, round(self.card.window.min * self.card.sample_rate))
         noise = np.random.default_rng(0).normal(0, 0.1, (2, samples))
-        rows = self.run(noise).probabilities
+        patience = threading.Timer(LONGEST_CHECK, setattr, (self._options, "terminate", True))
+        patience.start()
+        try:
+            with bounded_memory(HEADROOM):
+                rows = self.run(noise).probabilities
+        finally:
+            patience.cancel()
         expected = (2, len(self.card.labels))
         if rows.shape != expected:
             raise ModelError(

@@ -6,14 +6,23 @@ from typing import Any
 import onnxruntime
 
 from sottovoce.errors import ModelError
+from sottovoce.system import bounded_memory
 from sottovoce.text import one_line
+
+HEADROOM = 256_000_000
+"""Bytes that opening a graph or running it once may take, beside its weights."""
+
+COPIES = 8
+"""Times the size of its file that the weights of an open graph may take: those in half precision
+are doubled, and stand there in the file, in single precision, and in the order of the machine."""
 
 
 def open_session(data: bytes, threads: int) -> onnxruntime.InferenceSession:
     """A session that stays within its threads and logs nothing.
 
     Raises:
-        ModelError: ONNX Runtime refuses the graph.
+        ModelError: ONNX Runtime refuses the graph, or it takes more memory than a graph of its size
+            needs.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -23,7 +32,8 @@ def open_session(data: bytes, threads: int) -> onnxruntime.InferenceSession:
     options.enable_mem_pattern = False  # patterns are kept for every shape ever met
     options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        with bounded_memory(HEADROOM + COPIES * len(data)):
+            return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors share no base class
         raise ModelError(f"ONNX Runtime refuses it ({one_line(error)}); export it again") from None
 

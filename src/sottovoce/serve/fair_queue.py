@@ -24,6 +24,11 @@ class FairQueue:
         self._taken: Counter[str] = Counter()
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
+    @property
+    def callers(self) -> int:
+        """How many callers have a place."""
+        return len(self._taken)
+
     @asynccontextmanager
     async def place(self, caller: str) -> AsyncIterator[None]:
         """Wait for a place, and keep it."""

@@ -41,6 +41,11 @@ PROBE_TIMEOUT = 1.0
 
 logger = logging.getLogger("sottovoce.serve")
 
+LONG = 1.0
+"""s after which the work for a request makes room for other callers'."""
+LONGEST_REST = 0.25
+"""s"""
+
 THREADS_PER_CPU = 4
 """Of each pool: most threads wait for a batch."""
 
@@ -119,7 +124,10 @@ class Service:
 
     def work_limit(self, duration: float) -> WorkLimit:
         """The limit of all the work for a request, of whose recordings each may last so long, s."""
-        return WorkLimit(duration, self.limits, self.cancelled)
+        return WorkLimit(duration, self.limits, self.cancelled, self._others_are_served)
+
+    def _others_are_served(self) -> bool:
+        return sum(queue.callers for queue in self._queues.values()) > 1
 
     def profile_for(self, model: SharedModel, given: str | Profile | None) -> Profile | None:
         """The profile that a request's recordings are judged with.
@@ -204,7 +212,11 @@ class Service:
         try:
             limit.check(0)
             timeline = model.timeline(
-                content, profile=profile, workers=THREADS_PER_CPU, **dict(options)
+                content,
+                profile=profile,
+                workers=THREADS_PER_CPU,
+                watch=limit.check,
+                **dict(options),
             )
             with timeline:
                 for segment in timeline:
@@ -418,13 +430,21 @@ class WorkLimit:
         duration: s of audio that each of its recordings may have.
         limits: how long all of it may take, and how many segments there may be.
         cancelled: ends it too, when set: the service stops.
+        others: whether other callers are served at the time, to whom long work makes room.
     """
 
-    def __init__(self, duration: float, limits: Limits, cancelled: threading.Event) -> None:
+    def __init__(
+        self,
+        duration: float,
+        limits: Limits,
+        cancelled: threading.Event,
+        others: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._duration, self._limits = duration, limits
         self._cancelled, self._left = cancelled, threading.Event()
+        self._others, self._thread = others, threading.local()
         self._deadline = math.inf
-        self._segments = 0
+        self._segments = self._samples = 0
 
     def give_up(self) -> None:
         """End the work: its sender has left."""
@@ -441,8 +461,12 @@ class WorkLimit:
         if self._left.is_set():
             raise ServiceError(400, "cut_short", "the connection ended before the answer")
 
-    def check(self, seconds: float) -> None:
+    def check(self, seconds: float, samples: int = 0) -> None:
         """Look at the clock, which runs from the first look, after so many seconds of a recording.
+
+        Args:
+            seconds: of the recording so far.
+            samples: of all its channels since the last look.
 
         Raises:
             ServiceError: 413, or as for `check_wanted`.
@@ -451,11 +475,24 @@ class WorkLimit:
         if seconds > self._duration:
             message = f"the recording is longer than {self._duration:g} s"
             raise ServiceError(413, "too_long", message)
+        self._samples += samples
+        if self._samples > self._limits.samples:
+            message = f"it has more than {self._limits.samples} samples; send parts of it"
+            raise ServiceError(413, "too_much_work", message)
         now = time.monotonic()
         self._deadline = min(self._deadline, now + self._limits.work)
+        self._make_room(now - self._deadline + self._limits.work)
         if now > self._deadline:
             message = f"it takes longer than {self._limits.work:g} s to judge; send parts of it"
             raise ServiceError(413, "too_much_work", message)
+
+    def _make_room(self, taken: float) -> None:
+        """Rest as long as this thread has worked, where the work is long and others are served."""
+        worked = time.thread_time()
+        since = worked - getattr(self._thread, "worked", worked)
+        self._thread.worked = worked
+        if taken > LONG and self._others():
+            time.sleep(min(since, LONGEST_REST))
 
     def count_segment(self) -> None:
         """Count a segment, of whatever channel.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from fastapi.responses import JSONResponse
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
-from sottovoce.audio import Audio
+from sottovoce.audio import Audio, open_blocks
 from sottovoce.audio.mel_scale import mel_edges, mel_filters
 from sottovoce.errors import SottovoceError
 from sottovoce.inference.occlusion import HIGHEST, explain
@@ -245,13 +246,16 @@ def spectrogram(audio: Audio) -> NDArray[np.float64]:
 
 def _peaks(content: bytes, limit: WorkLimit) -> PeaksResponse:
     try:
-        audio = Audio.read(content, sample_rate=8000, mono=False, watch=limit.check)
+        with ExitStack() as stack:
+            opened = open_blocks(content, stack).watched(limit.check)
+            two = (np.ascontiguousarray(block[:, :2]) for block in opened.blocks)
+            audio = Audio.from_blocks(opened, two, 8000)
     except (SottovoceError, MemoryError) as error:
         raise unreadable(error) from None
     count = int(max(1, min(audio.duration * PEAKS_PER_SECOND, MOST_PEAKS)))
     places = np.linspace(0, audio.samples.shape[1], count, endpoint=False).astype(int)
     shape: list[list[float]] = []
-    for channel in audio.samples[:2]:
+    for channel in audio.samples:
         high, low = np.maximum.reduceat(channel, places), np.minimum.reduceat(channel, places)
         shape.append(np.round(np.stack([high, low], axis=1).ravel(), 4).tolist())
     return PeaksResponse(duration=audio.duration, peaks=shape)

@@ -298,11 +298,13 @@ def test_every_corpus_says_where_to_get_it() -> None:
         (zipped({"/top/out.wav": b""}), "it would write to /top"),
         (zipped({"C:\\out.wav": b""}), "it would write to C:"),
         (zipped({"a\\..\\..\\out.wav": b""}), "it would write to a"),
+        (zipped({"": b"x"}), "a file in it is called ''"),
+        (zipped({"./.": b"x"}), "a file in it is called './.'"),
         (zipped({"a": b"/etc"}, stat.S_IFLNK | 0o777), "a in it is a link"),
     ],
     ids=[
         *("no zip", "end missing", "damaged", "up", "up from below", "absolute", "drive"),
-        *("backslashes", "link"),
+        *("backslashes", "no name", "dots", "link"),
     ],
 )
 def test_a_bad_archive_is_one_line_and_leaves_nothing(

@@ -108,7 +108,7 @@ def test_a_csv_gives_the_same_figures_back(tmp_path: Path) -> None:
     assert first.startswith(f"clip0000,c/00,{LABELS[predictions.truth[0]]},")
 
 
-@pytest.mark.parametrize("name", ['a, "b"\nc', os.fsdecode(b"not-utf8-\xff"), "größer"])
+@pytest.mark.parametrize("name", ['a, "b"\nc', os.fsdecode(b"not-utf8-\xff"), "größer", "=1+1"])
 def test_any_file_name_survives_a_csv(tmp_path: Path, name: str) -> None:
     predictions = LabelledPredictions.from_probabilities(
         [[0.5, 0.5]], truth=[0], speakers=["s"], clips=[name], labels=("p", "q")

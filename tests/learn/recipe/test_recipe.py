@@ -308,3 +308,25 @@ def test_a_table_that_cannot_be_changed_is_one_line() -> None:
     recipe = Recipe.parse(OWN.replace("corpora = ", 'table.path = "wav"\ncorpora = '))
     with pytest.raises(RecipeError, match=r"\[table\] cannot be changed .*; write rate into it"):
         recipe.with_columns(TableSpec(rate=100))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a" + ".a" * 100_000 + " = 1", "has 100000 dots; expected 200"),
+        ("x = " + "[" * 50_000, "nested too deep"),
+        ("x = " + "{a = " * 50_000, "nested too deep"),
+        ("x = " + "9" * 5_000, "not valid TOML: Exceeds the limit"),
+        ("# " + "x" * 300_000, "longer than 256000 bytes"),
+        ("[" + ".".join("a" * 200) + "]\n" + "x = 1", ""),
+    ],
+)
+def test_what_would_take_much_to_read_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text(text)
+    for read in (Recipe.load, Recipe.check):
+        with pytest.raises(RecipeError) as refused:
+            read(path)
+        assert str(refused.value).startswith(f"{path}: ")
+        assert message in str(refused.value)
+        assert message == "" or "\n" not in str(refused.value)

@@ -14,6 +14,7 @@ from sottovoce.learn.evaluate.metrics import LabelledPredictions
 from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.splits.folds import Fold, Split
 from sottovoce.learn.train import cross_validate as module
+from sottovoce.learn.train import fit
 from sottovoce.learn.train.cross_validate import (
     FoldResult,
     check_folder,
@@ -92,6 +93,27 @@ def test_finished_folds_are_not_trained_again(
     cross_validate(data, finished, seeds=[0], device=CPU, log=lines.append)
     assert lines == ["seed 0, fold 1: finished before", "seed 0, fold 2: finished before"]
     assert (finished / "metrics.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("left", [0, 30, 1000])
+def test_a_fold_that_was_cut_short_is_one_line(finished: Path, tmp_path: Path, left: int) -> None:
+    cut = tmp_path / "logits.npz"
+    cut.write_bytes((finished / "seed0/fold1/logits.npz").read_bytes()[:left])
+    with pytest.raises(SottovoceError) as refused:
+        FoldResult.read(cut)
+    assert str(refused.value).startswith(f"{cut}: cannot be read")
+    assert "delete it, and --resume" in str(refused.value)
+
+
+@pytest.mark.parametrize("left", [0, 30, 1000])
+def test_a_checkpoint_that_was_cut_short_is_one_line(
+    finished: Path, tmp_path: Path, left: int
+) -> None:
+    cut = tmp_path / "last.ckpt"
+    cut.write_bytes((finished / "seed0/fold1/checkpoints/last.ckpt").read_bytes()[:left])
+    with pytest.raises(SottovoceError) as refused:
+        fit._load(cut)
+    assert str(refused.value).startswith(f"{cut}: cannot be read")
 
 
 def test_a_run_is_not_overwritten_by_accident(finished: Path, data: Data) -> None:

@@ -57,6 +57,7 @@ test("times and names are short", () => {
 
 test("a cell is never a formula, and numbers stay numbers", () => {
   assert.equal(csv([["=SUM(A1)", -0.5, 'say "hi", you', null]]), `'=SUM(A1),-0.5,"say ""hi"", you",\r\n`);
+  assert.equal(csv([["'=1", "-0.5", "-1+1", "'tis", "\t=1"]]), `''=1,-0.5,'-1+1,'tis,'\t=1\r\n`);
 });
 
 test("Krippendorff's alpha is that of his example", () => {

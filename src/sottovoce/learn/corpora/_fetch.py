@@ -203,7 +203,7 @@ def unpack(archive: Path, folder: Path, progress: BytesReport) -> None:
     unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
         with zipfile.ZipFile(archive) as opened:
-            members = [member for member in opened.infolist() if not member.is_dir()]
+            members = [member for member in opened.infolist() if member.filename[-1:] != "/"]
             _check_members(members)
             total = sum(member.file_size for member in members)
             done = 0
@@ -228,6 +228,8 @@ def _check_members(members: list[zipfile.ZipInfo]) -> None:
     """Refuse what no honest archive holds; `RuntimeError` is what `zipfile` raises too."""
     for member in members:
         path = PureWindowsPath(member.filename)  # takes both kinds of slash, and drives
+        if not path.parts:
+            raise RuntimeError(f"a file in it is called {display_path(member.filename)!r}")
         if path.anchor or ".." in path.parts:
             raise RuntimeError(f"it would write to {display_path(member.filename)}")
         if stat.S_ISLNK(member.external_attr >> 16):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sottovoce.inference.adapt import features_of, fitted, uar_of
 from sottovoce.learn.embedding.classifiers import Classifiers, Labels, groups_of, profile_logits
+from sottovoce.learn.reading import reading
 from sottovoce.system import write_atomically
 
 DRAWS = 3
@@ -61,7 +62,8 @@ class FoldJudgement:
     @classmethod
     def read(cls, path: Path) -> "FoldJudgement":
         """Read what `write` wrote."""
-        with np.load(path) as file:
+        remedy = "delete it, and it is judged again"
+        with reading(path, remedy), path.open("rb") as content, np.load(content) as file:
             ways = [name for name in file.files if name.startswith("logits/")]
             logits = {name.removeprefix("logits/"): file[name].astype(np.float32) for name in ways}
             facts = {name: file[name] for name in cls.__slots__ if name in file.files}

@@ -1,8 +1,7 @@
 """The recipe of a model that takes profiles: one TOML file, validated before anything runs."""
 
-import tomllib
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field, ValidationError
 
@@ -10,6 +9,7 @@ from sottovoce.errors import RecipeError
 from sottovoce.learn.embedding.classifiers import ClassifiersSpec
 from sottovoce.learn.embedding.distil import DistilSpec
 from sottovoce.learn.networks.resnet1d import ResNet1dOptions
+from sottovoce.learn.recipe.recipe import parse_toml, read_text
 from sottovoce.models.card import WindowPolicy
 from sottovoce.options import StrictModel
 from sottovoce.text import display_path
@@ -82,10 +82,7 @@ class EmbeddingRecipe(StrictModel):
             RecipeError: it cannot be read, or a key is missing, unknown or not allowed.
         """
         try:
-            values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-            return cls.model_validate(values)
-        except (OSError, tomllib.TOMLDecodeError) as error:
-            raise RecipeError(f"{display_path(path)}: cannot be read ({error})") from None
+            return cls.model_validate(parse_toml(read_text(path), display_path(path)))
         except ValidationError as error:
             problem = error.errors(include_url=False, include_context=False)[0]
             key = ".".join(map(str, problem["loc"]))

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sottovoce.errors import SottovoceError
 from sottovoce.learn.corpora import is_known_speaker
+from sottovoce.text import csv_cell, from_csv_cell
 
 BINS = 15
 """Equal-width bins of confidence in the expected calibration error (Guo et al. 2017)."""
@@ -136,7 +137,7 @@ class LabelledPredictions:
         """
         with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow((*_COLUMNS, *self.labels))
+            writer.writerow((*_COLUMNS, *map(csv_cell, self.labels)))
             for clip, speaker, truth, predicted, row in zip(
                 self.clips,
                 self.speakers,
@@ -146,7 +147,7 @@ class LabelledPredictions:
                 strict=True,
             ):
                 names = (clip, speaker, self.labels[truth], self.labels[predicted])
-                writer.writerow((*names, *(f"{p:.6g}" for p in row)))
+                writer.writerow((*map(csv_cell, names), *(f"{p:.6g}" for p in row)))
 
     @classmethod
     def from_csv(cls, path: Path) -> Self:
@@ -157,7 +158,7 @@ class LabelledPredictions:
         """
         try:
             with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-                header, *rows = csv.reader(file)
+                header, *rows = (list(map(from_csv_cell, row)) for row in csv.reader(file))
         except (OSError, ValueError, csv.Error) as error:
             raise SottovoceError(f"{path}: not a table of predictions ({error})") from error
         start = len(_COLUMNS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -47,6 +48,12 @@ class Component(StrictModel):
 
     name: str
     options: SerializeAsAny[BaseModel]
+
+
+LONGEST = 256_000
+"""Bytes; the recipes here have a hundredth of it."""
+MOST_DOTS = 200
+"""In one line."""
 
 
 class Recipe(StrictModel):
@@ -145,7 +152,7 @@ class Recipe(StrictModel):
         given = columns.model_dump(exclude_defaults=True)
         if not given:
             return self
-        tables = _parse_toml(self.text, self.name)
+        tables = parse_toml(self.text, self.name)
         table = dict(tables.get("table", {}))
         for key, value in given.items():
             table[key] = table.get(key, {}) | value if isinstance(value, dict) else value
@@ -178,7 +185,7 @@ class Recipe(StrictModel):
         Raises:
             RecipeError: it cannot be read, is not TOML, or a key or a value is wrong.
         """
-        return cls.parse(_read(path), display_path(path))
+        return cls.parse(read_text(path), display_path(path))
 
     @classmethod
     def check(cls, path: str | os.PathLike[str], alternative: str = "") -> None:
@@ -192,7 +199,7 @@ class Recipe(StrictModel):
             RecipeError: it cannot be read, is not TOML, or something else in it is wrong.
         """
         origin = display_path(path)
-        tables = _parse_toml(_read(path), origin)
+        tables = parse_toml(read_text(path), origin)
         tables |= {key: _ANY for key in ("frontend", "network") if key in tables}
         recipe = cls._validate(tables, origin, [])
         if alternative:
@@ -205,7 +212,7 @@ class Recipe(StrictModel):
         Raises:
             RecipeError: it is not TOML, or a key or a value is wrong.
         """
-        tables = _parse_toml(text, origin)
+        tables = parse_toml(text, origin)
         problems: list[RecipeProblem] = []
         known: dict[str, Mapping[str, type[Any]]] = {"frontend": frontends(), "network": networks()}
         for key, classes in known.items():
@@ -358,10 +365,19 @@ def _as_toml(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _read(path: str | os.PathLike[str]) -> str:
+def read_text(path: str | os.PathLike[str]) -> str:
+    """The text of a recipe.
+
+    Raises:
+        RecipeError: it cannot be read, is too long, or is no text.
+    """
     origin = display_path(path)
     try:
-        return Path(path).read_text(encoding="utf-8")
+        with Path(path).open("rb") as file:
+            content = file.read(LONGEST + 1)
+        if len(content) > LONGEST:
+            raise RecipeError(f"{origin}: longer than {LONGEST} bytes; a recipe is a page or two")
+        return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8").read()
     except OSError as error:
         reason = error.strerror or error
         raise RecipeError(f"{origin}: cannot read this recipe: {reason}") from error
@@ -369,11 +385,23 @@ def _read(path: str | os.PathLike[str]) -> str:
         raise RecipeError(f"{origin}: not a recipe: it is not UTF-8 text") from error
 
 
-def _parse_toml(text: str, origin: str) -> dict[str, Any]:
+def parse_toml(text: str, origin: str) -> dict[str, Any]:
+    """The tables of a recipe's text.
+
+    Raises:
+        RecipeError: it is not TOML, or takes more work than a recipe is worth.
+    """
+    for number, line in enumerate(text.splitlines(), 1):
+        if (dots := line.count(".")) > MOST_DOTS:  # tomllib's memory grows with their square
+            raise RecipeError(
+                f"{origin}: line {number} has {dots} dots; expected {MOST_DOTS} at most; break it"
+            )
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # a TOMLDecodeError, or a number of thousands of digits
         raise RecipeError(f"{origin}: not valid TOML: {error}") from error
+    except RecursionError:
+        raise RecipeError(f"{origin}: not a recipe: it is nested too deep") from None
 
 
 def _component(

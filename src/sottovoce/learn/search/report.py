@@ -16,6 +16,7 @@ from sottovoce.learn.evaluate.plots import BLUE, GREY, ORANGE, new_figure, save_
 from sottovoce.learn.evaluate.report import TITLES
 from sottovoce.learn.search.space import SearchSpace
 from sottovoce.system import write_atomically
+from sottovoce.text import csv_cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,10 @@ def _write_trials(path: Path, result: SearchResult) -> None:
         value = "" if math.isnan(trial.value) else f"{trial.value:.6g}"
         settings = (v if isinstance(v, str) else json.dumps(v) for v in trial.values.values())
         table.writerow(
-            [trial.number, trial.state, value, trial.epochs, f"{trial.seconds:.1f}", *settings]
+            [
+                *(trial.number, trial.state, value, trial.epochs, f"{trial.seconds:.1f}"),
+                *map(csv_cell, settings),
+            ]
         )
     write_atomically(path, text.getvalue())
 

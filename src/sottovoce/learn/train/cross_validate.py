@@ -16,6 +16,7 @@ from sottovoce.learn.evaluate.intervals import Interval
 from sottovoce.learn.evaluate.metrics import LabelledPredictions, compute_metrics
 from sottovoce.learn.evaluate.plots import LearningCurve
 from sottovoce.learn.evaluate.report import Run, SeedRun, TrainingCost, write_report
+from sottovoce.learn.reading import reading
 from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.splits.folds import Fold, Split
 from sottovoce.learn.splits.leaks import check_leaks
@@ -65,8 +66,13 @@ class FoldResult:
 
     @classmethod
     def read(cls, path: Path) -> "FoldResult":
-        """Read logits.npz."""
-        with np.load(path) as file:
+        """Read logits.npz.
+
+        Raises:
+            SottovoceError: it was cut short, or is something else.
+        """
+        remedy = "delete it, and --resume trains its fold again"
+        with reading(path, remedy), path.open("rb") as content, np.load(content) as file:
             return cls(
                 file["clips"],
                 file["truth"],

@@ -26,6 +26,7 @@ from sottovoce.learn.data.batches import (
 )
 from sottovoce.learn.data.dataset import Data
 from sottovoce.learn.networks import Fitted
+from sottovoce.learn.reading import reading
 from sottovoce.learn.silence_logs import silence_logs
 from sottovoce.learn.splits.folds import Fold
 from sottovoce.learn.train.classifier import Classifier, predict_clips
@@ -207,7 +208,8 @@ def _fit_members(job: Job, classifier: Classifier, history: HistoryCallback) -> 
 
 
 def _load(checkpoint: Path) -> dict[str, Any]:
-    content: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    with reading(checkpoint, "delete its folder, and --resume trains the fold from its start"):
+        content: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
     return content
 
 

@@ -129,11 +129,14 @@ export function cutInMiddle(name, length = 40) {
   return `${characters.slice(0, half).join("")}…${characters.slice(-half).join("")}`;
 }
 
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
 /** Rows as CSV (RFC 4180); what a spreadsheet would take for a formula is written as text. */
 export function csv(rows) {
   const cell = (value) => {
     const plain = value === null || value === undefined ? "" : String(value);
-    const text = typeof value === "string" && /^[=+\-@\t\r]/.test(plain) ? `'${plain}` : plain;
+    const formula = typeof value === "string" && /^'*[=+\-@\t\r]/.test(plain) && !NUMBER.test(plain);
+    const text = formula ? `'${plain}` : plain;
     return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   return rows.map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
