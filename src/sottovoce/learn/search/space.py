@@ -43,11 +43,11 @@ class SearchSpace:
                 f"recipe {recipe.name} has no table [search]; add one with trials and space, as in "
                 "docs/search.md"
             )
-        if not recipe.protocol.validates:
+        if not (recipe.protocol.validates or recipe.search.inner_folds):
             raise RecipeError(
                 f"recipe {recipe.name}: trials are judged on validation clips; set "
                 "protocol.validation_speakers or validation_fraction above 0, and a protocol other "
-                "than none"
+                "than none, or search.inner_folds"
             )
         self.base = recipe
         self.spec = recipe.search
