@@ -313,6 +313,41 @@ def test_a_trial_that_is_worse_after_an_inner_fold_is_stopped(
         assert row["state"] == "complete" or float(row["value"]) > best.value
 
 
+GRID = NLL.replace('"random"', '"grid"').replace(
+    "{ low = 1e-3, high = 1e-1, log = true }", "[1e-3, 1e-2, 2e-2]"
+)
+
+
+def test_a_grid_tries_every_combination_once_and_goes_on(
+    made_up: list[FoldOfTrial], loaded: Callable[[Recipe], Data], tmp_path: Path
+) -> None:
+    look(GRID, tmp_path / "two", loaded, trials=2)
+    look(GRID, tmp_path / "two", loaded, trials=99, resume=True)
+    tried = rows(tmp_path / "two")
+    settings = [(row["network.width"], row["training.learning_rate"]) for row in tried]
+    assert settings[0] == ("8", "0.01")  # the recipe's own
+    assert sorted(settings) == sorted(
+        (width, rate) for width in ("8", "16") for rate in ("0.001", "0.01", "0.02")
+    )
+    look(GRID, tmp_path / "one", loaded, trials=6)
+    assert rows(tmp_path / "one") == tried
+
+
+def test_a_grid_of_a_range_is_one_clear_line(
+    loaded: Callable[[Recipe], Data], tmp_path: Path
+) -> None:
+    with pytest.raises(
+        RecipeError, match=r"learning_rate.*is a range, and grid tries every choice"
+    ):
+        look(NLL.replace('"random"', '"grid"'), tmp_path, loaded)
+
+
+@pytest.mark.parametrize("name", ["a-cnn-lstm", "c-cnn-bilstm", "e-mel-cnn-lstm"])
+def test_the_searches_of_the_reference_systems_begin_with_the_recipe_itself(name: str) -> None:
+    space = SearchSpace(Recipe.load(Path(__file__).parents[3] / "recipes" / f"{name}.toml"))
+    assert not space.outside
+
+
 def test_trials_that_cannot_be_trained_fail_alone(
     made_up: list[FoldOfTrial], loaded: Callable[[Recipe], Data], tmp_path: Path
 ) -> None:

@@ -353,10 +353,10 @@ class SearchSpec(StrictModel):
     """What `sottovoce search` tries; see docs/search.md. It changes nothing in a training."""
 
     trials: StrictInt = Field(default=20, ge=1, le=10_000, description="Trainings to compare.")
-    sampler: Literal["random", "tpe"] = Field(
+    sampler: Literal["random", "tpe", "grid"] = Field(
         default="tpe",
         description="random: each trial is drawn alike. tpe: after ten of them, nearer to what did "
-        "well (Bergstra et al. 2011).",
+        "well (Bergstra et al. 2011). grid: every combination of choices once, in random order.",
     )
     folds: tuple[StrictInt, ...] = Field(
         default=(1,),

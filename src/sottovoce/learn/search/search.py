@@ -78,6 +78,8 @@ def search(
         running = _Search(space, folder, load, device, report)
         if space.outside:
             log(f"the recipe as it stands is not tried: its {space.outside[0]} is not in the space")
+        if running.grid:
+            trials = min(trials, len(running.grid))
         while len(running.results()) < trials:
             running.run_trial(running.next_trial())
             result = running.result()
@@ -114,6 +116,7 @@ class _Search:
         """Go on with the folder's journal, or begin it with the recipe's own values."""
         self.space, self.folder, self.load = space, folder, load
         self.device, self.report = device, report
+        self.grid = space.grid() if space.spec.sampler == "grid" else []
         recipe = space.base
         self.seed, self.monitor = recipe.seeds[0], recipe.training.monitor
         self.data = load(recipe)
@@ -216,12 +219,15 @@ class _Search:
         What is drawn for it follows from the seed, its number and the trials before it.
         """
         begun = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        known = self.study.get_trials(deepcopy=False)
+        if self.grid and all(trial.state.is_finished() for trial in known):
+            self.study.enqueue_trial(self.grid[len(known)])
         trial = Trial(self.study, begun[0]._trial_id) if begun else self.study.ask()
         seed = generator_for(self.seed, trial.number).initial_seed() % 2**32
-        if self.space.spec.sampler == "random":
-            self.study.sampler = optuna.samplers.RandomSampler(seed)
-        else:
+        if self.space.spec.sampler == "tpe":
             self.study.sampler = optuna.samplers.TPESampler(seed=seed)
+        else:  # of a grid nothing is drawn
+            self.study.sampler = optuna.samplers.RandomSampler(seed)
         return trial
 
     def run_trial(self, trial: Trial) -> None:
