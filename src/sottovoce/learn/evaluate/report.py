@@ -173,10 +173,16 @@ def to_record(run: Run, measured: Mapping[str, Interval], draws: int) -> dict[st
         },
         **confusion_and_reliability(run.predictions),
         "folds": [
-            {"seed": seed.seed, "fold": fold, "clips": len(rows), "uar": round(uar, 6)}
+            {
+                "seed": seed.seed,
+                "fold": fold,
+                "clips": len(rows),
+                "uar": round(metrics["uar"], 6),
+                "accuracy": round(metrics["accuracy"], 6),
+            }
             | (_cost_record(seed.costs[fold]) if fold in seed.costs else {})
             for seed in run.seeds
-            for fold, rows, uar in _fold_uars(seed)
+            for fold, rows, metrics in _by_fold(seed)
         ],
     }
 
@@ -235,9 +241,9 @@ def _format(name: str, value: float) -> str:
     return f"{value:.2f}" if name == "nll" else f"{100 * value:.1f} %"
 
 
-def _fold_uars(seed: SeedRun) -> list[tuple[str, Sequence[int], float]]:
+def _by_fold(seed: SeedRun) -> list[tuple[str, Sequence[int], dict[str, float]]]:
     return [
-        (fold, rows, compute_metrics(seed.predictions.take(rows))["uar"])
+        (fold, rows, compute_metrics(seed.predictions.take(rows)))
         for fold, rows in seed.folds.items()
     ]
 
@@ -263,7 +269,7 @@ def _summary(run: Run, measured: Mapping[str, Interval], curves: bool) -> str:
             for name, interval in measured.items()
         ],
     )
-    folds = [{fold: uar for fold, _, uar in _fold_uars(seed)} for seed in run.seeds]
+    folds = [{fold: metrics["uar"] for fold, _, metrics in _by_fold(seed)} for seed in run.seeds]
     fold_names = dict.fromkeys(fold for uars in folds for fold in uars)
     fold_table = markdown_table(
         ["UAR by fold", *names],

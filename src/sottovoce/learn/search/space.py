@@ -87,7 +87,7 @@ class SearchSpace:
         combinations = [
             dict(zip(self.distributions, c, strict=True)) for c in itertools.product(*choices)
         ]
-        random.Random(self.base.seeds[0]).shuffle(combinations)
+        np.random.default_rng(self.base.seeds[0]).shuffle(combinations)
         return sorted(combinations, key=lambda values: values != self.own)
 
     @property
