@@ -82,6 +82,7 @@ def test_a_network_that_differs_is_refused(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(keras_model, "TOLERANCE", -1.0)
     with pytest.raises(ModelError, match="the Keras files differ from it by"):
         keras_model.export_keras(path, tmp_path, [np.zeros(16_000, np.float32)])
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(

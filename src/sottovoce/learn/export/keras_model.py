@@ -93,6 +93,8 @@ def export_keras(path: Path, folder: Path, clips: Iterable[Samples]) -> KerasExp
     if not count:
         raise SottovoceError("there is no clip to compare the Keras files on; name recordings")
     if not difference <= TOLERANCE:
+        for file in files[:2]:
+            file.unlink()
         raise ModelError(
             f"{describe(path)}: the Keras files differ from it by {difference:.1e} on {count} "
             f"clips; at most {TOLERANCE:.0e} is allowed"
