@@ -12,6 +12,7 @@ was cut short or changed anywhere is noticed.
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,15 @@ SEAL_KEY = "sottovoce.sha256"
 
 OPERATOR_DOMAINS = frozenset({"", "ai.onnx", "com.microsoft"})
 """Whose operators a model may use: the standard's and ONNX Runtime's own."""
+
+NETWORK_WEIGHT = re.compile(r"(^|\.)(members|network)\.")
+"""What is in the names of a network's weights, and not in those of a front end's constants."""
+
+RESHAPES = frozenset({"Cast", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
+"""Operators that change nothing but the axes."""
+
+_NODE = (1, 2, 4)
+"""Fields of a node: inputs, outputs, operator."""
 
 _WIDTHS = {1: 8, 5: 4}  # wire type -> bytes, of the fixed-width numbers
 
@@ -103,6 +113,50 @@ def read_card(data: bytes, key: str = CARD_KEY) -> str:
     if hashlib.sha256(content).hexdigest() != digest:
         raise ModelError("the file was cut short or changed after its export; get it again")
     return metadata[key]
+
+
+def with_features(data: bytes, sound: str) -> tuple[bytes, str]:
+    """A model whose graph gives, besides its own outputs, what its front end computes.
+
+    That is the last tensor that follows from the sound alone, before the first weight of the
+    network, as it was before its axes were only turned or renamed.
+
+    Args:
+        data: a model file that was checked.
+        sound: name of the graph's input.
+
+    Returns:
+        The serialised model with one output more, and that output's name.
+
+    Raises:
+        ModelError: no weight of a network is found in the graph.
+    """
+    (graph,) = (_message(value) for number, value in _fields(memoryview(data)) if number == 7)
+    live, weights, made_by = {sound}, set[str](), dict[str, tuple[str, str]]()
+    for number, value in _fields(graph):
+        if number == 5:
+            (name,) = (_text(text) for field, text in _fields(_message(value)) if field == 8)
+            if NETWORK_WEIGHT.search(name):
+                weights.add(name)
+    for number, value in _fields(graph):
+        if number != 1:
+            continue
+        node = [(field, _text(text)) for field, text in _fields(_message(value)) if field in _NODE]
+        inputs, outputs = ([text for field, text in node if field == end] for end in (1, 2))
+        sounds = [name for name in inputs if name in live]
+        if sounds and weights & set(inputs):
+            name = sounds[0]
+            while name in made_by and made_by[name][0] in RESHAPES:
+                name = made_by[name][1]
+            entry = _write_field(12, _write_field(1, name.encode()))
+            return data + _write_field(7, entry), name
+        if sounds:
+            live.update(outputs)
+            kind = next(text for field, text in node if field == 4)
+            made_by.update(dict.fromkeys(outputs, (kind, sounds[0])))
+        elif weights & set(inputs):
+            weights.update(outputs)
+    raise ModelError("no weight of a network is found in its graph; export it again")
 
 
 def _metadata(data: bytes) -> dict[str, str]:
