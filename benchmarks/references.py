@@ -1,9 +1,10 @@
 """Writes docs/reference-results.md: the reference systems as recipes, claimed and measured.
 
 `--collect RUNS` first takes in the metrics.json of finished runs: RUNS/<recipe>/ for the recipe's
-own protocol, RUNS/<recipe>-<alternative>/ for another. They are kept in
-docs/results/references/, from which, with the recipes and the model files, the page is made.
-`--time` times each model file on four seconds of noise and keeps that there as well.
+own protocol, RUNS/<recipe>-<alternative>/ for another, and either with -seed<k> at the end for a
+run of one seed more (`sottovoce train --seed K`). They are kept in docs/results/references/, from
+which, with the recipes and the model files, the page is made. `--time` times each model file on
+four seconds of noise and keeps that there as well.
 """
 
 import argparse
@@ -12,7 +13,7 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,12 @@ COLUMNS = {
 }
 """Name of a recipe's protocol ("" its own) -> heading."""
 
+FOLDS = "folds"
+"""Name of the protocol whose folds are repetitions of one another: random folds of clips."""
+
+Record = Mapping[str, Any]
+"""What metrics.json of a run holds."""
+
 RUNS = 30
 """Timed calls of a model; the median is kept."""
 
@@ -43,7 +50,7 @@ class System:
     """A recipe with a claim, its measured runs by protocol, and its model file."""
 
     recipe: Recipe
-    runs: Mapping[str, Mapping[str, Any]]
+    runs: Mapping[str, Sequence[Record]]
     size: int | None
     milliseconds: float | None
 
@@ -86,10 +93,13 @@ def collect(options: argparse.Namespace) -> None:
     kept.mkdir(parents=True, exist_ok=True)
     for recipe in claimed_recipes(options.root):
         for protocol in ("", *recipe.alternatives):
-            name = f"{recipe.name}-{protocol}" if protocol else recipe.name
-            found = options.collect / name / "metrics.json"
-            if found.exists() and not json.loads(found.read_text())["note"]:
-                shutil.copy(found, kept / f"{name}.json")
+            name = _name(recipe, protocol)
+            for found in options.collect.glob(f"{name}*/metrics.json"):
+                folder = found.parent.name
+                if folder != name and not folder.startswith(f"{name}-seed"):
+                    continue  # another recipe's, or another protocol's
+                if not json.loads(found.read_text())["note"]:
+                    shutil.copy(found, kept / f"{folder}.json")
 
 
 def time_models(root: Path) -> None:
@@ -120,9 +130,15 @@ def read(root: Path) -> list[System]:
     for recipe in claimed_recipes(root):
         runs = {}
         for protocol in ("", *recipe.alternatives):
-            path = kept / (f"{recipe.name}-{protocol}.json" if protocol else f"{recipe.name}.json")
-            if path.exists():
-                runs[protocol] = json.loads(path.read_text(encoding="utf-8"))
+            name = _name(recipe, protocol)
+            paths = [*kept.glob(f"{name}.json"), *sorted(kept.glob(f"{name}-seed*.json"))]
+            if paths:
+                runs[protocol] = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+                seeds = [seed for run in runs[protocol] for seed in run["seeds"]]
+                if len(set(seeds)) < len(seeds):
+                    raise SottovoceError(
+                        f"{kept}: the runs {name} have a seed twice ({sorted(seeds)}); keep one"
+                    )
         model = root / "models" / f"{recipe.name}.onnx"
         size = model.stat().st_size if model.exists() else None
         systems.append(System(recipe, runs, size, times.get(recipe.name)))
@@ -160,9 +176,14 @@ def render(systems: Sequence[System]) -> str:
             for system in systems
         ],
     )
+    rows = [row for system in systems for row in _repeated(system)]
+    spread = markdown_table(["recipe", "split", "runs", "mean (SD)", "each"], rows)
+    several = "; of several runs the means of the figures and of the intervals' ends"
     return (
-        f"Accuracy, with 95 % intervals from resampling speakers:\n\n{figures}\n"
-        f"How each was split (test clips, of so many speakers):\n\n{splits}\n"
+        f"Accuracy, with 95 % intervals from resampling speakers{several if rows else ''}:"
+        f"\n\n{figures}\n"
+        + (f"Where there are several runs, the accuracy of each:\n\n{spread}\n" if rows else "")
+        + f"How each was split (test clips, of so many speakers):\n\n{splits}\n"
         f"What each costs:\n\n{costs}"
     )
 
@@ -173,16 +194,42 @@ def _claim(recipe: Recipe) -> str:
     return f"{100 * claimed:.1f} %" if claimed is not None else "none"
 
 
+def _name(recipe: Recipe, protocol: str) -> str:
+    return f"{recipe.name}-{protocol}" if protocol else recipe.name
+
+
 def _figure(system: System, protocol: str, metric: str) -> str:
-    run = system.runs.get(protocol)
-    if run is None:
+    runs = system.runs.get(protocol)
+    if runs is None:
         return "not run" if protocol in ("", *system.recipe.alternatives) else "-"
-    found = run["metrics"][metric]
-    return format_interval(metric, Interval(found["value"], found["low"], found["high"]))
+    weights = [len(run["metrics"][metric]["seeds"]) for run in runs]
+    ends = (
+        sum(weight * run["metrics"][metric][end] for weight, run in zip(weights, runs, strict=True))
+        for end in ("value", "low", "high")
+    )
+    return format_interval(metric, Interval(*(end / sum(weights) for end in ends)))
+
+
+def _repeated(system: System) -> Iterator[list[str]]:
+    """Give a row for each protocol that was run several times, or whose folds say how it varies."""
+    for protocol, runs in system.runs.items():
+        values = [value for run in runs for value in run["metrics"]["accuracy"]["seeds"]]
+        kind = "seeds"
+        if protocol == FOLDS:
+            values, kind = [fold["accuracy"] for run in runs for fold in run["folds"]], "folds"
+        if len(values) > 1:
+            mean, spread = statistics.mean(values), statistics.stdev(values)
+            yield [
+                system.recipe.name,
+                COLUMNS.get(protocol, runs[0]["protocol"]),
+                f"{len(values)} {kind}",
+                f"{100 * mean:.1f} % ({100 * spread:.1f})",
+                ", ".join(f"{100 * value:.1f}" for value in values),
+            ]
 
 
 def _split(system: System, protocol: str) -> str:
-    run = system.runs.get(protocol)
+    run = next(iter(system.runs.get(protocol, ())), None)
     if run is None:
         return "-"
     folds = len({each["fold"] for each in run["folds"]})
@@ -191,10 +238,9 @@ def _split(system: System, protocol: str) -> str:
 
 
 def _costs(system: System) -> list[str]:
-    run = next(iter(system.runs.values()), None)
-    if run is None:
+    folds = [fold for runs in system.runs.values() for run in runs for fold in run["folds"]]
+    if not folds:
         return ["not run"] * 4
-    folds = [fold for each in system.runs.values() for fold in each["folds"]]
     parameters = statistics.median(fold["parameters"] for fold in folds)
     seconds = statistics.median(fold["seconds"] for fold in folds)
     epochs = statistics.median(fold["epochs"] for fold in folds)

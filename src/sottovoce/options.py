@@ -110,6 +110,15 @@ class GateOptions(Options, title="When there is nothing to judge"):
         json_schema_extra={"unit": "s"},
     )
     """s of such frames; with less a recording is `no_speech`."""
+    min_zero_crossing_rate: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Fewer zero crossings a sample is no speech.",
+        json_schema_extra={"unit": "rate"},
+    )
+    """Zero-crossing rate (see `GateResult.zero_crossing_rate`) below which a recording, or the
+    window of a segment, is `no_speech`, such as 0.01 against hum; 0: it decides nothing."""
 
     @classmethod
     def _prefix(cls) -> str:

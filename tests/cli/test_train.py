@@ -1,5 +1,6 @@
 """`sottovoce train` runs, says how it went, goes on, and makes the model; mistakes are one line."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -42,10 +43,22 @@ def test_from_recipe_to_model_file(
     assert sottovoce.load(out / "tiny.onnx").labels == ("neutral", "angry")
 
 
+def test_one_seed_alone_has_a_folder_of_its_own(
+    recipe: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["train", str(recipe), "--data", f"ravdess={corpus}", "--seed", "7"]) == 0
+    record = json.loads((tmp_path / "runs/tiny-seed7/metrics.json").read_text())
+    assert record["seeds"] == [7]
+    assert {"uar", "accuracy", "epochs"} <= record["folds"][0].keys()
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
         (["--folds", "1,x"], "--folds 1,x: expected all, or numbers like 1,2"),
+        (["--seed", "1", "--seeds", "2"], "--seed 1 and --seeds exclude each other"),
+        (["--seed", "1", "--final"], "--seed 1 and --final exclude each other"),
         (["--device", "tpu"], "auto, cpu or cuda"),
         (["--final"], "no finished cross-validation"),
         (["--data", "savee=."], "does not use savee"),

@@ -208,6 +208,14 @@ def test_workers_are_at_least_one(model, voice):
         model.timeline((voice, RATE), workers=0)
 
 
+@pytest.mark.parametrize(("least", "status"), [(0.0, Status.OK), (0.01, Status.NO_SPEECH)])
+def test_a_window_with_too_few_zero_crossings_is_no_speech(model, least, status):
+    hum = 0.1 * np.sin(2 * np.pi * 50 * np.arange(4 * RATE) / RATE).astype(np.float32)
+    gate = GateOptions(speech_threshold=0, min_speech=0, min_zero_crossing_rate=least)
+    found = {segment.status for segment in model.timeline((hum, RATE), gate=gate)}
+    assert (status is Status.NO_SPEECH) == (found == {Status.NO_SPEECH})
+
+
 def test_an_answer_that_is_no_number_is_a_segment_of_status_error(tmp_path, voice):
     def no_logarithm_of_quiet_sound(graph):
         (floor,) = (tensor for tensor in graph.graph.initializer if tensor.name == "floor")

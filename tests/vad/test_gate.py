@@ -175,6 +175,10 @@ def test_every_threshold_can_be_moved(utterance: Audio) -> None:
     assert Gate(GateOptions(silence_rms=result.rms * 0.99)).check(utterance).status is Status.OK
     assert Gate(GateOptions(min_speech=60)).check(utterance).status is Status.NO_SPEECH
     assert Gate(GateOptions(speech_threshold=1)).check(utterance).status is Status.NO_SPEECH
+    crossings = result.zero_crossing_rate
+    for factor, status in ((1.01, Status.NO_SPEECH), (0.99, Status.OK)):
+        options = GateOptions(min_zero_crossing_rate=crossings * factor)
+        assert Gate(options).check(utterance).status is status
     hiss = Audio(noise(0.1), RATE)
     assert Gate(GateOptions(speech_threshold=0)).check(hiss).speech == ((0.0, 4.0),)
 
@@ -187,11 +191,19 @@ def test_every_threshold_can_be_moved(utterance: Audio) -> None:
         {"speech_threshold": 1.5},
         {"speech_threshold": float("nan")},
         {"min_speech": -0.1},
+        {"min_zero_crossing_rate": 1.5},
     ],
 )
 def test_a_threshold_out_of_range_is_refused_by_name(wrong: dict[str, float]) -> None:
     with pytest.raises(SottovoceError, match=next(iter(wrong))):
         GateOptions(**wrong)
+
+
+@pytest.mark.parametrize(("hz", "status"), [(50.0, Status.NO_SPEECH), (400.0, Status.OK)])
+def test_hum_has_too_few_zero_crossings_for_speech(hz: float, status: Status) -> None:
+    """Whatever the detector says: here it calls everything speech."""
+    options = GateOptions(speech_threshold=0, min_zero_crossing_rate=0.01)
+    assert Gate(options).check(Audio(sine(hz, 0.1), RATE)).status is status
 
 
 # What is measured

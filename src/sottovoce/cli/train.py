@@ -40,6 +40,12 @@ def train(
     seeds: Annotated[
         int | None, typer.Option(min=1, help="How many of the recipe's seeds; all if not given.")
     ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="This seed alone, one of the recipe's or not, in a folder of its own."
+        ),
+    ] = None,
     folds: Annotated[str, typer.Option(help="all, or numbers from 1, e.g. 1,2.")] = "all",
     device: Device = "auto",
     threads: Threads = None,
@@ -62,6 +68,9 @@ def train(
 ) -> None:
     """Cross-validate a recipe and report it; with --final, train the model on all clips."""
     chosen_folds = _folds(folds)
+    if seed is not None and (seeds is not None or final):
+        other = "--final" if final else "--seeds"
+        raise SottovoceError(f"--seed {seed} and {other} exclude each other; give one of them")
     with requires_extras("train", "learn"):
         experiment, folders, torch_device = load_experiment(recipe, data, device, threads, protocol)
         scan_options(folders, columns)
@@ -74,9 +83,8 @@ def train(
             check_exportable,
             train_final,
         )
-    folder = out or Path("runs") / (
-        f"{experiment.name}-{protocol}" if protocol else experiment.name
-    )
+    parts = [experiment.name, protocol, "" if seed is None else f"seed{seed}"]
+    folder = out or Path("runs") / "-".join(filter(None, parts))
     no_tests = experiment.protocol.name == "none"
     if final or no_tests:
         check_exportable(experiment)
@@ -94,7 +102,7 @@ def train(
         metrics = cross_validate(
             clips,
             folder,
-            seeds=_seeds(experiment, seeds),
+            seeds=_seeds(experiment, seeds) if seed is None else (seed,),
             folds=chosen_folds,
             device=torch_device,
             log=say,

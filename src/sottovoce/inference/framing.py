@@ -14,7 +14,15 @@ from sottovoce.inference.window import pieces
 from sottovoce.models.card import Card
 from sottovoce.options import TimelineOptions
 from sottovoce.results import Status
-from sottovoce.vad.gate import LEVEL_FRAME, SLOW_DOWN, Gate, frame_powers, level_of, speech_level
+from sottovoce.vad.gate import (
+    LEVEL_FRAME,
+    SLOW_DOWN,
+    Gate,
+    frame_powers,
+    level_of,
+    speech_level,
+    zero_crossing_rate,
+)
 from sottovoce.vad.silero import FRAME, RATE, SpeechDetector, speech_probabilities
 
 NEAR_SPEECH = 0.3
@@ -53,6 +61,9 @@ class Frame:
             return Status.TOO_SHORT
         if _is_silent(self.sound, gate):
             return Status.SILENCE
+        least = gate.options.min_zero_crossing_rate
+        if least and zero_crossing_rate(self.sound) < least:
+            return Status.NO_SPEECH
         spans = self._speech_spans(gate)
         start, end = self.start - self.begins, self.end - self.begins
         if not any(

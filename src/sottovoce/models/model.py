@@ -13,6 +13,7 @@ from sottovoce.audio import Samples, Source, Watch
 from sottovoce.audio.sources import recordings as several
 from sottovoce.errors import AudioError, SottovoceError
 from sottovoce.inference.batch_predictor import predict_many
+from sottovoce.inference.details import Details, details
 from sottovoce.inference.embed import Embedded, embed, embed_many
 from sottovoce.inference.own_voice import OwnVoice
 from sottovoce.inference.predictor import Network, Predictor, Probabilities
@@ -165,6 +166,38 @@ class Model:
             source, gate=gate, min_confidence=min_confidence, profile=profile, channels="mix"
         )
         return prediction
+
+    def details(self, source: Source, *, gate: GateOptions | None = None) -> Details:
+        """The emotion in one recording, and what there is to be seen on the way to it.
+
+        The sound, to be drawn, the features that the front end gives and the network takes, with
+        their shape, and how long each step took; see `Details`. It is computed anew for this, and
+        takes twice as long as `predict`.
+
+        Args:
+            source: as for `predict`, at most a minute.
+            gate: as for `predict`.
+
+        Raises:
+            AudioError: the source cannot be read.
+            SottovoceError: it is longer than a minute, or these are several models.
+        """
+        return details(self, source, gate=gate)
+
+    def features(self, batch: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """What the front end gives and the network takes: no gate, no window.
+
+        Args:
+            batch: as for `probabilities`.
+
+        Returns:
+            (clips, features, frames); frames are 1 where the front end keeps none.
+
+        Raises:
+            ModelError: no weight of a network is found in the model's graph.
+            SottovoceError: these are several models.
+        """
+        return self._network.features(batch)
 
     def predict_channels(
         self,

@@ -14,6 +14,7 @@ it anew. A signature is one (`models.signature`).
 import hashlib
 import math
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,6 +56,15 @@ MOST_OTHER = 8_000_000
 """Bytes that are no tensor's raw data: names, shapes, the card."""
 MOST_BYTES = 2**31 - 1
 """As many as protocol buffers can have."""
+
+NETWORK_WEIGHT = re.compile(r"(^|\.)(members|network)\.")
+"""What is in the names of a network's weights, and not in those of a front end's constants."""
+
+RESHAPES = frozenset({"Cast", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
+"""Operators that change nothing but the axes."""
+
+_NODE = (1, 2, 4)
+"""Fields of a node: inputs, outputs, operator."""
 
 _WIDTHS = {1: 8, 5: 4}  # wire type -> bytes, of the fixed-width numbers
 
@@ -138,6 +148,50 @@ def read_card(data: bytes, key: str = CARD_KEY) -> str:
     return metadata[key]
 
 
+def with_features(data: bytes, sound: str) -> tuple[bytes, str]:
+    """A model whose graph gives, besides its own outputs, what its front end computes.
+
+    That is the last tensor that follows from the sound alone, before the first weight of the
+    network, as it was before its axes were only turned or renamed.
+
+    Args:
+        data: a model file that was checked.
+        sound: name of the graph's input.
+
+    Returns:
+        The serialised model with one output more, and that output's name.
+
+    Raises:
+        ModelError: no weight of a network is found in the graph.
+    """
+    (graph,) = (_message(value) for number, value in _fields(memoryview(data)) if number == 7)
+    live, weights, made_by = {sound}, set[str](), dict[str, tuple[str, str]]()
+    for number, value in _fields(graph):
+        if number == 5:
+            (name,) = (_text(text) for field, text in _fields(_message(value)) if field == 8)
+            if NETWORK_WEIGHT.search(name):
+                weights.add(name)
+    for number, value in _fields(graph):
+        if number != 1:
+            continue
+        node = [(field, _text(text)) for field, text in _fields(_message(value)) if field in _NODE]
+        inputs, outputs = ([text for field, text in node if field == end] for end in (1, 2))
+        sounds = [name for name in inputs if name in live]
+        if sounds and weights & set(inputs):
+            name = sounds[0]
+            while name in made_by and made_by[name][0] in RESHAPES:
+                name = made_by[name][1]
+            entry = _write_field(12, _write_field(1, name.encode()))
+            return data + _write_field(7, entry), name
+        if sounds:
+            live.update(outputs)
+            kind = next(text for field, text in node if field == 4)
+            made_by.update(dict.fromkeys(outputs, (kind, sounds[0])))
+        elif weights & set(inputs):
+            weights.update(outputs)
+    raise ModelError("no weight of a network is found in its graph; export it again")
+
+
 def _metadata(data: bytes) -> dict[str, str]:
     """The metadata of an ONNX model whose every graph, node and tensor was walked and allowed."""
     metadata: dict[str, str] = {}
@@ -186,12 +240,15 @@ def _check_operator(what: str, name: str) -> None:
     )
 
 
-def _fields(message: memoryview, count: Counter[str]) -> Iterator[tuple[int, int | memoryview]]:
+def _fields(
+    message: memoryview, count: Counter[str] | None = None
+) -> Iterator[tuple[int, int | memoryview]]:
     """The fields of a serialised message: (number, the integer or the bytes that stand there).
 
     Args:
         message: whose fields they are.
-        count: of what was met in the file so far; the fields are added.
+        count: of what was met in the file so far; the fields are added. None where the file was
+            checked before.
 
     Raises:
         ModelError: the message is broken, or the file has more than a model file may have.
@@ -210,7 +267,8 @@ def _fields(message: memoryview, count: Counter[str]) -> Iterator[tuple[int, int
             raise _broken()
         if at > len(message) or number == 0:
             raise _broken()
-        _count("field", count)
+        if count is not None:
+            _count("field", count)
         yield number, value
 
 

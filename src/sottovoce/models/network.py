@@ -17,7 +17,7 @@ from sottovoce.errors import ModelError, SottovoceError
 from sottovoce.inference.predictor import Probabilities
 from sottovoce.models.card import AdaptedInfo, Card
 from sottovoce.models.encoder import encoded_axes, open_encoder
-from sottovoce.models.model_file import read_model_file
+from sottovoce.models.model_file import read_model_file, with_features
 from sottovoce.models.session import HEADROOM, check_tensors, open_session
 from sottovoce.system import bounded_memory
 from sottovoce.text import describe, one_line
@@ -92,7 +92,10 @@ class ModelNetwork:
         session: its graph.
         encoder: the graph that it stands on, if it does.
         digest: SHA-256 of the file, 64 hexadecimal digits.
+        path: of the file.
     """
+
+    _path: str | os.PathLike[str] = ""
 
     def __init__(
         self,
@@ -100,10 +103,13 @@ class ModelNetwork:
         session: onnxruntime.InferenceSession,
         encoder: onnxruntime.InferenceSession | None,
         digest: str,
+        path: str | os.PathLike[str] = "",
     ) -> None:
         self.card, self.digest = card, digest
         self._options = onnxruntime.RunOptions()
         self._session, self._encoder = session, encoder
+        self._path = path
+        self._features: tuple[onnxruntime.InferenceSession, str] | None = None
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], threads: int) -> Self:
@@ -118,7 +124,8 @@ class ModelNetwork:
                 encoder = open_encoder(card.encoder, threads, describe(path))
             check_tensors("input", session.get_inputs(), _inputs(card))
             check_tensors("output", session.get_outputs(), _outputs(card))
-            network = cls(card, session, encoder, hashlib.sha256(data).hexdigest())
+            digest = hashlib.sha256(data).hexdigest()
+            network = cls(card, session, encoder, digest, path)
             network._check_answers()
         except ModelError as error:
             raise ModelError(f"{describe(path)}: {error}") from None
@@ -175,6 +182,43 @@ class ModelNetwork:
         none = np.empty((len(waveform), 0), np.float32)
         return NetworkOutput(outputs["probabilities"], outputs.get("embedding", none))
 
+    def features(self, batch: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """What the front end gives of a batch, (clips, samples): (clips, features, frames).
+
+        Raises:
+            ModelError: the file is no longer what it was, or the graph has no such place.
+            SottovoceError: it is not one network of one file.
+        """
+        if not self._path:
+            raise SottovoceError(
+                f"{self.card.title} has no front end of its own; ask one model for its features"
+            )
+        waveform = np.ascontiguousarray(batch, dtype=np.float32)
+        if self._encoder is not None:
+            found = self._encoder.run(["encoded"], {"waveform": waveform})[0]
+        else:
+            session, name = self._feature_session()
+            given: dict[str, NDArray[Any]] = {"waveform": waveform}
+            if self.card.profiles is not None:  # the graph wants them, though they change nothing
+                given |= Baselines.none(len(waveform), self.card.profiles.dimensions)._asdict()
+            found = session.run([name], given)[0]
+        return np.asarray(found, np.float32).reshape(len(waveform), *_two_axes(found.shape[1:]))
+
+    def _feature_session(self) -> tuple[onnxruntime.InferenceSession, str]:
+        """A session that gives the features as well, opened when it is first needed; their name."""
+        if self._features is None:
+            data, _ = read_model_file(self._path)
+            if hashlib.sha256(data).hexdigest() != self.digest:
+                raise ModelError(
+                    f"{describe(self._path)}: changed since it was opened; load it again"
+                )
+            try:
+                graph, name = with_features(data, "waveform")
+                self._features = open_session(graph, 1), name
+            except ModelError as error:
+                raise ModelError(f"{describe(self._path)}: {error}") from None
+        return self._features
+
     def _check_answers(self) -> None:
         """Run it on a little noise: its output must be probabilities of the labels.
 
@@ -223,13 +267,20 @@ class NetworkOnDemand:
         self, batch: NDArray[np.floating[Any]], baselines: Baselines | None = None
     ) -> NetworkOutput:
         """As `ModelNetwork.run`; its errors, and those of `ModelNetwork.open`."""
+        return self._network().run(batch, baselines)
+
+    def features(self, batch: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """As `ModelNetwork.features`, and as for `run`."""
+        return self._network().features(batch)
+
+    def _network(self) -> ModelNetwork:
         with self._opening:
             if self._opened is None:
                 found = ModelNetwork.open(self._path, self._threads)
                 if found.digest != self.digest:
                     raise ModelError(f"{describe(self._path)}: it is another file now; start again")
                 self._opened = found
-        return self._opened.run(batch, baselines)
+            return self._opened
 
 
 def adapted_probabilities(info: AdaptedInfo, found: NetworkOutput) -> Probabilities:
@@ -247,6 +298,11 @@ def adapted_probabilities(info: AdaptedInfo, found: NetworkOutput) -> Probabilit
     logits -= logits.max(axis=1, keepdims=True)
     chances = np.exp(logits)
     return np.asarray(chances / chances.sum(axis=1, keepdims=True), np.float32)
+
+
+def _two_axes(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Features and frames, from the axes after the batch: the last is the frames."""
+    return (shape[0], 1) if len(shape) == 1 else (int(np.prod(shape[:-1])), shape[-1])
 
 
 Tensors = Mapping[str, tuple[str, Mapping[str, int | None]]]

@@ -64,12 +64,13 @@ class Gate:
         down and other rates than 16 kHz converted first.
         """
         samples = audio.mono().resample(RATE).samples[0]
-        level, crossings = speech_level(samples), _zero_crossing_rate(samples)
+        level, crossings = speech_level(samples), zero_crossing_rate(samples)
         if audio.duration < self.options.min_duration:
             return GateResult(Status.TOO_SHORT, level, crossings)
         if level < self.options.silence_rms or level == 0:
             return GateResult(Status.SILENCE, level, crossings)
-        speech = self._speech(samples)
+        hums = crossings < self.options.min_zero_crossing_rate
+        speech = () if hums else self._speech(samples)
         return GateResult(Status.OK if speech else Status.NO_SPEECH, level, crossings, speech)
 
     def spans(
@@ -148,7 +149,12 @@ def level_of(powers: NDArray[np.float64]) -> float:
     return float(np.sqrt(np.partition(powers, place)[place]))
 
 
-def _zero_crossing_rate(samples: Samples) -> float:
+def zero_crossing_rate(samples: Samples) -> float:
+    """Share of neighbouring samples on either side of the mean, 0..1.
+
+    Args:
+        samples: (samples,) at 16 kHz.
+    """
     if samples.size < 2:
         return 0.0
     above = samples > samples.mean(dtype=np.float64)

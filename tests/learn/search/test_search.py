@@ -259,6 +259,93 @@ def test_a_trial_is_judged_by_the_mean_over_its_folds(
     assert lines[-1].endswith("; the search saw every test clip of it")
 
 
+INNER = NLL.replace("trials = 3", "trials = 3\ninner_folds = 2")
+
+
+def test_inner_folds_keep_speakers_apart_and_spare_the_test_clips(
+    made_up: list[FoldOfTrial], loaded: Callable[[Recipe], Data], tmp_path: Path
+) -> None:
+    lines = list[str]()
+    best = look(INNER, tmp_path, loaded, trials=1, lines=lines)
+    data = loaded(Recipe.parse(INNER))
+    fold = make_split(data.recipe.protocol, data.clips, 0).folds[0]
+    assert [training.seed for training in made_up] == [(0, 1, 1), (0, 1, 2)]
+    judged = list[int]()
+    for inner, _ in made_up:
+        assert {*inner.train, *inner.validation} == {*fold.train, *fold.validation}
+        speakers = [
+            {data.clips[row].speaker for row in part} for part in (inner.train, inner.validation)
+        ]
+        assert not speakers[0] & speakers[1]
+        assert inner.test == ()
+        judged += inner.validation
+    assert sorted(judged) == sorted((*fold.train, *fold.validation))
+    assert (best.value, best.epochs) == (pytest.approx(0.1), 10)
+    assert "training clips in 2 inner folds of fold 1" in lines[-3]
+    assert lines[-1].endswith("best.toml --data ... --folds 1 --seeds 1")
+
+
+def test_inner_folds_of_too_few_speakers_are_one_clear_line(
+    loaded: Callable[[Recipe], Data], tmp_path: Path
+) -> None:
+    with pytest.raises(SottovoceError, match="50 folds need as many speakers"):
+        look(INNER.replace("inner_folds = 2", "inner_folds = 50"), tmp_path, loaded)
+
+
+def test_a_trial_that_is_worse_after_an_inner_fold_is_stopped(
+    made_up: list[FoldOfTrial],
+    loaded: Callable[[Recipe], Data],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No epoch gives a trial away here: pruning by epochs waits until after the last."""
+    monkeypatch.setattr(
+        search_module.optuna.pruners,
+        "MedianPruner",
+        lambda **_: search_module.optuna.pruners.NopPruner(),
+    )
+    text = INNER.replace("trials = 3", "trials = 3\nprune = true").replace("1e-1", "0.05")
+    best = look(text, tmp_path, loaded, trials=16)
+    tried = rows(tmp_path)
+    assert {row["state"] for row in tried} == {"complete", "pruned"}
+    for row in tried:
+        assert row["epochs"] == ("5" if row["state"] == "pruned" else "10")
+        assert row["state"] == "complete" or float(row["value"]) > best.value
+
+
+GRID = NLL.replace('"random"', '"grid"').replace(
+    "{ low = 1e-3, high = 1e-1, log = true }", "[1e-3, 1e-2, 2e-2]"
+)
+
+
+def test_a_grid_tries_every_combination_once_and_goes_on(
+    made_up: list[FoldOfTrial], loaded: Callable[[Recipe], Data], tmp_path: Path
+) -> None:
+    look(GRID, tmp_path / "two", loaded, trials=2)
+    look(GRID, tmp_path / "two", loaded, trials=99, resume=True)
+    tried = rows(tmp_path / "two")
+    settings = [(row["network.width"], row["training.learning_rate"]) for row in tried]
+    assert settings[0] == ("8", "0.01")  # the recipe's own
+    assert sorted(settings) == sorted(
+        (width, rate) for width in ("8", "16") for rate in ("0.001", "0.01", "0.02")
+    )
+    look(GRID, tmp_path / "one", loaded, trials=6)
+    assert rows(tmp_path / "one") == tried
+
+
+def test_a_grid_of_a_range_is_one_clear_line(
+    loaded: Callable[[Recipe], Data], tmp_path: Path
+) -> None:
+    with pytest.raises(RecipeError, match=r"learning_rate.*is a range, and grid"):
+        look(NLL.replace('"random"', '"grid"'), tmp_path, loaded)
+
+
+@pytest.mark.parametrize("name", ["a-cnn-lstm", "c-cnn-bilstm", "e-mel-cnn-lstm"])
+def test_the_searches_of_the_reference_systems_begin_with_the_recipe_itself(name: str) -> None:
+    space = SearchSpace(Recipe.load(Path(__file__).parents[3] / "recipes" / f"{name}.toml"))
+    assert not space.outside
+
+
 def test_trials_that_cannot_be_trained_fail_alone(
     made_up: list[FoldOfTrial], loaded: Callable[[Recipe], Data], tmp_path: Path
 ) -> None:
@@ -488,4 +575,4 @@ def test_the_published_search_of_c_holds_its_best_sizes() -> None:
     assert [64, 32] in space["network.units"]
     assert (1e-3 in space["training.learning_rate"], 16 in space["training.batch"]) == (True, True)
     sizes = [len(choices) for choices in space.values() if isinstance(choices, tuple)]
-    assert math.prod(sizes) == 5**2 * 3**2 * 4**2 * 5**3 * 3 * 3
+    assert math.prod(sizes) == 5**2 * 3**2 * 4**2 * 5**3 * (3 + 1) * 3

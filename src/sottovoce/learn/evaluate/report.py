@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from sottovoce.errors import SottovoceError
 from sottovoce.learn.evaluate.calibration import reliability
 from sottovoce.learn.evaluate.criteria import NO_CRITERIA, check_criteria
+from sottovoce.learn.evaluate.errors import ErrorAnalysis, analyse_errors
 from sottovoce.learn.evaluate.intervals import Interval, intervals
 from sottovoce.learn.evaluate.metrics import LabelledPredictions, compute_metrics, confusion
 from sottovoce.learn.evaluate.plots import (
@@ -27,6 +28,9 @@ OPTIMISTIC = "optimistic: speakers overlap"
 
 OPTIMISTIC_INTERVALS = "optimistic: intervals over clips, not over speakers"
 """The same where there is one speaker only, or it is not known who speaks."""
+
+SHOWN_PAIRS = 12
+"""How many pairs of confused emotions the summary shows; metrics.json has them all."""
 
 TITLES = {
     "uar": "UAR",
@@ -172,12 +176,39 @@ def to_record(run: Run, measured: Mapping[str, Interval], draws: int) -> dict[st
             for name, interval in measured.items()
         },
         **confusion_and_reliability(run.predictions),
+        "errors": _errors_record(analyse_errors(run.predictions)),
         "folds": [
-            {"seed": seed.seed, "fold": fold, "clips": len(rows), "uar": round(uar, 6)}
+            {
+                "seed": seed.seed,
+                "fold": fold,
+                "clips": len(rows),
+                "uar": round(metrics["uar"], 6),
+                "accuracy": round(metrics["accuracy"], 6),
+            }
             | (_cost_record(seed.costs[fold]) if fold in seed.costs else {})
             for seed in run.seeds
-            for fold, rows, uar in _fold_uars(seed)
+            for fold, rows, metrics in _by_fold(seed)
         ],
+    }
+
+
+def _errors_record(errors: ErrorAnalysis) -> dict[str, object]:
+    """As JSON: six digits, and null where nothing can be said."""
+    return {
+        kind: [
+            {
+                key: (None if np.isnan(value) else round(value, 6))
+                if isinstance(value, float)
+                else value
+                for key, value in asdict(row).items()
+            }
+            for row in rows
+        ]
+        for kind, rows in (
+            ("pairs", errors.pairs),
+            ("labels", errors.labels),
+            ("speakers", errors.speakers),
+        )
     }
 
 
@@ -235,9 +266,9 @@ def _format(name: str, value: float) -> str:
     return f"{value:.2f}" if name == "nll" else f"{100 * value:.1f} %"
 
 
-def _fold_uars(seed: SeedRun) -> list[tuple[str, Sequence[int], float]]:
+def _by_fold(seed: SeedRun) -> list[tuple[str, Sequence[int], dict[str, float]]]:
     return [
-        (fold, rows, compute_metrics(seed.predictions.take(rows))["uar"])
+        (fold, rows, compute_metrics(seed.predictions.take(rows)))
         for fold, rows in seed.folds.items()
     ]
 
@@ -263,7 +294,7 @@ def _summary(run: Run, measured: Mapping[str, Interval], curves: bool) -> str:
             for name, interval in measured.items()
         ],
     )
-    folds = [{fold: uar for fold, _, uar in _fold_uars(seed)} for seed in run.seeds]
+    folds = [{fold: metrics["uar"] for fold, _, metrics in _by_fold(seed)} for seed in run.seeds]
     fold_names = dict.fromkeys(fold for uars in folds for fold in uars)
     fold_table = markdown_table(
         ["UAR by fold", *names],
@@ -287,9 +318,44 @@ def _summary(run: Run, measured: Mapping[str, Interval], curves: bool) -> str:
         "\n".join(f"- {check}" for check in checks),
         values,
         fold_table if len(fold_names) > 1 else "",
+        *_error_tables(analyse_errors(run.predictions), run.over_speakers),
         *(
             f"![{name}]({name}.png)"
             for name in ("confusion", "recall", "reliability", *(["curves"] if curves else []))
         ),
     ]
     return "\n\n".join(text.strip() for text in paragraphs if text) + "\n"
+
+
+def _error_tables(errors: ErrorAnalysis, over_speakers: bool) -> list[str]:
+    """Where it errs, as tables: by emotion, by pair of emotions, by speaker."""
+    labels = markdown_table(
+        ["emotion", "clips", "precision", "recall", "F1"],
+        [
+            [
+                found.label,
+                str(found.clips),
+                *map(_percent, (found.precision, found.recall, found.f1)),
+            ]
+            for found in errors.labels
+        ],
+    )
+    pairs = markdown_table(
+        ["most confused", "taken for", "clips", "of its clips"],
+        [
+            [pair.truth, pair.predicted, f"{pair.clips:.3g}", _percent(pair.fraction)]
+            for pair in errors.pairs[:SHOWN_PAIRS]
+        ],
+    )
+    speakers = markdown_table(
+        ["speaker", "clips", "accuracy", "most frequent error"],
+        [
+            [found.speaker, str(found.clips), _percent(found.accuracy), found.confused]
+            for found in errors.speakers
+        ],
+    )
+    return [labels, pairs if errors.pairs else "", speakers if over_speakers else ""]
+
+
+def _percent(fraction: float) -> str:
+    return "" if np.isnan(fraction) else f"{100 * fraction:.1f} %"

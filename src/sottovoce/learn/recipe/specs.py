@@ -353,10 +353,10 @@ class SearchSpec(StrictModel):
     """What `sottovoce search` tries; see docs/search.md. It changes nothing in a training."""
 
     trials: StrictInt = Field(default=20, ge=1, le=10_000, description="Trainings to compare.")
-    sampler: Literal["random", "tpe"] = Field(
+    sampler: Literal["random", "tpe", "grid"] = Field(
         default="tpe",
         description="random: each trial is drawn alike. tpe: after ten of them, nearer to what did "
-        "well (Bergstra et al. 2011).",
+        "well (Bergstra et al. 2011). grid: every combination of choices once, in random order.",
     )
     folds: tuple[StrictInt, ...] = Field(
         default=(1,),
@@ -364,11 +364,19 @@ class SearchSpec(StrictModel):
         description="Numbers of the folds that each trial trains, from 1; it is judged by the mean "
         "of `training.monitor` over their validation clips.",
     )
+    inner_folds: StrictInt = Field(
+        default=0,
+        ge=0,
+        le=100,
+        description="Divide the speakers of each of `folds` who do not test into so many inner "
+        "folds, balanced by sex: a trial is trained on all but one of them and judged on that one, "
+        "once each. 0: it is judged on the fold's own validation clips.",
+    )
     prune: bool = Field(
         default=False,
         strict=True,
-        description="Stop a trial that, after a fifth of the epochs, is worse than half of the "
-        "trials were by then.",
+        description="Stop a trial that, after a fifth of the epochs of its first training or after "
+        "one of its trainings, is worse than half of the trials were by then.",
     )
     space: dict[str, tuple[Any, ...] | RangeSpec] = Field(
         min_length=1,
@@ -384,6 +392,13 @@ class SearchSpec(StrictModel):
         if len(set(folds)) != len(folds) or min(folds) < 1:
             raise ValueError("should be whole numbers from 1 up, each once")
         return folds
+
+    @field_validator("inner_folds")
+    @classmethod
+    def _inner_folds_divide(cls, count: int) -> int:
+        if count == 1:
+            raise ValueError("should be 2 or more, or 0 for none")
+        return count
 
     @field_validator("space", mode="before")
     @classmethod

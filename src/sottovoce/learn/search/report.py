@@ -87,8 +87,9 @@ class SearchResult:
     @property
     def clips(self) -> str:
         """In words, the clips that the values are of."""
-        folds = sorted(self.space.spec.folds)
-        return f"validation clips of fold{'s' * (len(folds) > 1)} {', '.join(map(str, folds))}"
+        folds, inner = sorted(self.space.spec.folds), self.space.spec.inner_folds
+        kind = f"training clips in {inner} inner folds" if inner else "validation clips"
+        return f"{kind} of fold{'s' * (len(folds) > 1)} {', '.join(map(str, folds))}"
 
     def format_value(self, value: float) -> str:
         """Write a value for people: "UAR 61.2 %" or "NLL (nats) 1.023"."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from sottovoce.learn.search.report import (
 )
 from sottovoce.learn.search.space import SearchSpace, Values
 from sottovoce.learn.silence_logs import silence_logs
+from sottovoce.learn.splits.folds import Fold
 from sottovoce.learn.splits.protocols import make_split
 from sottovoce.learn.train.cross_validate import choose_folds, keep_recipe
 from sottovoce.learn.train.fit import fit_fold
@@ -34,6 +35,9 @@ from sottovoce.text import one_line
 
 MIN_TRIALS = 10
 """With fewer finished trials the importance of a key cannot be estimated."""
+
+PRUNE_FROM = 5
+"""So many trials are trained to the end before any is pruned."""
 
 
 def search(
@@ -74,6 +78,8 @@ def search(
         running = _Search(space, folder, load, device, report)
         if space.outside:
             log(f"the recipe as it stands is not tried: its {space.outside[0]} is not in the space")
+        if running.grid:
+            trials = min(trials, len(running.grid))
         while len(running.results()) < trials:
             running.run_trial(running.next_trial())
             result = running.result()
@@ -110,12 +116,21 @@ class _Search:
         """Go on with the folder's journal, or begin it with the recipe's own values."""
         self.space, self.folder, self.load = space, folder, load
         self.device, self.report = device, report
+        self.grid = space.grid() if space.spec.sampler == "grid" else []
         recipe = space.base
         self.seed, self.monitor = recipe.seeds[0], recipe.training.monitor
         self.data = load(recipe)
         self.split = make_split(recipe.protocol, self.data.clips, self.seed)
-        self.folds = choose_folds(self.split, space.spec.folds)
-        for number, fold in self.folds.items():
+        chosen = choose_folds(self.split, space.spec.folds)
+        self.folds = {(number,): fold for number, fold in chosen.items()}
+        """Number, or number and that of the inner fold -> what a trial trains and is judged on."""
+        if space.spec.inner_folds:
+            self.folds = {
+                (number, inner_number): inner
+                for number, fold in chosen.items()
+                for inner_number, inner in enumerate(self._inner_folds(fold), start=1)
+            }
+        for (number, *_), fold in self.folds.items():
             if not fold.validation:
                 raise CorpusError(f"fold {number} has no validation clips to judge trials by")
         keep_recipe(folder, recipe)
@@ -129,7 +144,9 @@ class _Search:
             study_name="search",
             direction="minimize" if self.monitor == "nll" else "maximize",
             load_if_exists=True,
-            pruner=optuna.pruners.MedianPruner(n_warmup_steps=recipe.training.epochs // 5),
+            pruner=optuna.pruners.MedianPruner(
+                n_startup_trials=PRUNE_FROM, n_warmup_steps=recipe.training.epochs // 5
+            ),
         )
         names = "\n".join(map(self.data.name, range(len(self.data.clips))))
         clips = hashlib.sha256(names.encode()).hexdigest()
@@ -142,6 +159,27 @@ class _Search:
             self.study.set_user_attr("clips", clips)
             if not space.outside:
                 self.study.enqueue_trial(space.own)
+
+    def _inner_folds(self, fold: Fold) -> list[Fold]:
+        """Divide the clips of a fold that do not test by speaker."""
+        rows = (*fold.train, *fold.validation)
+        protocol = self.space.base.protocol.model_copy(
+            update={
+                "name": "speakers",
+                "folds": self.space.spec.inner_folds,
+                "validation_speakers": 0,
+            }
+        )
+        split = make_split(protocol, [self.data.clips[row] for row in rows], self.seed)
+        return [
+            Fold(
+                inner.name,
+                train=tuple(rows[i] for i in inner.train),
+                validation=tuple(rows[i] for i in inner.test),
+                test=(),
+            )
+            for inner in split.folds
+        ]
 
     def results(self) -> tuple[TrialResult, ...]:
         """The trials that are over."""
@@ -181,12 +219,15 @@ class _Search:
         What is drawn for it follows from the seed, its number and the trials before it.
         """
         begun = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        known = self.study.get_trials(deepcopy=False)
+        if self.grid and all(trial.state.is_finished() for trial in known):
+            self.study.enqueue_trial(self.grid[len(known)])
         trial = Trial(self.study, begun[0]._trial_id) if begun else self.study.ask()
         seed = generator_for(self.seed, trial.number).initial_seed() % 2**32
-        if self.space.spec.sampler == "random":
-            self.study.sampler = optuna.samplers.RandomSampler(seed)
-        else:
+        if self.space.spec.sampler == "tpe":
             self.study.sampler = optuna.samplers.TPESampler(seed=seed)
+        else:  # of a grid nothing is drawn
+            self.study.sampler = optuna.samplers.RandomSampler(seed)
         return trial
 
     def run_trial(self, trial: Trial) -> None:
@@ -200,7 +241,7 @@ class _Search:
         state, value = TrialState.COMPLETE, None
         try:
             data = self._data(values)
-            value = float(np.mean([self._fold_value(trial, data, fold) for fold in self.folds]))
+            value = self._value(trial, data)
         except optuna.TrialPruned:
             state = TrialState.PRUNED
         except (SottovoceError, RuntimeError) as error:  # torch's: a size or a memory too small
@@ -217,9 +258,20 @@ class _Search:
         recipe = self.space.recipe(values)
         return self.load(recipe) if self.space.changes_clips else replace(self.data, recipe=recipe)
 
-    def _fold_value(self, trial: Trial, data: Data, number: int) -> float:
+    def _value(self, trial: Trial, data: Data) -> float:
+        """Train every fold, unless it is pruned, and give the mean of their values."""
+        values = list[float]()
+        for number in self.folds:
+            values.append(self._fold_value(trial, data, number))
+            if len(values) < len(self.folds) and self.space.spec.prune:
+                trial.report(float(np.mean(values)), data.recipe.training.epochs + len(values))
+                if self._is_worse(values):
+                    raise optuna.TrialPruned
+        return float(np.mean(values))
+
+    def _fold_value(self, trial: Trial, data: Data, number: tuple[int, ...]) -> float:
         """Train a fold, and give the value of `training.monitor` for its validation clips."""
-        name = f"fold{number}"
+        name = _name(number)
         if name in trial.user_attrs:
             return float(trial.user_attrs[name])
         fold = self.folds[number]
@@ -237,10 +289,10 @@ class _Search:
         fitted = fit_fold(
             data,
             replace(fold, test=()),
-            (self.seed, number),
+            (self.seed, *number),
             self._trial_folder(trial) / name,
             self.device,
-            title=f"trial {trial.number + 1}, fold {number}",
+            title=f"trial {trial.number + 1}, {name.replace('fold', 'fold ')}",
             log=lambda line: None,
             report=self.report,
             epoch_end=epoch_end,
@@ -256,6 +308,19 @@ class _Search:
         trial.set_user_attr(name, value)
         return value
 
+    def _is_worse(self, values: Sequence[float]) -> bool:
+        """Whether the mean of a trial's first values is worse than half of those of the others."""
+        names = [_name(number) for number in self.folds][: len(values)]
+        others = [
+            np.mean([trial.user_attrs[name] for name in names])
+            for trial in self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+            if names[-1] in trial.user_attrs
+        ]
+        if len(others) < PRUNE_FROM:
+            return False
+        better = np.less if self.monitor == "nll" else np.greater
+        return bool(better(np.median(others), np.mean(values)))
+
     def importances(self) -> Mapping[str, float]:
         """The fraction of the values' variance that each key explains (Hutter et al. 2014).
 
@@ -267,3 +332,8 @@ class _Search:
         evaluator = optuna.importance.FanovaImportanceEvaluator(seed=self.seed)
         found = optuna.importance.get_param_importances(self.study, evaluator=evaluator)
         return {key: float(fraction) for key, fraction in found.items()}
+
+
+def _name(number: tuple[int, ...]) -> str:
+    """Name the folder of a fold: "fold1", or "fold1.2" for an inner one."""
+    return "fold" + ".".join(map(str, number))

@@ -1,11 +1,13 @@
 """The space of a search: its keys and their distributions, and the recipes in it."""
 
+import itertools
 import json
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import tomli_w
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import Trial
@@ -43,11 +45,11 @@ class SearchSpace:
                 f"recipe {recipe.name} has no table [search]; add one with trials and space, as in "
                 "docs/search.md"
             )
-        if not recipe.protocol.validates:
+        if not (recipe.protocol.validates or recipe.search.inner_folds):
             raise RecipeError(
                 f"recipe {recipe.name}: trials are judged on validation clips; set "
                 "protocol.validation_speakers or validation_fraction above 0, and a protocol other "
-                "than none"
+                "than none, or search.inner_folds"
             )
         self.base = recipe
         self.spec = recipe.search
@@ -65,6 +67,28 @@ class SearchSpace:
     def outside(self) -> list[str]:
         """Keys whose own value in the recipe is not in the space."""
         return [key for key in self.distributions if key not in self.own]
+
+    def grid(self) -> list[dict[str, Any]]:
+        """Every combination of choices once, as Optuna knows them; the recipe's own first.
+
+        The others come in a random order that follows from the recipe's first seed.
+
+        Raises:
+            RecipeError: a key has a range.
+        """
+        choices = []
+        for key, kind in self.distributions.items():
+            if not isinstance(kind, CategoricalDistribution):
+                raise RecipeError(
+                    f'recipe {self.base.name}: search.space."{key}": is a range, and grid tries '
+                    "every choice; list them, or use random or tpe"
+                )
+            choices.append(kind.choices)
+        combinations = [
+            dict(zip(self.distributions, c, strict=True)) for c in itertools.product(*choices)
+        ]
+        np.random.default_rng(self.base.seeds[0]).shuffle(combinations)
+        return sorted(combinations, key=lambda values: values != self.own)
 
     @property
     def changes_clips(self) -> bool:
