@@ -21,8 +21,10 @@ from sottovoce.models.card import Calibration
 keras_model = pytest.importorskip("sottovoce.learn.export.keras_model")
 keras = keras_model.keras
 
-# Keras's predict on torch.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # by Keras
+    pytest.mark.filterwarnings("ignore:.*slated for removal:DeprecationWarning"),  # by librosa
+]
 
 MODELS = Path(__file__).parents[3] / "models"
 HEAD, _, TAIL = RECIPE.partition("[frontend]")

@@ -206,8 +206,8 @@ def _build(recipe: Recipe, weights: _Weights, frontend: FrontEnd, card: Card) ->
     for values in weights.convolutions():
         size, _, width = values[0].shape
         x = add(layers.Conv1D(width, size, padding="same", activation="relu"), values, x)
-        # What is left at the end is pooled as well.
-        x = layers.MaxPooling1D(options.pool, padding="same")(x)
+        # What is left at the end is pooled as well; after ReLU zeros change no maximum.
+        x = layers.MaxPooling1D(options.pool)(layers.ZeroPadding1D((0, options.pool - 1))(x))
         x = layers.Dropout(options.conv_dropout)(x)
     for number, units in enumerate(options.units):
         # Of "last", the state of each direction when it has heard all.
