@@ -75,7 +75,11 @@ def judged(
         fitted = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
         rows[test] = fitted.fit(clean[train], truth[train]).predict_proba(heard[test])
     return LabelledPredictions.from_probabilities(
-        rows, truth=truth, speakers=speakers, clips=[clip.name for clip in clips], labels=labels
+        rows,
+        truth=truth,
+        speakers=speakers,
+        clips=[str(clip.path) for clip in clips],
+        labels=labels,
     )
 
 

@@ -99,6 +99,6 @@ def test_what_cannot_be_quantised_or_compared_is_one_line(
 
 def test_a_model_on_an_encoder_is_refused(tmp_path: Path) -> None:
     path = write_tiny_head(tmp_path / "encoded.onnx")
-    with pytest.raises(ModelError, match="stands on the encoder .* 8 bits would gain nothing"):
+    with pytest.raises(ModelError, match=r"stands on the encoder .* 8 bits would gain nothing"):
         quantise(path, tmp_path / "out.onnx")
     assert not (tmp_path / "out.onnx").exists()
