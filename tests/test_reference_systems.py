@@ -118,6 +118,5 @@ def test_a_command_of_the_page_runs(
     if real:
         request.getfixturevalue("data")
     status = run(shlex.split(command)[1:])
-    out, err = capsys.readouterr()
+    err = capsys.readouterr().err
     assert status in statuses, err
-    assert out or status == 2
