@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help demo test check format lock page screenshots speed clean
+.PHONY: help demo test check format lock page notebooks screenshots speed clean
 
 help:  ## list these commands
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,9 @@ lock: $(VENV)/.everything  ## write the versions installed now into constraints.
 
 page: $(VENV)/.everything  ## put the web page's libraries into the package (needs npm)
 	$(BIN)/python hatch_build.py
+
+notebooks: $(VENV)/.everything  ## run the notebooks from end to end (SOTTOVOCE_DATA=DIR, some minutes)
+	$(BIN)/python notebooks/run.py
 
 screenshots: page  ## take the pictures of the documentation anew (needs Chromium)
 	$(BIN)/python docs/screenshots.py

@@ -15,32 +15,21 @@ after 8 kHz mu-law, again at their own rate in 16 bits, as if a telephone had be
 
 import argparse
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import soundfile
 import soxr
+from changed_sound import DRAWS, Coder, Samples, clean, judged, some, uar
 from numpy.typing import NDArray
 
 import sottovoce
 from sottovoce import Audio
 from sottovoce.cli._corpus_options import parse_data
-from sottovoce.learn.corpora import Clip, listing
+from sottovoce.learn.corpora import listing
 from sottovoce.learn.data.degradation import mp3
 from sottovoce.learn.evaluate.intervals import SpeakerDraws, percentile_interval
-from sottovoce.learn.evaluate.metrics import LabelledPredictions, MetricSums
-from sottovoce.models.model import Model
 from sottovoce.results import WarningCode
-
-DRAWS = 2_000
-Samples = NDArray[np.float32]
-Coder = Callable[[Samples, int], tuple[Samples, int]]
-"""Samples and rate as they are -> as they come back."""
-
-
-def clean(samples: Samples, rate: int) -> tuple[Samples, int]:
-    """As it is."""
-    return samples, rate
 
 
 def through_soundfile(subtype: str, rate: int, kind: str = "WAV") -> Coder:
@@ -109,53 +98,6 @@ CODERS: dict[str, Coder] = {
     "MP3, 48 kHz, 32 kbit/s": through_mp3(32),
     "MP3, 48 kHz, 64 kbit/s": through_mp3(64),
 }
-
-
-def some(clips: Sequence[Clip], count: int, labels: Sequence[str]) -> list[Clip]:
-    """So many clips of each speaker, spread evenly over the files' names."""
-    by_speaker: dict[str, list[Clip]] = {}
-    for clip in sorted(clips, key=lambda clip: clip.path):
-        emotion = "neutral" if clip.emotion == "calm" and "calm" not in labels else clip.emotion
-        if emotion in labels:
-            by_speaker.setdefault(clip.speaker, []).append(clip)
-    chosen = []
-    for spoken in by_speaker.values():
-        places = np.unique(np.linspace(0, len(spoken) - 1, count).round().astype(int))
-        chosen += [spoken[place] for place in places]
-    return chosen
-
-
-def judged(
-    model: Model, clips: Sequence[Clip], sound: Sequence[tuple[Samples, int]], code: Coder
-) -> tuple[LabelledPredictions, float]:
-    """What the model says of coded clips, and the share that is said to have a narrow band."""
-    labels = model.labels
-    rows = np.full((len(clips), len(labels)), 1 / len(labels))
-    narrow = 0
-    coded = (code(*each) for each in sound)
-    for number, answer in enumerate(model.predict_many(coded, workers=1)):
-        if answer.probabilities:
-            rows[number] = [answer.probabilities[label] for label in labels]
-        narrow += any(each.code is WarningCode.NARROW_BAND for each in answer.warnings)
-    emotions = [
-        "neutral" if clip.emotion == "calm" and "calm" not in labels else clip.emotion
-        for clip in clips
-    ]
-    rows = np.maximum(rows, 1e-9)
-    predictions = LabelledPredictions(
-        truth=np.array([labels.index(emotion) for emotion in emotions]),
-        log_probabilities=np.log(rows / rows.sum(axis=1, keepdims=True)),
-        speakers=np.array([clip.speaker for clip in clips]),
-        clips=np.array([str(clip.path) for clip in clips]),
-        labels=tuple(labels),
-    )
-    return predictions, narrow / len(clips)
-
-
-def uar(predictions: LabelledPredictions, drawn: SpeakerDraws) -> NDArray[np.float64]:
-    """UAR of all clips, then of each draw."""
-    sums = MetricSums.of(predictions, drawn.unit, drawn.weights.shape[1])
-    return sums.weighted(drawn.weights).metrics(predictions.labels)["uar"]
 
 
 def recorded_telephone(samples: Samples, given: int) -> tuple[Samples, int]:

@@ -248,3 +248,43 @@ def test_the_page_of_reference_systems_says_what_the_kept_runs_say() -> None:
     command = [sys.executable, BENCHMARKS / "references.py"]
     run = subprocess.run(command, check=False, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout[-200:] + run.stderr
+
+
+def test_models_that_answer_together_are_the_mean_whatever_the_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    ensemble = import_module("ensemble")
+    rng, truth = np.random.default_rng(0), np.arange(60) % 3
+    clips, labels = [f"{row:02d}" for row in range(60)], ("happy", "sad", "angry")
+    rows = [rng.dirichlet(np.ones(3), size=60) + 0.4 * np.eye(3)[truth] for _ in range(2)]
+    rows = [each / each.sum(axis=1, keepdims=True) for each in rows]
+    orders = [(np.arange(60), [0, 1, 2]), (rng.permutation(60), [2, 0, 1])]
+    for name, each, (order, columns) in zip("ab", rows, orders, strict=True):
+        (tmp_path / name / "seed0").mkdir(parents=True)
+        LabelledPredictions.from_probabilities(
+            each[order][:, columns],
+            truth=[columns.index(label) for label in truth[order]],
+            speakers=[f"made/{row // 10}" for row in order],
+            clips=[clips[row] for row in order],
+            labels=[labels[column] for column in columns],
+        ).to_csv(tmp_path / name / "seed0" / "predictions.csv")
+    assert ensemble.main([str(tmp_path / "a"), str(tmp_path / "b")]) == 0
+    said = capsys.readouterr().out
+    right = np.mean(rows, axis=0).argmax(axis=1) == truth
+    assert f"| together | {100 * right.mean():.1f} %" in said
+    assert "UAR together less" in said
+    (tmp_path / "c").mkdir()
+    LabelledPredictions.from_probabilities(
+        rows[0],
+        truth=truth,
+        speakers=["made/0"] * 60,
+        clips=clips,
+        labels=("happy", "sad", "bored"),
+    ).to_csv(tmp_path / "c" / "seed0.csv")
+    for other, words in (
+        ("c", "expected the same clips and the same labels"),
+        ("d", "give a fini"),
+    ):
+        assert ensemble.main([str(tmp_path / "a"), str(tmp_path / other)]) == 2
+        assert words in capsys.readouterr().err

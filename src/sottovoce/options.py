@@ -150,6 +150,12 @@ class PredictOptions(Options):
         description="Mix the channels, or hear each on its own.",
     )
     """"mix" them down to their mean, or "split": hear each on its own."""
+    denoise: bool = Field(
+        default=False,
+        description="Reduce noise first; it costs accuracy as a rule (docs/recordings.md).",
+    )
+    """Whether the network hears its clips with their noise reduced (extra `denoise`); the gate
+    hears them as they are."""
 
     @model_validator(mode="before")
     @classmethod

@@ -20,6 +20,7 @@ COMMANDS = (
         "corpus",
         "encoder",
         "evaluate",
+        "export",
         "listen",
         "mcp",
         "models",

@@ -6,11 +6,18 @@ from pathlib import Path
 
 import pytest
 import typer
+from tiny_corpus import RECIPE
 from tiny_model import tiny_card, write_tiny
 from typer.testing import CliRunner
 
 from sottovoce.cli import evaluate
-from sottovoce.errors import CorpusError, MissingExtraError, ModelError, install_line
+from sottovoce.errors import (
+    CorpusError,
+    MissingExtraError,
+    ModelError,
+    SottovoceError,
+    install_line,
+)
 from sottovoce.models.card import CorpusInfo, speaker_hash
 
 runner = CliRunner()
@@ -128,3 +135,83 @@ def test_a_missing_extra_gives_the_install_line(
     result = runner.invoke(app, ["tiny.onnx", "--data", "ravdess=DIR"])
     assert isinstance(result.exception, MissingExtraError)
     assert install_line("learn") in str(result.exception)
+
+
+def test_criteria_say_by_how_much_each_emotion_falls_short_and_set_the_exit_status(
+    app: typer.Typer, folder: Path, tmp_path: Path
+) -> None:
+    model = write_tiny(tmp_path / "tiny.onnx")
+    asked = ["--criteria", "accuracy=0,weighted_f1=0.01", "--criteria", "recall=1"]
+    command = [str(model), "--data", f"ravdess={folder}", *asked]
+    result = runner.invoke(app, command, env={"COLUMNS": "200"})
+    assert result.exit_code == 1, result.output
+    record = json.loads(runner.invoke(app, [*command, "--json"]).stdout)
+    short = record["shortfall"]
+    for label in ("happy", "sad", "angry"):
+        recall = record["metrics"][f"recall_{label}"]["value"]
+        if recall < 1:
+            assert short[f"recall_{label}"] == pytest.approx(1 - recall)
+            assert f"failed: recall of {label} {100 * recall:.1f} %" in result.stdout
+            assert f"{100 * (1 - recall):.1f} points short" in result.stdout
+    assert short
+    passed = runner.invoke(app, [*command[:3], "--criteria", "accuracy=0.001"])
+    assert passed.exit_code == 0, passed.output
+    assert "passed: accuracy" in passed.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "acuracy=0.8",
+            "criterion 'acuracy' is unknown; there are accuracy, weighted_f1, uar, rec",
+        ),
+        ("recall=most", "criterion recall is 'most'; expected the least value, 0 to 1, as recall="),
+        ("recall=75", "criterion recall is 75.0; expected 0 to 1"),
+    ],
+)
+def test_an_unknown_criterion_is_one_line(
+    app: typer.Typer, tmp_path: Path, text: str, words: str
+) -> None:
+    model = write_tiny(tmp_path / "tiny.onnx")
+    result = runner.invoke(app, [str(model), "--data", f"ravdess={tmp_path}", "--criteria", text])
+    assert isinstance(result.exception, SottovoceError)
+    assert words in str(result.exception)
+    assert "\n" not in str(result.exception)
+
+
+def test_copies_of_each_clip_change_the_figures_as_the_recipe_changes_training(
+    app: typer.Typer, folder: Path, tmp_path: Path
+) -> None:
+    recipe = RECIPE.replace('labels = ["neutral", "angry"]', 'labels = ["happy", "sad"]')
+    model = write_tiny(tmp_path / "tiny.onnx", card=tiny_card(recipe=recipe))
+    command = [str(model), "--data", f"ravdess={folder}", "--json"]
+    plain, mean, again = (
+        json.loads(runner.invoke(app, [*command, "--tta", str(copies)]).stdout)
+        for copies in (1, 3, 3)
+    )
+    assert mean == again
+    assert mean["clips"] == plain["clips"]
+    assert mean["metrics"]["nll"] != plain["metrics"]["nll"]
+    bare = write_tiny(tmp_path / "bare.onnx")
+    result = runner.invoke(app, [str(bare), *command[1:], "--tta", "2"])
+    assert "has no recipe to change clips by; leave --tta out" in str(result.exception)
+    still = tiny_card(recipe=recipe.partition("[augment]")[0])
+    model = write_tiny(tmp_path / "still.onnx", card=still)
+    result = runner.invoke(app, [str(model), *command[1:], "--tta", "2"])
+    assert "changes no sound in training" in str(result.exception)
+
+
+def test_a_folder_of_samples_is_judged_with_its_expected_labels(
+    app: typer.Typer, folder: Path, tmp_path: Path
+) -> None:
+    model = write_tiny(tmp_path / "tiny.onnx")
+    for code, emotion in (("03", "happy"), ("04", "sad")):
+        home = tmp_path / "samples" / emotion
+        home.mkdir(parents=True)
+        for path in sorted(folder.glob(f"03-01-{code}-*"))[:3]:
+            (home / path.name).symlink_to(path.resolve())
+    command = [str(model), "--data", f"folders={tmp_path / 'samples'}", "--json"]
+    result = runner.invoke(app, command)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["clips"] == 6

@@ -10,6 +10,7 @@ from tiny_corpus import RECIPE, write_corpus
 
 import sottovoce
 from sottovoce.cli import run
+from sottovoce.learn.recipe.recipe import Recipe
 
 SHORT = RECIPE.replace("epochs = 2", "epochs = 1").replace("seeds = [0, 1]", "seeds = [0]")
 
@@ -160,3 +161,30 @@ def test_a_final_model_is_refused_before_training_where_no_file_could_hold_it(
     said = capsys.readouterr().err
     assert "frontend.name: opensmile" in said
     assert said.count("\n") == 1
+
+
+def test_boost_and_focal_loss_are_in_the_run_and_criteria_set_the_exit_status(
+    recipe: Path, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe.write_text(f"{SHORT}\n[criteria]\naccuracy = 1.0\nrecall = 1.0\n")
+    words = ["train", str(recipe), "--data", f"ravdess={corpus}", "--folds", "1"]
+    changes = ["--boost", "1:2.0,neutral:1.5", "--focal"]
+    out = tmp_path / "run"
+    status = run([*words, *changes, "--out", str(out)])
+    said = capsys.readouterr().out
+    kept = Recipe.load(out / "recipe.toml").training
+    assert (kept.sampler, kept.boost, kept.loss) == (
+        "balanced",
+        {"angry": 2.0, "neutral": 1.5},
+        "focal",
+    )
+    assert "accuracy" in said
+    assert status == int("failed: " in said)
+    recipe.write_text(f"{SHORT}\n[criteria]\naccuracy = 0.001\n")
+    assert run([*words, "--out", str(tmp_path / "passes")]) == 0
+    assert "passed: accuracy" in capsys.readouterr().out
+    for wrong in ("2:2.0", "angry", "cross:2.0", "angry:much"):
+        assert run([*words, "--boost", wrong, "--out", str(tmp_path / "none")]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "expected a label or its number, and a factor" in line
+        assert "neutral" in line

@@ -67,12 +67,17 @@ def voice(emotion: int, seed: int, seconds: float) -> np.ndarray:
     return 0.1 * buzz * np.hanning(len(time)) + 1e-4 * rng.standard_normal(len(time))
 
 
-def write_corpus(folder: Path, speakers: int = 8, repeats: int = 2) -> Path:
-    """Write `repeats` clips of each of the two emotions for each speaker; give the folder."""
+def write_corpus(
+    folder: Path, speakers: int = 8, repeats: int = 2, emotions: tuple[int, ...] = (1, 5)
+) -> Path:
+    """Write `repeats` clips of each emotion for each speaker; give the folder.
+
+    `emotions`: by RAVDESS's codes; all but 5, angry, sound alike.
+    """
     for speaker in range(1, speakers + 1):
         home = folder / f"Actor_{speaker:02}"
         home.mkdir(parents=True, exist_ok=True)
-        for emotion in (1, 5):
+        for emotion in emotions:
             for repeat in range(1, repeats + 1):
                 seed = 10 * speaker + repeat
                 name = f"03-01-{emotion:02}-01-01-{repeat:02}-{speaker:02}.wav"

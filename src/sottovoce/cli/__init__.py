@@ -37,7 +37,8 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and give its exit status; what goes wrong is one line on stderr."""
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        if hasattr(stream, "reconfigure"):  # a notebook's has none
+            stream.reconfigure(errors="backslashreplace")
     try:
         command = typer.main.get_command(_app(_called(arguments)))
         _take_types_off_flags(command)

@@ -31,6 +31,16 @@ ModelName = Annotated[
         show_default="the built-in model",
     ),
 ]
+ModelNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        metavar="NAME|FILE",
+        help="A name that `sottovoce models` lists, or an .onnx file; given again, models with "
+        "the same labels answer together, with the mean of their probabilities.",
+        show_default="the built-in model",
+    ),
+]
 Json = Annotated[
     bool,
     typer.Option("--json", help="Print one JSON object a line, as they come, and nothing else."),

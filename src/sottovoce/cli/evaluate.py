@@ -37,41 +37,71 @@ def evaluate(
         Path | None, typer.Option(help="Write the report (figures, CSV, pictures) here.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    criteria: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=LEAST",
+            help="What it must reach, in place of its recipe's criteria: accuracy=0.8, "
+            "weighted_f1=0.8, uar=0.7, recall=0.75 (of every label); may be repeated.",
+            show_default="those of its recipe",
+        ),
+    ] = None,
+    tta: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Test-time augmentation: the mean over each clip and N - 1 copies, changed as "
+            "its recipe changes them in training.",
+        ),
+    ] = 1,
     *,
     columns: TableSpec,
 ) -> None:
-    """Measure a model on labelled corpora: UAR and more, with 95 % intervals over speakers."""
+    """Measure a model on labelled corpora: UAR and more, with 95 % intervals over speakers.
+
+    Exit status: 0 done, and every criterion reached, where there are any; 1 one was not; 2 it could
+    not be done, or wrong usage.
+    """
     with requires_extras("evaluate", "learn"):
         from sottovoce.learn.corpora import scan
-        from sottovoce.learn.evaluate.criteria import NO_CRITERIA, check_criteria
+        from sottovoce.learn.evaluate.criteria import NO_CRITERIA, check_criteria, parse_criteria
         from sottovoce.learn.evaluate.evaluate_model import evaluate_model
         from sottovoce.learn.evaluate.intervals import intervals
         from sottovoce.learn.evaluate.report import write_report
+        from sottovoce.learn.evaluate.test_time import changed_copies
         from sottovoce.learn.recipe.recipe import Recipe
     from sottovoce.models.registry import load
 
+    given = parse_criteria(criteria) if criteria else None
     opened = load(model)
     folders = existing_folders(data)
     options = scan_options(folders, columns)
     scans = [scan(corpus, folder, **options[corpus]) for corpus, folder in folders.items()]
-    criteria = NO_CRITERIA
+    asked = NO_CRITERIA
     with suppress(RecipeError):  # a model file from elsewhere may have no recipe of ours
-        criteria = Recipe.parse(opened.card.recipe).criteria
+        asked = Recipe.parse(opened.card.recipe).criteria
+    asked = given or asked
+    copies = changed_copies(opened.card, tta - 1)
     with progress() as report:
-        evaluation = evaluate_model(opened, scans, report)
+        evaluation = evaluate_model(opened, scans, report, copies=copies)
     measured = intervals(evaluation.answered)
-    checks = check_criteria(criteria, {name: interval.value for name, interval in measured.items()})
+    checks = check_criteria(asked, {name: interval.value for name, interval in measured.items()})
     gated = {name: intervals(evaluation.with_gate)[name] for name in ("uar", "accuracy")}
-    run = replace(_run(evaluation), criteria=criteria)
+    run = replace(_run(evaluation), criteria=asked)
     if out is not None:
         write_report(out, run)
     if as_json:
         passed = {check.name: check.passed for check in checks}
-        typer.echo(json.dumps(_record(evaluation, measured, gated) | {"criteria": passed}))
+        short = {check.name: check.shortfall for check in checks if not check.passed}
+        judged = {"criteria": passed, "shortfall": short}
+        typer.echo(json.dumps(_record(evaluation, measured, gated) | judged))
     else:
         _show(evaluation, run, measured, gated)
         for check in checks:
             say(check)
+    if not all(check.passed for check in checks):
+        raise typer.Exit(1)
 
 
 def _run(evaluation: ModelEvaluation) -> Run:

@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
 
 @_options.takes_options(options=TimelineOptions)
 def listen(
-    model: _options.ModelName = None,
+    model: _options.ModelNames = None,
     device: Annotated[
         str | None,
         typer.Option(

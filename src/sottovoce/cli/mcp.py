@@ -33,7 +33,7 @@ def mcp(
             show_default="the current folder",
         ),
     ] = None,
-    model: _options.ModelName = None,
+    model: _options.ModelNames = None,
     profile: _options.ProfileFile = None,
 ) -> None:
     """Tell language models how recordings sound: a server of the Model Context Protocol."""
@@ -49,6 +49,6 @@ def mcp(
             raise SottovoceError(f"{display_path(folder)}: no such folder; give one of recordings")
     opened = load(model)
     opened.network(profile)  # a profile that does not fit is told here
-    measured = tested.read(find(model), opened.card)
+    measured = tested.read(find(model[0] if model else None), opened.card)
     resolved = [folder.resolve() for folder in allowed]
     make_server(opened, resolved, profile=profile, measured=measured).run("stdio")

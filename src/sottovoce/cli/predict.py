@@ -24,6 +24,7 @@ EXAMPLES = """Examples:
   sottovoce predict recordings/ --json > answers.jsonl\n
   sottovoce predict "calls/*.mp3" --csv answers.csv --min-confidence 0.6\n
   sottovoce predict call.wav --channels split\n
+  sottovoce predict call.wav --model b-cnn --model b-gru\n
   sottovoce predict interviews/anna --same person
 
   ffmpeg -i film.mkv -f wav - | sottovoce predict -
@@ -47,7 +48,7 @@ def predict(
             show_default=False,
         ),
     ],
-    model: _options.ModelName = None,
+    model: _options.ModelNames = None,
     as_json: _options.Json = False,
     csv: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write CSV, a column for each emotion.")

@@ -43,7 +43,7 @@ def report(
         bool,
         typer.Option(help="Put the recording in, to be played; whoever has the file can hear it."),
     ] = False,
-    model: _options.ModelName = None,
+    model: _options.ModelNames = None,
     profile: _options.ProfileFile = None,
     *,
     options: RecordingOptions,
@@ -69,7 +69,7 @@ def report(
     opened = load(model)
     with ExitStack() as stack:
         source = RecordingArgument(path).source(stack)
-        tested = read(find(model), opened.card)
+        tested = read(find(model[0] if model else None), opened.card)
         about = ExportSubject(source, opened, display_path(path), profile, tested)
         segments = stack.enter_context(
             opened.timeline(source, profile=profile, workers=workers, **dict(options))

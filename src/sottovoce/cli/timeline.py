@@ -55,7 +55,7 @@ def timeline(
             show_default=False,
         ),
     ],
-    model: _options.ModelName = None,
+    model: _options.ModelNames = None,
     profile: _options.ProfileFile = None,
     *,
     files: FileOptions,
@@ -79,7 +79,7 @@ def timeline(
         enter = stack.enter_context
         source = RecordingArgument(path).source(stack)
         segments = enter(opened.timeline(source, profile=profile, workers=workers, **dict(options)))
-        tested = read(find(model), opened.card)
+        tested = read(find(model[0] if model else None), opened.card)
         about = ExportSubject(source, opened, display_path(path), profile, tested, raw_csv)
         exports = [FORMATS[name].open(file, about) for name, file in files if file is not None]
         outputs: list[Callable[..., None]] = [enter(export) for export in exports]

@@ -63,10 +63,25 @@ def train(
         Path | None,
         typer.Option(help="With --final: the folder of that run; that of --out if not given."),
     ] = None,
+    boost: Annotated[
+        str,
+        typer.Option(
+            metavar="LABEL:FACTOR,...",
+            help="Draw these labels so much more often (names, or numbers from 0): 1:2.0,3:2.0.",
+            show_default=False,
+        ),
+    ] = "",
+    focal: Annotated[
+        bool, typer.Option("--focal", help="Focal loss, whatever the recipe.")
+    ] = False,
     *,
     columns: TableSpec,
 ) -> None:
-    """Cross-validate a recipe and report it; with --final, train the model on all clips."""
+    """Cross-validate a recipe and report it; with --final, train the model on all clips.
+
+    Where the recipe has criteria, they are judged. Exit status: 0 done and passed, 1 one was not
+    reached, 2 it could not be done, or wrong usage.
+    """
     chosen_folds = _folds(folds)
     if seed is not None and (seeds is not None or final):
         other = "--final" if final else "--seeds"
@@ -74,8 +89,9 @@ def train(
     with requires_extras("train", "learn"):
         experiment, folders, torch_device = load_experiment(recipe, data, device, threads, protocol)
         scan_options(folders, columns)
-        experiment = experiment.with_columns(columns)
+        experiment = experiment.with_columns(columns).with_training(boost, focal=focal)
         from sottovoce.learn.data.dataset import Data
+        from sottovoce.learn.evaluate.criteria import check_criteria
         from sottovoce.learn.evaluate.report import format_interval
         from sottovoce.learn.train.cross_validate import check_folder, cross_validate
         from sottovoce.learn.train.final_model import (
@@ -110,7 +126,14 @@ def train(
         )
     uar, ece = (format_interval(name, metrics[name]) for name in ("uar", "ece"))
     typer.echo(f"UAR {uar}, ECE {ece}")
+    checks = check_criteria(
+        experiment.criteria, {name: interval.value for name, interval in metrics.items()}
+    )
+    for check in checks:
+        say(check)
     say(f"The report is in {folder}.")
+    if not all(check.passed for check in checks):
+        raise typer.Exit(1)
 
 
 def _seeds(recipe: Recipe, count: int | None) -> tuple[int, ...]:

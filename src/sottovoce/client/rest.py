@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from time import sleep
 from typing import Any, BinaryIO, Self, TypeAlias
@@ -64,7 +64,7 @@ class Client:
         self,
         source: Recording,
         *,
-        model: str | None = None,
+        model: str | Sequence[str] | None = None,
         caller: str | None = None,
         profile: Profile | None = None,
         **options: Any,
@@ -73,7 +73,7 @@ class Client:
 
         Args:
             source: the recording; its name is not sent.
-            model: one that the service has; its first one if None.
+            model: one that the service has; its first one if None. Several: they answer together.
             caller: an id of your own that the service's store keeps with the result.
             profile: of the voice or the place, such as `profile` gives; it is sent along.
             options: the fields of `PredictOptions` but for `gate`, such as min_confidence=0.5.
@@ -96,7 +96,7 @@ class Client:
         self,
         sources: Recording | Iterable[Recording],
         *,
-        model: str | None = None,
+        model: str | Sequence[str] | None = None,
         caller: str | None = None,
         profile: Profile | None = None,
         **options: Any,
@@ -136,7 +136,7 @@ class Client:
         self,
         source: Recording,
         *,
-        model: str | None = None,
+        model: str | Sequence[str] | None = None,
         caller: str | None = None,
         profile: Profile | None = None,
         **options: Any,
@@ -187,7 +187,7 @@ class Client:
         sample_rate: int,
         *,
         inputs: int = 1,
-        model: str | None = None,
+        model: str | Sequence[str] | None = None,
         caller: str | None = None,
         profile: Profile | None = None,
         **options: Any,
@@ -212,7 +212,7 @@ class Client:
             "encoding": "float32",
             "channels": inputs,
             "split": options.get("channels") == "split",
-            "model": model,
+            "model": model if model is None or isinstance(model, str) else list(model),
             "caller": caller,
         }
         if profile is not None:
@@ -243,8 +243,10 @@ class Client:
         except httpx.HTTPError:
             return False
 
-    def _title(self, name: str | None) -> str:
+    def _title(self, name: str | Sequence[str] | None) -> str:
         """Name and version of a model of the service; of its first one if None."""
+        if name is not None and not isinstance(name, str):
+            return "+".join(name)
         for model in self.models():
             if model["name"] == (name or model["name"]):
                 return f"{model['name']} {model['version']}"

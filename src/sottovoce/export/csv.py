@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 from sottovoce.export import AddSegment, ExportFormat, ExportSubject
 from sottovoce.export._files import opened_for_writing
@@ -27,7 +28,7 @@ def csv_file(
         SottovoceError: the file cannot be written.
     """
     with opened_for_writing(path, "w", newline="", encoding="utf-8") as file:
-        cell = (lambda value: value) if raw else csv_cell
+        cell: Callable[[Any], Any] = _as_it_is if raw else csv_cell
         writer = csv.writer(file)
         writer.writerow(map(cell, columns))
         file.flush()
@@ -38,6 +39,10 @@ def csv_file(
             file.flush()
 
         yield add
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _writer(path: str, about: ExportSubject) -> AbstractContextManager[AddSegment]:

@@ -124,8 +124,10 @@ class Predictor:
         Returns:
             `ok` or `uncertain`; `error` where the network's output is not a number.
         """
-        lengths = [len(piece) for piece in recording.pieces]
-        mean = np.average(rows.astype(np.float64), axis=0, weights=lengths)
+        return self.answer(recording, mean_of_pieces(recording, rows))
+
+    def answer(self, recording: PreparedRecording, mean: NDArray[np.float64]) -> Prediction:
+        """The same from the mean over the pieces, (classes,)."""
         if not np.isfinite(mean).all():
             failed = self.not_a_number(recording.path, recording.duration, recording.channel)
             return failed.model_copy(update={"warnings": recording.warnings})
@@ -157,13 +159,26 @@ class Predictor:
         )
 
 
+def mean_of_pieces(recording: PreparedRecording, rows: Probabilities) -> NDArray[np.float64]:
+    """(classes,) the mean of (pieces, classes), in proportion to the pieces' lengths."""
+    lengths = [len(piece) for piece in recording.pieces]
+    return np.asarray(np.average(rows.astype(np.float64), axis=0, weights=lengths))
+
+
 def run_network(predictor: Predictor, network: Network, recording: PreparedRecording) -> Prediction:
     """Run the network on the pieces of one recording, and make the prediction from its output."""
+    return predictor.postprocess(recording, run_pieces(predictor, network, recording))
+
+
+def run_pieces(
+    predictor: Predictor, network: Network, recording: PreparedRecording
+) -> Probabilities:
+    """(pieces, classes): what the network gives for the pieces of one recording."""
     rows = np.empty((len(recording.pieces), len(predictor.card.labels)), np.float32)
     lengths = [len(piece) for piece in recording.pieces]
     for batch in batches(lengths, predictor.card.sample_rate):
         rows[batch] = network(np.stack([recording.pieces[index] for index in batch]))
-    return predictor.postprocess(recording, rows)
+    return rows
 
 
 def batches(lengths: Sequence[int], sample_rate: int) -> list[list[int]]:

@@ -8,13 +8,18 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sottovoce.audio import Audio, OpenedRecording, Source, Watch, open_blocks
 from sottovoce.audio.convert import Block
 from sottovoce.inference.predictor import (
     Network,
     Predictor,
     PreparedRecording,
+    mean_of_pieces,
     run_network,
+    run_pieces,
     source_path,
     told,
 )
@@ -57,12 +62,15 @@ class RecordingPredictor:
         network: of the model.
         options: of the predictions.
         workers: threads for a long recording; if None, one a processor, at most 4.
+        members: of an ensemble: each hears the recording in its own way, and the answer is the
+            mean of theirs. A long recording is heard by `network`, as timelines are.
     """
 
     predictor: Predictor
     network: Network
     options: PredictOptions
     workers: int | None
+    members: tuple[RecordingPredictor, ...] = ()
 
     def predict(self, source: Source, watch: Watch | None = None) -> list[Prediction]:
         """Its predictions; arguments and errors of `prepare`."""
@@ -97,9 +105,27 @@ class RecordingPredictor:
                 values += block.size
                 if frames > WHOLE_SECONDS * opened.sample_rate or values > WHOLE_VALUES:
                     return self._by_timeline(source, opened, begun)
-            rate = self.predictor.card.sample_rate
-            audio = Audio.from_blocks(opened, iter(begun), rate)
-        if is_mixed:
+            heard = [
+                member._whole(source, decoded, opened, begun) for member in self.members or [self]
+            ]
+        if self.members:
+            return [self._together(group) for group in zip(*heard, strict=True)]
+        return heard[0]
+
+    def _whole(
+        self, source: Source, decoded: OpenedRecording, opened: OpenedRecording, begun: list[Block]
+    ) -> list[Prepared]:
+        """Gate and cut a recording that is not long: all of it, or each of its channels.
+
+        Args:
+            source: what it was read from.
+            decoded: as it was opened.
+            opened: the same, checked.
+            begun: all its blocks.
+        """
+        rate = self.predictor.card.sample_rate
+        audio = Audio.from_blocks(opened, iter(begun), rate)
+        if self.options.channels == "mix":
             return [self.predictor.prepare(audio, source)]
         found = []
         for channel, alone in enumerate(audio.split(), 1):
@@ -107,6 +133,21 @@ class RecordingPredictor:
             one = replace(alone, warnings=warnings)
             found.append(self.predictor.prepare(one, source, channel))
         return found
+
+    def _together(self, group: tuple[Prepared, ...]) -> Prediction:
+        """What the members say of a recording: the mean, unless one of them hears nothing."""
+        means: list[NDArray[np.float64]] = []
+        prepared: list[PreparedRecording] = []
+        for item in group:
+            if not isinstance(item, PreparedRecording):
+                return item.model_copy(update={"model": self.predictor.card.title})
+            prepared.append(item)
+        for member, item in zip(self.members, prepared, strict=True):
+            labels = member.predictor.card.labels
+            order = [labels.index(label) for label in self.predictor.card.labels]
+            rows = run_pieces(member.predictor, member.network, item)
+            means.append(mean_of_pieces(item, rows)[order])
+        return self.predictor.answer(prepared[0], np.mean(means, axis=0))
 
     def _by_timeline(
         self, source: Source, opened: OpenedRecording, begun: list[Block]

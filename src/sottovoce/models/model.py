@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -13,6 +13,7 @@ from sottovoce.audio import Samples, Source, Watch
 from sottovoce.audio.sources import recordings as several
 from sottovoce.errors import AudioError, SottovoceError
 from sottovoce.inference.batch_predictor import predict_many
+from sottovoce.inference.denoise import with_noise_reduced
 from sottovoce.inference.details import Details, details
 from sottovoce.inference.embed import Embedded, embed, embed_many
 from sottovoce.inference.own_voice import OwnVoice
@@ -142,6 +143,7 @@ class Model:
         gate: GateOptions | None = None,
         min_confidence: float | None = None,
         profile: ProfileSource | None = None,
+        denoise: bool = False,
     ) -> Prediction:
         """The emotion in one recording.
 
@@ -155,6 +157,7 @@ class Model:
             gate: thresholds of the gate; the defaults if None.
             min_confidence: below it the status is `uncertain`, 0 to 1; the card's own if None.
             profile: of the voice or the place, or its file; None: without.
+            denoise: whether noise is reduced first (extra `denoise`).
 
         Raises:
             AudioError: the source cannot be read, its samples are far beyond -1..1, or the model's
@@ -163,7 +166,12 @@ class Model:
                 model's.
         """
         (prediction,) = self.predict_channels(
-            source, gate=gate, min_confidence=min_confidence, profile=profile, channels="mix"
+            source,
+            gate=gate,
+            min_confidence=min_confidence,
+            profile=profile,
+            denoise=denoise,
+            channels="mix",
         )
         return prediction
 
@@ -207,6 +215,7 @@ class Model:
         min_confidence: float | None = None,
         channels: Channels = "split",
         profile: ProfileSource | None = None,
+        denoise: bool = False,
         watch: Watch | None = None,
     ) -> list[Prediction]:
         """The emotion in each channel of one recording, heard on its own.
@@ -217,6 +226,7 @@ class Model:
             min_confidence: as for `predict`.
             channels: "split", or "mix": one prediction of them all.
             profile: as for `predict`.
+            denoise: as for `predict`.
             watch: called after each block that is decoded; what it raises ends the work.
 
         Returns:
@@ -227,7 +237,10 @@ class Model:
             SottovoceError: as for `predict`.
         """
         options = PredictOptions(
-            gate=gate or GateOptions(), min_confidence=min_confidence, channels=channels
+            gate=gate or GateOptions(),
+            min_confidence=min_confidence,
+            channels=channels,
+            denoise=denoise,
         )
         predictions = self._recording(options, profile, None).predict(source, watch)
         for prediction in predictions:
@@ -243,6 +256,7 @@ class Model:
         min_confidence: float | None = None,
         channels: Channels = "mix",
         profile: ProfileSource | None = None,
+        denoise: bool = False,
         workers: int | None = None,
     ) -> Iterator[Prediction]:
         """The emotions in many recordings, in order, as they come.
@@ -256,6 +270,7 @@ class Model:
             min_confidence: as for `predict`.
             channels: "split" gives a prediction for each channel of each recording.
             profile: as for `predict`; of all of them.
+            denoise: as for `predict`.
             workers: threads that decode, gate and run; if None, one a processor, at most 4.
 
         Raises:
@@ -263,7 +278,10 @@ class Model:
                 iterable of them.
         """
         options = PredictOptions(
-            gate=gate or GateOptions(), min_confidence=min_confidence, channels=channels
+            gate=gate or GateOptions(),
+            min_confidence=min_confidence,
+            channels=channels,
+            denoise=denoise,
         )
         threads = number_of_workers(workers)
         return predict_many(self._recording(options, profile, threads), several(sources), threads)
@@ -292,7 +310,7 @@ class Model:
                 `workers` is not at least 1.
         """
         chosen = RecordingOptions(**options)
-        network = self.network(profile)
+        network = self.network(profile, denoise=chosen.denoise)
         own = self._own_voice(chosen, profile)
         if own is None:
             predictor = Predictor(self._card, chosen, network.min_confidence)
@@ -316,7 +334,7 @@ class Model:
 
         def judge(channel: int, _: Sequence[Samples]) -> Network:
             if channel not in networks:
-                networks[channel] = self.network(voice.profile(channel))
+                networks[channel] = self.network(voice.profile(channel), denoise=chosen.denoise)
             return networks[channel]
 
         return Timeline(predictor, network, source, chosen, workers, judge, watch=watch)
@@ -337,7 +355,7 @@ class Model:
             SottovoceError: an option is unknown or out of its range.
         """
         chosen = TimelineOptions(**options)
-        network = self.network(profile)
+        network = self.network(profile, denoise=chosen.denoise)
         own = self._own_voice(chosen, profile)
         if own is None:
             predictor = Predictor(self._card, chosen, network.min_confidence)
@@ -346,7 +364,7 @@ class Model:
 
         def judge(channel: int, pieces: Sequence[Samples]) -> Network:
             voice.hear(channel, pieces)
-            return self.network(voice.profile(channel))
+            return self.network(voice.profile(channel), denoise=chosen.denoise)
 
         return Stream(predictor, network, sample_rate, chosen, judge)
 
@@ -447,18 +465,25 @@ class Model:
             left_out=tuple(left_out),
         )
 
-    def network(self, profile: ProfileSource | None) -> ProfiledNetwork:
+    def network(self, profile: ProfileSource | None, *, denoise: bool = False) -> ProfiledNetwork:
         """The network with a profile, or without: what predictors run.
+
+        Args:
+            profile: as for `predict`.
+            denoise: as for `predict`.
 
         Raises:
             SottovoceError: the model takes no profile, or this one is another model's.
         """
+        run: Callable[..., Probabilities] = self.probabilities
+        if denoise:
+            run = with_noise_reduced(run, self._card.sample_rate)
         if profile is None:
-            return ProfiledNetwork(self.probabilities, None, None)
+            return ProfiledNetwork(run, None, None)
         info = self.profile_info()
         opened = open_profile(profile, self._card.title, self.digest)
         return ProfiledNetwork(
-            self.probabilities,
+            run,
             (opened.baseline(info), KIND_NUMBERS[opened.kind]),
             kind_info(info, opened.kind).min_confidence,
         )
@@ -475,7 +500,10 @@ class Model:
             )
         info = self.profile_info()
         title = self._card.title, self.digest
-        voice = OwnVoice(self.run_network, info, options.hop / options.window, title)
+        run: Callable[..., NetworkOutput] = self.run_network
+        if options.denoise:
+            run = with_noise_reduced(run, self._card.sample_rate)
+        voice = OwnVoice(run, info, options.hop / options.window, title)
         return voice, Predictor(self._card, options, info.mixed.min_confidence)
 
     def _embedder(self, gate: GateOptions | None) -> Predictor:
@@ -490,6 +518,6 @@ class Model:
     def _recording(
         self, options: PredictOptions, profile: ProfileSource | None, workers: int | None
     ) -> RecordingPredictor:
-        network = self.network(profile)
+        network = self.network(profile, denoise=options.denoise)
         predictor = Predictor(self._card, options, network.min_confidence)
         return RecordingPredictor(predictor, network, options, workers)

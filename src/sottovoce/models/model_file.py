@@ -32,19 +32,20 @@ ENCODER_KEY = "sottovoce.encoder"
 SEAL_KEY = "sottovoce.sha256"
 """The metadata key of the seal, the last entry of the file."""
 
-OPERATOR_DOMAINS = frozenset({"", "ai.onnx"})
-"""Whose operators a model may use: the standard's alone."""
+OPERATOR_DOMAINS = frozenset({"", "ai.onnx", "com.microsoft"})
+"""Whose operators a model may use: the standard's, and an LSTM in 8 bits of ONNX Runtime's own."""
 
 OPERATORS = frozenset(
     """
     Abs Add And ArgMax ArgMin Atan AveragePool BatchNormalization Cast Ceil Clip Concat Constant
-    ConstantOfShape Conv Cos CumSum Div Elu Equal Erf Exp Expand Flatten Floor GRU Gather
-    GatherElements GatherND Gelu Gemm GlobalAveragePool Greater GreaterOrEqual GroupNormalization
-    HardSigmoid HardSwish Identity InstanceNormalization IsNaN LSTM LayerNormalization LeakyRelu
-    Less LessOrEqual Log LogSoftmax MatMul Max MaxPool Min Mod Mul Neg Not Or PRelu Pad Pow RNN
-    Range Reciprocal ReduceL2 ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Relu Reshape
-    Round ScatterND Selu Shape Sigmoid Sign Sin Size Slice Softmax Softplus Split Sqrt Squeeze Sub
-    Sum Tanh Tile TopK Transpose Trilu Unsqueeze Where Xor
+    ConstantOfShape Conv ConvInteger Cos CumSum DequantizeLinear Div DynamicQuantizeLSTM
+    DynamicQuantizeLinear Elu Equal Erf Exp Expand Flatten Floor GRU Gather GatherElements GatherND
+    Gelu Gemm GlobalAveragePool Greater GreaterOrEqual GroupNormalization HardSigmoid HardSwish
+    Identity InstanceNormalization IsNaN LSTM LayerNormalization LeakyRelu Less LessOrEqual Log
+    LogSoftmax MatMul MatMulInteger Max MaxPool Min Mod Mul Neg Not Or PRelu Pad Pow RNN Range
+    Reciprocal ReduceL2 ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Relu Reshape Round
+    ScatterND Selu Shape Sigmoid Sign Sin Size Slice Softmax Softplus Split Sqrt Squeeze Sub Sum
+    Tanh Tile TopK Transpose Trilu Unsqueeze Where Xor
     """.split()  # noqa: SIM905
 )
 """The operators that exports of networks use, and their like: none that branches, repeats, is

@@ -1,6 +1,7 @@
 """Where models come from: built into the package, the folders where they lie, or a path."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from sottovoce.errors import ModelError
@@ -53,14 +54,29 @@ def find(name_or_path: str | os.PathLike[str] | None = None) -> Path:
     )
 
 
-def load(name_or_path: str | os.PathLike[str] | None = None, *, threads: int = 1) -> Model:
+def load(
+    name_or_path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
+    *,
+    threads: int = 1,
+) -> Model:
     """A model, ready to predict.
 
     Args:
         name_or_path: a name from `available`, the path of a model file, or None for the default.
-        threads: how many threads one run of the model may use.
+            Several: models with the same labels that answer together, with the mean of their
+            probabilities.
+        threads: how many threads one run of a model may use.
 
     Raises:
         ModelError: no such model, or its file is refused.
+        SottovoceError: of several the labels differ, or one is there twice.
     """
-    return Model.open(find(name_or_path), threads=threads)
+    if name_or_path is None or isinstance(name_or_path, str | os.PathLike):
+        return Model.open(find(name_or_path), threads=threads)
+    paths = [find(each) for each in name_or_path]
+    members = [Model.open(path, threads=threads) for path in paths or [find()]]
+    if len(members) == 1:
+        return members[0]
+    from sottovoce.models.ensemble import Ensemble
+
+    return Ensemble(members)

@@ -117,7 +117,7 @@ async def predict(
     A recording that cannot be judged is refused with 422, as the body or in a form; among several
     it gets a prediction of status `error`, and the others get theirs.
     """
-    model, options = service.model(query.model), query.options
+    model, options = service.together(query.model), query.options
     title = model.card.title
     with service.admission.request() as reservation:
         uploads = await read_uploads(request, reservation, service.limits)
@@ -135,7 +135,8 @@ async def predict(
         number = uuid.uuid4().hex
         await service.store_results("predict", number, query.caller, title, predictions, contents)
     duration = sum(prediction.duration or 0.0 for prediction in predictions)
-    service.metrics.count_results("/v1/predict", title, predictions, duration)
+    counted = service.counted_as(model)
+    service.metrics.count_results("/v1/predict", counted, predictions, duration)
     content = [
         PredictionResponse(**dict(prediction), name=upload.name).to_dict()
         for upload, each in zip(uploads.recordings, found, strict=True)
@@ -159,7 +160,7 @@ async def timeline(
     message a line, as `/v1/stream` sends them: `ready`, each `measurement`, `finished`, or `error`.
     A sender that leaves ends the work.
     """
-    model, options = service.model(query.model), query.options
+    model, options = service.together(query.model), query.options
     options.check_window(model.card.window.max, model.card.title)
     async with AsyncExitStack() as stack:
         reservation = stack.enter_context(service.admission.request())
@@ -177,8 +178,9 @@ async def timeline(
             await service.store_results(
                 "timeline", number, query.caller, result.model, result.segments, [content]
             )
+            counted = service.counted_as(model)
             service.metrics.count_results(
-                "/v1/timeline", result.model, result.segments, result.summary.duration
+                "/v1/timeline", counted, result.segments, result.summary.duration
             )
             return result
 

@@ -44,10 +44,11 @@ class RequestQuery(Options):
 
     gate: ClassVar[GateOptions] = GateOptions()
     """Hides the field of that name in `PredictOptions`: the gate is not offered over HTTP."""
-    model: str | None = Field(
+    model: list[str] | None = Field(
         default=None,
-        description="One that `/v1/models` lists; the first where none is given.",
-        examples=["sottovoce-small"],
+        description="One that `/v1/models` lists; the first where none is given. Given again, "
+        "models with the same labels answer together, with the mean of their probabilities.",
+        examples=[["sottovoce-small"]],
     )
     caller: CallerId = None
 

@@ -17,6 +17,8 @@ from typing import TypeVar
 from sottovoce.audio import Audio
 from sottovoce.errors import ModelError, SottovoceError
 from sottovoce.inference.profile import Kind, Profile
+from sottovoce.models.ensemble import Ensemble
+from sottovoce.models.model import Model
 from sottovoce.models.network import NetworkOnDemand
 from sottovoce.models.registry import find
 from sottovoce.options import Limits, PredictOptions, TimelineOptions
@@ -93,6 +95,24 @@ class Service:
             lambda: sum(model.batcher.waiting for model in self.models.values())
         )
 
+    def together(self, names: Sequence[str] | None) -> Model:
+        """The model of that name, the first one where none is given, or those that are, as one.
+
+        Raises:
+            ServiceError: 404, one is not served here; 422, they do not go together.
+        """
+        if not names:
+            return self.model(None)
+        members = [self.model(name) for name in names[: len(self.models) + 1]]
+        try:
+            return members[0] if len(members) == 1 else Ensemble(members)
+        except SottovoceError as error:
+            raise ServiceError(422, "no_ensemble", str(error)) from None
+
+    def counted_as(self, model: Model) -> str:
+        """What its answers are counted under: there are too many ensembles to count each."""
+        return "ensemble" if isinstance(model, Ensemble) else model.card.title
+
     def model(self, name: str | None) -> SharedModel:
         """The model of that name, or the first one.
 
@@ -129,7 +149,7 @@ class Service:
     def _others_are_served(self) -> bool:
         return sum(queue.callers for queue in self._queues.values()) > 1
 
-    def profile_for(self, model: SharedModel, given: str | Profile | None) -> Profile | None:
+    def profile_for(self, model: Model, given: str | Profile | None) -> Profile | None:
         """The profile that a request's recordings are judged with.
 
         Args:
@@ -167,7 +187,7 @@ class Service:
 
     def predict(
         self,
-        model: SharedModel,
+        model: Model,
         content: bytes,
         options: PredictOptions,
         profile: Profile | None,
@@ -188,7 +208,7 @@ class Service:
 
     def timeline(
         self,
-        model: SharedModel,
+        model: Model,
         content: bytes,
         options: TimelineOptions,
         profile: Profile | None,

@@ -248,7 +248,7 @@ class StreamSession:
         """
         options = config.options
         self._caller = config.caller
-        self._model = self._service.model(config.model)
+        self._model = self._service.together(config.models)
         own = options.same_voice and config.profile is None
         profile = None if own else self._service.profile_for(self._model, config.profile)
         self._rate = config.sample_rate
@@ -364,9 +364,9 @@ class StreamSession:
         if track.channel is not None:
             channel = {"channel": track.channel}
             segments = [segment.model_copy(update=channel) for segment in segments]
-        title = self._model.card.title
+        title, counted = self._model.card.title, self._service.counted_as(self._model)
         duration = sum(segment.duration for segment in segments)
-        self._service.metrics.count_results(self.endpoint, title, segments, duration)
+        self._service.metrics.count_results(self.endpoint, counted, segments, duration)
         await self._service.store_results("stream", self._id, self._caller, title, segments)
         for segment in segments:
             for message in self._tracker.messages(segment):

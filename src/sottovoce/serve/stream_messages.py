@@ -43,7 +43,8 @@ class StreamConfig(StrictModel):
     """How many the frames have, in turn."""
     split: bool = False
     """Follow each channel on its own, instead of their mean."""
-    model: str | None = None
+    model: str | list[str] | None = None
+    """One that the service has, or several that answer together."""
     key: str | None = Field(default=None, repr=False)
     """An API key, for browsers, which cannot send headers."""
     caller: CallerId = None
@@ -69,6 +70,11 @@ class StreamConfig(StrictModel):
             return cls.model_validate_json(text)
         except ValidationError as error:
             raise bad_config(error) from None
+
+    @property
+    def models(self) -> list[str] | None:
+        """The models that are named, if any is."""
+        return [self.model] if isinstance(self.model, str) else self.model
 
     @property
     def options(self) -> TimelineOptions:

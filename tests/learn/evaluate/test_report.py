@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from sottovoce.errors import SottovoceError
@@ -71,9 +72,10 @@ def test_a_report_holds_every_file_and_is_the_same_each_time(tmp_path: Path) -> 
         "curves.png",
         "reliability.png",
         "recall.png",
+        "roc.png",
     }
     assert first == files(tmp_path / "b")
-    for name in ("confusion", "curves", "reliability", "recall"):
+    for name in ("confusion", "curves", "reliability", "recall", "roc"):
         with Image.open(tmp_path / "a" / f"{name}.png") as picture:
             assert 400 < picture.width < 1400
 
@@ -134,7 +136,7 @@ def test_an_optimistic_run_says_so_in_the_summary_and_in_every_picture(
     tmp_path: Path, titles: list[str], optimistic: bool
 ) -> None:
     write_report(tmp_path, simulated_run(optimistic), draws=100)
-    assert [OPTIMISTIC in title for title in titles] == [optimistic] * 4
+    assert [OPTIMISTIC in title for title in titles] == [optimistic] * 5
     summary = (tmp_path / "summary.md").read_text()
     assert (OPTIMISTIC in summary.lower()) is optimistic
     assert json.loads((tmp_path / "metrics.json").read_text())["optimistic"] is optimistic
@@ -205,3 +207,26 @@ def test_a_class_without_clips_is_drawn_and_left_out_of_the_recalls(tmp_path: Pa
     run = Run("made", "none", False, (SeedRun(0, some, {"all": range(40)}),))
     assert "recall_happy" not in write_report(tmp_path, run, draws=100)
     assert (tmp_path / "recall.png").exists()
+
+
+def test_roc_curves_say_the_area_under_them(tmp_path: Path) -> None:
+    run = simulated_run()
+    figures = []
+    keep = plots.save_figure
+
+    def kept(figure: Figure, path: Path) -> None:
+        figures.append(figure)
+        keep(figure, path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plots, "save_figure", kept)
+        plots.draw_roc(tmp_path / "roc.png", "title", run.predictions)
+    (axes,) = figures[0].axes
+    legend = [text.get_text() for text in axes.get_legend().get_texts()]
+    first = run.predictions[0]
+    rows = np.concatenate([each.probabilities for each in run.predictions])
+    truth = np.concatenate([each.truth for each in run.predictions])
+    for number, label in enumerate(first.labels):
+        inside, outside = rows[truth == number, number], rows[truth != number, number]
+        above = (inside[:, None] > outside).mean() + (inside[:, None] == outside).mean() / 2
+        assert f"{label}, AUC {above:.3f}" in legend

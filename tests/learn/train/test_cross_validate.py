@@ -53,6 +53,7 @@ def test_a_run_leaves_everything_behind(finished: Path) -> None:
         "curves.png",
         "reliability.png",
         "recall.png",
+        "roc.png",
         "seed0/predictions.csv",
         *(
             f"seed0/fold{number}/{name}"

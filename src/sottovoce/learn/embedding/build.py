@@ -82,7 +82,7 @@ def build(recipe_path: Path, run: Path, experiment: Experiment, out: Path) -> No
     if recipe.network is None:
         spec = recipe.teacher
         frontend = PretrainedFrontEnd(
-            PretrainedOptions(encoder=spec.encoder, layers=spec.layers, one_level=spec.one_level),
+            PretrainedOptions.model_validate(spec.encoder_options),
             RATE,
         )
         embed, encoder, sound = EncodedToEmbedding(affine), frontend.encoder, _encoded(frontend)

@@ -154,12 +154,7 @@ class Experiment:
             way = copy if isinstance(copy, str) else None
             spec = self.recipe.teacher
             frontend = PretrainedFrontEnd(
-                PretrainedOptions(
-                    encoder=spec.encoder,
-                    layers=spec.layers,
-                    one_level=spec.one_level,
-                    pooling="none",
-                ),
+                PretrainedOptions.model_validate({**spec.encoder_options, "pooling": "none"}),
                 RATE,
             )
             changes = Changes(ChangesSpec(speed=spec.copy_speed), self.noise, RATE)

@@ -1,7 +1,7 @@
 """The recipe of a model that takes profiles: one TOML file, validated before anything runs."""
 
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, ValidationError
 
@@ -27,6 +27,11 @@ class TeacherSpec(StrictModel):
     """Changed copies of every clip, to fit classifiers to."""
     copy_speed: float = Field(0.1, ge=0, le=0.5)
     """Largest relative change of speed in them."""
+
+    @property
+    def encoder_options(self) -> dict[str, Any]:
+        """Options of the front end `pretrained`."""
+        return self.model_dump(include={"encoder", "layers", "one_level"})
 
 
 class TaughtSpec(DistilSpec):

@@ -120,6 +120,7 @@ def evaluate_model(
     scans: Sequence[CorpusScan],
     report: Progress = lambda what, done, total: None,
     sources: Sources = own_sounds,
+    copies: Sequence[Sources] = (),
 ) -> ModelEvaluation:
     """Run a model with its default gate over every clip of some scanned corpora.
 
@@ -128,6 +129,7 @@ def evaluate_model(
         scans: the corpora, from `sottovoce.learn.corpora.scan`.
         report: called after each clip.
         sources: what is heard of the clips, see `predict_clips`.
+        copies: what is heard beside it: the probabilities are the mean over all that got an answer.
 
     Raises:
         CorpusError: no clip has an emotion that the model knows, or none got an answer.
@@ -143,6 +145,9 @@ def evaluate_model(
             f"({', '.join(labels)})"
         )
     with_gate, refused = predict_clips(model, clips, sources, report)
+    if copies:
+        others = [predict_clips(model, clips, heard, report)[0] for heard in copies]
+        with_gate = _mean(with_gate, others)
     has_answer = np.flatnonzero(with_gate.predicted != len(labels))
     if not has_answer.size:
         raise CorpusError(
@@ -163,6 +168,26 @@ def evaluate_model(
         unknown=dict(unknown),
         shared_speakers=len(trained_on & set(map(speaker_hash, speakers))),
         left_out=tuple(line for scan in scans for line in scan.left_out),
+    )
+
+
+def _mean(
+    with_gate: LabelledPredictions, others: Sequence[LabelledPredictions]
+) -> LabelledPredictions:
+    """Predictions, and others of the same clips, averaged; one without an answer stays so."""
+    no_answer = len(with_gate.labels) - 1
+    total, count = with_gate.probabilities.copy(), np.ones(len(with_gate.clips))
+    has_answer = with_gate.predicted != no_answer
+    for other in others:
+        heard = has_answer & (other.predicted != no_answer)
+        total[heard] += other.probabilities[heard]
+        count[heard] += 1
+    return LabelledPredictions.from_probabilities(
+        total / count[:, np.newaxis],
+        truth=with_gate.truth,
+        speakers=with_gate.speakers.tolist(),
+        clips=with_gate.clips.tolist(),
+        labels=with_gate.labels,
     )
 
 

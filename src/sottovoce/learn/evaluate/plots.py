@@ -1,4 +1,4 @@
-"""Plots of a run: confusion, learning curves, reliability, recall per class (PNG)."""
+"""Plots of a run: confusion, learning curves, reliability, recall per class, ROC (PNG)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from sottovoce import emotions
 from sottovoce.learn.evaluate.calibration import reliability
 from sottovoce.learn.evaluate.intervals import Interval
 from sottovoce.learn.evaluate.metrics import LabelledPredictions, confusion
@@ -169,6 +170,37 @@ def draw_recall(
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
+    save_figure(figure, path)
+
+
+def draw_roc(path: Path, title: str, runs: Sequence[LabelledPredictions]) -> None:
+    """Draw each class's ROC curve, one class against the others, with the area under it (AUC).
+
+    Over the clips of all runs together; a class that no clip or every clip has, has no curve.
+    """
+    from sklearn.metrics import auc, roc_curve
+
+    labels = runs[0].labels
+    truth = np.concatenate([run.truth for run in runs])
+    rows = np.concatenate([run.probabilities for run in runs])
+    figure, (axes,) = new_figure(title, 6.4, 5.6)
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--")
+    for number, label in enumerate(labels):
+        is_label = truth == number
+        if not is_label.any() or is_label.all():
+            continue
+        false, true, _ = roc_curve(is_label, rows[:, number])
+        axes.plot(
+            *(false, true),
+            color=emotions.colour(label, labels),
+            linestyle=("-", "--", "-.", ":")[number % 4],
+            label=f"{label}, AUC {auc(false, true):.3f}",
+        )
+    axes.set_xlabel("others taken for it")
+    axes.set_ylabel("found")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1))
+    axes.legend(frameon=False, loc="lower right")
     save_figure(figure, path)
 
 

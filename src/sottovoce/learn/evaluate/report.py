@@ -19,6 +19,7 @@ from sottovoce.learn.evaluate.plots import (
     draw_curves,
     draw_recall,
     draw_reliability,
+    draw_roc,
 )
 from sottovoce.learn.recipe.specs import CriteriaSpec
 from sottovoce.system import write_atomically
@@ -31,6 +32,8 @@ OPTIMISTIC_INTERVALS = "optimistic: intervals over clips, not over speakers"
 
 SHOWN_PAIRS = 12
 """How many pairs of confused emotions the summary shows; metrics.json has them all."""
+PICTURES = ("confusion", "recall", "reliability", "roc")
+"""That every report has."""
 
 TITLES = {
     "uar": "UAR",
@@ -126,7 +129,7 @@ def write_report(folder: Path, run: Run, draws: int = 10_000) -> dict[str, Inter
     """Write a run's report into a folder (made if need be), and give its figures.
 
     Files: metrics.json, summary.md, seed<k>/predictions.csv, confusion.png, reliability.png,
-    recall.png and, where there are curves, curves.png. The same run gives the same bytes.
+    recall.png, roc.png and, where there are curves, curves.png. The same run gives the same bytes.
 
     Raises:
         SottovoceError: the seeds are of different clips; see `intervals`.
@@ -145,6 +148,7 @@ def write_report(folder: Path, run: Run, draws: int = 10_000) -> dict[str, Inter
     draw_confusion(folder / "confusion.png", heading, runs)
     draw_reliability(folder / "reliability.png", heading, runs, measured["ece"])
     draw_recall(folder / "recall.png", heading, runs[0].labels, measured, _unit(run))
+    draw_roc(folder / "roc.png", heading, runs)
     if curves:
         draw_curves(folder / "curves.png", heading, curves)
     write_atomically(folder / "summary.md", _summary(run, measured, bool(curves)))
@@ -321,7 +325,13 @@ def _summary(run: Run, measured: Mapping[str, Interval], curves: bool) -> str:
         *_error_tables(analyse_errors(run.predictions), run.over_speakers),
         *(
             f"![{name}]({name}.png)"
-            for name in ("confusion", "recall", "reliability", *(["curves"] if curves else []))
+            for name in (
+                "confusion",
+                "recall",
+                "reliability",
+                "roc",
+                *(["curves"] if curves else []),
+            )
         ),
     ]
     return "\n\n".join(text.strip() for text in paragraphs if text) + "\n"

@@ -163,17 +163,14 @@ class _Weights:
 
         Both have the gates in the order input, forget, cell, output; torch has two biases.
         """
-        return [
-            array
-            for direction in ("", "_reverse")
-            for names in (("weight_ih",), ("weight_hh",), ("bias_ih", "bias_hh"))
-            for array in [
-                sum(
-                    self.member(rf"recurrent\.layers\.{layer}\.{name}_l0{direction}").T
-                    for name in names
-                )
-            ]
-        ]
+        found = []
+        for direction in ("", "_reverse"):
+            kernel, recurrent, bias, bias_too = (
+                self.member(rf"recurrent\.layers\.{layer}\.{name}_l0{direction}").T
+                for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            )
+            found += [kernel, recurrent, bias + bias_too]
+        return found
 
     def score(self) -> list[NDArray[np.float32]]:
         """Kernel and bias of the attention over the states; the exporter renames the kernel."""

@@ -149,23 +149,60 @@ class Recipe(StrictModel):
         Raises:
             RecipeError: the [table] of the recipe is written in a way that cannot be changed.
         """
-        given = columns.model_dump(exclude_defaults=True)
+        return self._with("table", columns.model_dump(exclude_defaults=True))
+
+    def with_training(self, boost: str = "", *, focal: bool = False) -> Self:
+        """Give the same recipe with emotions drawn more often, or with focal loss.
+
+        Args:
+            boost: such as "calm:2.0,sad:2.0" or "1:2.0,3:2.0", where labels have numbers from 0 in
+                the order of `emotions`; the sampler is then the balanced one.
+            focal: focal loss in place of the recipe's.
+
+        Raises:
+            RecipeError: `boost` says something else, or the [training] of the recipe is written in
+                a way that cannot be changed.
+        """
+        given: dict[str, Any] = {"loss": "focal"} if focal else {}
+        if boost:
+            factors = dict(self._boost(part) for part in boost.split(","))
+            given |= {"sampler": "balanced", "boost": factors}
+        return self._with("training", given)
+
+    def _boost(self, part: str) -> tuple[str, float]:
+        label, _, factor = part.replace("=", ":").rpartition(":")
+        label = label.strip()
+        if label.isdecimal() and int(label) < len(self.emotions):
+            label = self.emotions[int(label)]
+        try:
+            if label in self.emotions:
+                return label, float(factor)
+        except ValueError:
+            pass
+        raise RecipeError(
+            f"--boost {shown(part)}: expected a label or its number, and a factor, such as "
+            f"{self.emotions[1]}:2.0 or 1:2.0; labels are {listed(self.emotions)}"
+        )
+
+    def _with(self, name: str, given: Mapping[str, Any]) -> Self:
+        """Give the same recipe with other values in one of its tables."""
         if not given:
             return self
         tables = parse_toml(self.text, self.name)
-        table = dict(tables.get("table", {}))
+        table = dict(tables.get(name, {}))
         for key, value in given.items():
             table[key] = table.get(key, {}) | value if isinstance(value, dict) else value
-        rest = re.sub(r"(?ms)^[ \t]*\[table(\.\w+)?\][^\n]*\n.*?(?=^[ \t]*\[|\Z)", "", self.text)
-        text = "\n".join([rest.rstrip(), "", "[table]", *_toml_lines(table), ""])
-        wanted = tables | {"table": {k: _as_toml(value) for k, value in table.items()}}
+        section = rf"(?ms)^[ \t]*\[{name}(\.\w+)?\][^\n]*\n.*?(?=^[ \t]*\[|\Z)"
+        rest = re.sub(section, "", self.text)
+        text = "\n".join([rest.rstrip(), "", f"[{name}]", *_toml_lines(table), ""])
+        wanted = tables | {name: {k: _as_toml(value) for k, value in table.items()}}
         try:
             changed = tomllib.loads(text)
         except tomllib.TOMLDecodeError:
             changed = {}
         if changed != wanted:
             raise RecipeError(
-                f"recipe {self.name}: its [table] cannot be changed from the command line; write "
+                f"recipe {self.name}: its [{name}] cannot be changed from the command line; write "
                 f"{listed(given)} into it"
             )
         return self.parse(text, self.name)
