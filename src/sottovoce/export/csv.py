@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 from sottovoce.export import AddSegment, ExportFormat, ExportSubject
 from sottovoce.export._files import opened_for_writing
@@ -27,7 +28,10 @@ def csv_file(
         SottovoceError: the file cannot be written.
     """
     with opened_for_writing(path, "w", newline="", encoding="utf-8") as file:
-        cell = (lambda value: value) if raw else csv_cell
+
+        def cell(value: Any) -> Any:
+            return value if raw else csv_cell(value)
+
         writer = csv.writer(file)
         writer.writerow(map(cell, columns))
         file.flush()
