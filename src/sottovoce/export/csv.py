@@ -28,7 +28,10 @@ def csv_file(
         SottovoceError: the file cannot be written.
     """
     with opened_for_writing(path, "w", newline="", encoding="utf-8") as file:
-        cell: Callable[[Any], Any] = _as_it_is if raw else csv_cell
+
+        def cell(value: Any) -> Any:
+            return value if raw else csv_cell(value)
+
         writer = csv.writer(file)
         writer.writerow(map(cell, columns))
         file.flush()
@@ -39,10 +42,6 @@ def csv_file(
             file.flush()
 
         yield add
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
 
 
 def _writer(path: str, about: ExportSubject) -> AbstractContextManager[AddSegment]:
