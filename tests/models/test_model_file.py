@@ -195,7 +195,7 @@ def test_the_models_here_are_taken(name):
 
 
 @pytest.mark.parametrize(
-    "domain", ["com.example", "ai.onnx.contrib", "ai.onnx.ml", "com.microsoft"]
+    "domain", ["com.example", "ai.onnx.contrib", "ai.onnx.ml", "com.microsoft.nchwc"]
 )
 def test_operators_of_others_are_refused_by_name(domain):
     model = tiny_graph()
