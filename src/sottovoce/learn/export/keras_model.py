@@ -150,7 +150,7 @@ class _Weights:
 
         Torch has (channels out, channels in, time), Keras (time, channels in, channels out).
         """
-        found = []
+        found: list[list[NDArray[np.float32]]] = []
         for node in self.nodes:
             if node.op_type == "Conv" and node.input[1].startswith(f"{MEMBER}blocks"):
                 kernel = self.tensors[node.input[1]].transpose(2, 1, 0)
@@ -164,15 +164,12 @@ class _Weights:
         Both have the gates in the order input, forget, cell, output; torch has two biases.
         """
         return [
-            array
-            for direction in ("", "_reverse")
+            np.sum(
+                [self.member(rf"recurrent\.layers\.{layer}\.{name}_l0{way}").T for name in names],
+                axis=0,
+            )
+            for way in ("", "_reverse")
             for names in (("weight_ih",), ("weight_hh",), ("bias_ih", "bias_hh"))
-            for array in [
-                sum(
-                    self.member(rf"recurrent\.layers\.{layer}\.{name}_l0{direction}").T
-                    for name in names
-                )
-            ]
         ]
 
     def score(self) -> list[NDArray[np.float32]]:
