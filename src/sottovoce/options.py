@@ -114,7 +114,7 @@ class GateOptions(Options, title="When there is nothing to judge"):
         default=0.0,
         ge=0,
         le=1,
-        description="Fewer zero crossings a sample is no speech.",
+        description="Least zero-crossing rate of speech.",
         json_schema_extra={"unit": "rate"},
     )
     """Zero-crossing rate (see `GateResult.zero_crossing_rate`) below which a recording, or the

@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from sottovoce.errors import SottovoceError
 from sottovoce.options import StrictModel
 
-METAVARS = {"s": "SECONDS", "probability": "0..1", "level": "LEVEL"}
+METAVARS = {"s": "SECONDS", "probability": "0..1", "rate": "0..1", "level": "LEVEL"}
 """Unit of a field -> what stands for its value in the help."""
 
 BY_NAME = inspect.Parameter.KEYWORD_ONLY

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def draw_details(
     title: str, audio: Audio, features: NDArray[Any] | None, file: str | BinaryIO, kind: str
 ) -> None:
-    """Draw the waveform, and the features, if any, each row from its least to its most.
+    """Draw the waveform, and the features, if any, each row from its least to its most, or a line.
 
     Args:
         title: above it.
@@ -42,7 +42,10 @@ def draw_details(
     axes[0].set_xlim(0, audio.duration)
     axes[0].set_xlabel("s")
     axes[0].set_ylabel("sound")
-    if features is not None:
+    if features is not None and features.shape[1] == 1:  # no frames: one number a feature
+        axes[1].plot(features[:, 0], linewidth=0.6)
+        axes[1].set_xlabel("feature")
+    elif features is not None:
         least, spread = features.min(axis=1, keepdims=True), np.ptp(features, axis=1, keepdims=True)
         scaled = (features - least) / np.where(spread > 0, spread, 1)
         axes[1].imshow(scaled, aspect="auto", origin="lower", cmap="magma")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sottovoce.learn.evaluate.metrics import LabelledPredictions, confusion
 
@@ -73,7 +74,7 @@ class ErrorAnalysis:
 def analyse_errors(runs: Sequence[LabelledPredictions]) -> ErrorAnalysis:
     """Count the errors of runs over the same clips."""
     first = runs[0]
-    counts = np.mean([confusion(run) for run in runs], axis=0)
+    counts: NDArray[np.float64] = np.mean([confusion(run) for run in runs], axis=0)
     return ErrorAnalysis(
         pairs=tuple(_pairs(counts, first.labels)),
         labels=tuple(_label_errors(counts, first.labels)),
@@ -86,7 +87,7 @@ def analyse_errors(runs: Sequence[LabelledPredictions]) -> ErrorAnalysis:
     )
 
 
-def _pairs(counts: np.ndarray, labels: Sequence[str]) -> list[ConfusedPair]:
+def _pairs(counts: NDArray[np.float64], labels: Sequence[str]) -> list[ConfusedPair]:
     support = counts.sum(axis=1)
     found = [
         ConfusedPair(labels[i], labels[j], float(counts[i, j]), float(counts[i, j] / support[i]))
@@ -96,7 +97,7 @@ def _pairs(counts: np.ndarray, labels: Sequence[str]) -> list[ConfusedPair]:
     return sorted(found, key=lambda pair: -pair.clips)
 
 
-def _label_errors(counts: np.ndarray, labels: Sequence[str]) -> list[LabelErrors]:
+def _label_errors(counts: NDArray[np.float64], labels: Sequence[str]) -> list[LabelErrors]:
     found = []
     for i, label in enumerate(labels):
         hits, truth, taken = counts[i, i], counts[i].sum(), counts[:, i].sum()
@@ -110,7 +111,7 @@ def _label_errors(counts: np.ndarray, labels: Sequence[str]) -> list[LabelErrors
 
 def _speaker_errors(runs: Sequence[LabelledPredictions], speaker: str) -> SpeakerErrors:
     own = [run.take(np.flatnonzero(run.speakers == speaker)) for run in runs]
-    counts = np.mean([confusion(run) for run in own], axis=0)
+    counts: NDArray[np.float64] = np.mean([confusion(run) for run in own], axis=0)
     pairs = _pairs(counts, own[0].labels)
     return SpeakerErrors(
         speaker,

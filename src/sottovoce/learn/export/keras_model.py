@@ -150,7 +150,7 @@ class _Weights:
 
         Torch has (channels out, channels in, time), Keras (time, channels in, channels out).
         """
-        found = []
+        found: list[list[NDArray[np.float32]]] = []
         for node in self.nodes:
             if node.op_type == "Conv" and node.input[1].startswith(f"{MEMBER}blocks"):
                 kernel = self.tensors[node.input[1]].transpose(2, 1, 0)
@@ -163,14 +163,14 @@ class _Weights:
 
         Both have the gates in the order input, forget, cell, output; torch has two biases.
         """
-        found = []
-        for direction in ("", "_reverse"):
-            kernel, recurrent, bias, bias_too = (
-                self.member(rf"recurrent\.layers\.{layer}\.{name}_l0{direction}").T
-                for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        return [
+            np.sum(
+                [self.member(rf"recurrent\.layers\.{layer}\.{name}_l0{way}").T for name in names],
+                axis=0,
             )
-            found += [kernel, recurrent, bias + bias_too]
-        return found
+            for way in ("", "_reverse")
+            for names in (("weight_ih",), ("weight_hh",), ("bias_ih", "bias_hh"))
+        ]
 
     def score(self) -> list[NDArray[np.float32]]:
         """Kernel and bias of the attention over the states; the exporter renames the kernel."""
