@@ -70,6 +70,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "recipes").mkdir()
     for path in (ROOT / "recipes").glob("*.toml"):
         text = re.sub(r"(?m)^(epochs|copies|trees) = .*$", r"\1 = 1", path.read_text())
+        text = text.replace('"bf16"', '"32"')  # not every processor has it
         (tmp_path / "recipes" / path.name).write_text(text)
         Recipe.check(tmp_path / "recipes" / path.name)
     monkeypatch.chdir(tmp_path)
