@@ -1,0 +1,293 @@
+"""What archives hold, resumed, killed and poisoned; by workers without Ray, and by Ray itself."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from tiny_model import VOICE
+
+from sottovoce.archive.job import ArchiveFolder, Job, begin
+from sottovoce.archive.manifest import of_paths
+from sottovoce.archive.plan import plan
+from sottovoce.archive.status import read_rows, status_of
+from sottovoce.archive.work import Worker
+from sottovoce.errors import SottovoceError
+from sottovoce.options import PredictOptions, RecordingOptions
+
+pytest.importorskip("pyarrow")
+
+SAMPLES = VOICE.parent
+ODD = Path(__file__).parents[1] / "fakes" / "odd_decoder"
+PATIENCE = 120.0
+"""s."""
+
+
+@pytest.fixture
+def odd(monkeypatch):
+    """Processes that hear die at crash*.wav, hang at hang*.wav and dawdle at slow*.wav."""
+    path = os.pathsep.join([str(ODD), *filter(None, [os.environ.get("PYTHONPATH")])])
+    monkeypatch.setenv("PYTHONPATH", path)
+
+
+def job_of(model, *, timeline=False, **options):
+    chosen = (RecordingOptions if timeline else PredictOptions)(**options)
+    return Job(
+        model="",
+        title=model.card.title,
+        digest=model.digest,
+        labels=model.labels,
+        timeline=timeline,
+        options=chosen.model_dump(mode="json"),
+    )
+
+
+@pytest.fixture
+def archive(tmp_path, tiny, model):
+    """Bring a folder up to date with recordings, by one worker without Ray; gives the plan."""
+
+    def hear(paths, out=tmp_path / "out", *, limit=60.0, retry=False, **options):
+        folder = ArchiveFolder(str(out))
+        job = job_of(model, **options).model_copy(update={"model": str(tiny)})
+        begin(folder, job)
+        todo = plan(folder, of_paths(map(str, paths)).table(), retry=retry)
+        worker = Worker(job.model_dump_json(), folder.out, todo.run, limit)
+        done = worker(todo.missing)
+        worker.close()
+        if done["problem"][0]:
+            raise SottovoceError(done["problem"][0])
+        return todo
+
+    hear.folder = ArchiveFolder(str(tmp_path / "out"))
+    return hear
+
+
+def rows_of(folder):
+    from sottovoce.archive.job import open_archive
+
+    return read_rows(folder, open_archive(folder)).to_pylist()
+
+
+def copies(folder, *names):
+    folder.mkdir(exist_ok=True)
+    return [Path(shutil.copy(VOICE, folder / name)) for name in names]
+
+
+def said(row, names):
+    return {name: row[name] for name in names}
+
+
+def test_a_row_is_what_predict_says_to_the_last_digit(archive, model):
+    paths = sorted(SAMPLES.glob("*.wav"))
+    archive(paths)
+    rows = {row["path"]: row for row in rows_of(archive.folder)}
+    for answer in model.predict_many(paths):
+        expected = answer.row()
+        assert said(rows[expected["path"]], expected) == expected
+
+
+def test_a_row_is_a_segment_where_there_is_a_timeline(archive, model):
+    archive([VOICE], timeline=True, hop=0.5)
+    expected = [segment.row() for segment in model.timeline(VOICE, hop=0.5)]
+    rows = rows_of(archive.folder)
+    assert [said(row, expected[0]) for row in rows] == expected
+    assert {row["path"] for row in rows} == {str(VOICE)}
+
+
+def test_what_is_there_is_not_heard_again_and_what_is_new_or_changed_is(archive, tmp_path):
+    a, b = copies(tmp_path / "in", "a.wav", "b.wav")
+    assert len(archive([a, b]).missing) == 2
+    first = {row["path"]: row for row in rows_of(archive.folder)}
+    assert len(archive([a, b]).missing) == 0
+    shutil.copy(SAMPLES / "silence.wav", b)
+    (c,) = copies(tmp_path / "in", "c.wav")
+    todo = archive([a, b, c])
+    assert (todo.done, todo.changed) == (1, 1)
+    rows = rows_of(archive.folder)
+    assert sorted(row["path"] for row in rows) == [str(a), str(b), str(c)]
+    found = {row["path"]: row for row in rows}
+    assert found[str(a)] == first[str(a)]
+    assert found[str(b)]["status"] == "silence"
+
+
+def test_a_piece_that_was_begun_is_taken_up_after_its_last_part(archive, tmp_path, model, tiny):
+    """As when a machine is lost: Ray hands the whole piece to another worker."""
+    paths = copies(tmp_path / "in", "a.wav", "b.wav")
+    archive(paths)
+    (part,) = archive.folder.parts()
+    content = archive.folder.read(part)
+    job = job_of(model).model_copy(update={"model": str(tiny)})
+    again = Worker(job.model_dump_json(), archive.folder.out, "rows/run=0001", 60.0)
+    again(of_paths(map(str, paths)).table())
+    again.close()
+    assert archive.folder.parts() == [part]
+    assert archive.folder.read(part) == content
+
+
+def test_a_recording_that_two_parts_hold_is_kept_once(archive, tmp_path):
+    archive(copies(tmp_path / "in", "a.wav", "b.wav"))
+    (part,) = archive.folder.parts()
+    archive.folder.write(part.replace("run=0001", "run=0002"), archive.folder.read(part))
+    assert len(rows_of(archive.folder)) == 4
+    archive(sorted((tmp_path / "in").iterdir()))
+    assert len(rows_of(archive.folder)) == 2
+
+
+def test_unfinished_parts_are_no_parts(archive, tmp_path):
+    paths = copies(tmp_path / "in", "a.wav")
+    archive(paths)
+    (part,) = archive.folder.parts()
+    unfinished = Path(archive.folder.path(part)).with_name(".part-1-x.part")
+    unfinished.write_bytes(b"PAR1")
+    assert archive.folder.parts() == [part]
+    assert len(archive(paths).missing) == 0
+
+
+def test_a_file_that_kills_or_hangs_its_decoder_is_marked_and_passed_by(archive, tmp_path, odd):
+    names = ("a.wav", "crash.wav", "b.wav", "hang.wav", "c.wav")
+    paths = copies(tmp_path / "in", *names)
+    archive(paths, limit=8.0)
+    rows = {Path(row["path"]).name: row for row in rows_of(archive.folder)}
+    assert [rows[name]["status"] for name in names] == ["ok", "error", "ok", "error", "ok"]
+    assert "ended with signal SIGSEGV" in rows["crash.wav"]["message"]
+    assert "no answer in 8 s" in rows["hang.wav"]["message"]
+    assert len(status_of(archive.folder).failed) == 2
+
+
+def test_what_failed_is_heard_again_on_demand_alone(archive, tmp_path):
+    lost = tmp_path / "later.wav"
+    (a,) = copies(tmp_path / "in", "a.wav")
+    archive([a, lost])
+    assert {row["status"] for row in rows_of(archive.folder)} == {"ok", "error"}
+    assert len(archive([a, lost]).missing) == 0
+    assert len(archive([a, lost], retry=True).missing) == 1
+    shutil.copy(VOICE, lost)
+    archive([a, lost])
+    assert [row["status"] for row in rows_of(archive.folder)] == ["ok", "ok"]
+
+
+def test_a_model_that_a_worker_has_not_ends_the_job_with_one_line(tmp_path, model):
+    job = job_of(model).model_copy(update={"model": "nowhere"})
+    worker = Worker(job.model_dump_json(), str(tmp_path / "out"), "rows/run=0001", 60.0)
+    done = worker(of_paths([str(VOICE)]).table())
+    assert "no model is called 'nowhere'" in done["problem"][0]
+    other = job.model_copy(update={"model": "sottovoce-small"})
+    done = Worker(other.model_dump_json(), str(tmp_path / "out"), "rows/run=0001", 60.0)(
+        of_paths([str(VOICE)]).table()
+    )
+    assert "is another one" in done["problem"][0]
+    assert "\n" not in done["problem"][0]
+
+
+def test_a_full_disk_ends_the_job_with_one_line_and_keeps_what_is_finished(
+    archive, tmp_path, monkeypatch
+):
+    paths = copies(tmp_path / "in", "a.wav", "b.wav")
+    archive(paths[:1])
+    before = rows_of(archive.folder)
+
+    def full(path, content):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("sottovoce.archive.job.write_atomically", full)
+        with pytest.raises(SottovoceError, match=r"No space left on device.*run it again"):
+            archive(paths)
+    assert rows_of(archive.folder) == before
+    archive(paths)
+    assert len(rows_of(archive.folder)) == 2
+
+
+class Ray:
+    """The command, by Ray, in a process of its own."""
+
+    def __init__(self, tiny):
+        self._model = str(tiny)
+
+    def command(self, source, out, *more):
+        words = ["archive", str(source), str(out), "--model", self._model, "--workers", "2", *more]
+        return [sys.executable, "-c", "from sottovoce.cli import main; main()", *words]
+
+    def start(self, source, out, *more):
+        return subprocess.Popen(
+            self.command(source, out, *more),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, source, out, *more):
+        process = self.start(source, out, *more)
+        said, errors = process.communicate(timeout=PATIENCE)
+        return process.returncode, said, errors
+
+
+@pytest.fixture
+def by_ray(tiny, odd):
+    pytest.importorskip("ray")
+    return Ray(tiny)
+
+
+def wait_for(condition, what):
+    end = time.monotonic() + PATIENCE
+    while not (found := condition()):
+        assert time.monotonic() < end, f"waited too long for {what}"
+        time.sleep(0.05)
+    return found
+
+
+def finished(out):
+    """Parts that are there -> their content."""
+    return {part: part.read_bytes() for part in sorted(Path(out).glob("rows/*/part-*.parquet"))}
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_rows_are_the_same_whatever_the_number_of_workers(by_ray, tmp_path, model, workers):
+    out = tmp_path / "out"
+    code, said_, errors = by_ray.run(SAMPLES, out, "--workers", workers)
+    assert code == 0, errors
+    rows = {row["path"]: row for row in rows_of(ArchiveFolder(str(out)))}
+    for answer in model.predict_many(sorted(map(str, SAMPLES.glob("*.wav")))):
+        expected = answer.row()
+        assert said(rows[expected["path"]], expected) == expected
+    assert said_.startswith("5 recordings: ")
+    assert "5 of 5 recordings" in errors
+    assert "Traceback" not in errors
+
+
+def test_killing_a_worker_and_then_the_driver_loses_nothing_and_doubles_nothing(by_ray, tmp_path):
+    source, out = tmp_path / "in", tmp_path / "out"
+    copies(source, *(f"slow-{number:02}.wav" for number in range(48)), "crash.wav")
+    driver = by_ray.start(source, out)
+    below = psutil.Process(driver.pid)
+    wait_for(lambda: finished(out), "the first part")
+    worker = next(
+        process.parent()
+        for process in below.children(recursive=True)
+        if "sottovoce.archive.child" in process.cmdline()
+    )
+    worker.send_signal(signal.SIGKILL)
+    count = len(finished(out))
+    wait_for(lambda: len(finished(out)) > count, "a part after the worker's death")
+    others = below.children(recursive=True)
+    driver.send_signal(signal.SIGKILL)
+    driver.communicate(timeout=PATIENCE)
+    psutil.wait_procs(others, timeout=PATIENCE)
+    assert not [process for process in others if process.is_running()]
+    before = finished(out)
+    done = len(rows_of(ArchiveFolder(str(out))))
+    assert 0 < done < 49
+    code, said_, errors = by_ray.run(source, out)
+    assert code == 1, errors
+    assert f"{done} recordings are there, {49 - done} to hear" in errors
+    assert before.items() <= finished(out).items()
+    rows = rows_of(ArchiveFolder(str(out)))
+    assert sorted(row["path"] for row in rows) == sorted(map(str, source.iterdir()))
+    assert "crash.wav: the process that read it ended with signal SIGSEGV" in said_
+    assert json.loads((out / "progress.json").read_text())["planned"] == 49 - done
