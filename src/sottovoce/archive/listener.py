@@ -84,7 +84,7 @@ class Listener:
     def _send(self, row: Row) -> None:
         if self._process is None:
             self._start()
-        self._write(json.dumps(row))
+        self._write(json.dumps(row, default=str))
 
     def _answer(self) -> tuple[list[Row] | None, str]:
         """What was heard; or None, and what befell the process, which is gone then."""

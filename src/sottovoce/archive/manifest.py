@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,11 @@ TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
 COLUMNS = ("path", "start", "end", "speaker", "channel")
 """Of a table; it must have the first."""
 MAGIC = "*?["
+
+Version = tuple[int | None, str | None, datetime | None]
+"""Size in bytes, ETag, and the time of the last change."""
+VERSION = ("size", "etag", "modified")
+UNKNOWN: Version = (None, None, None)
 
 
 class Manifest:
@@ -59,8 +65,8 @@ class Manifest:
             self.repeated += 1
             return
         self._known.add(key)
-        size, etag = (None, None) if is_address(path) else _version(place)
-        row = (key, name, *part, speaker, size, etag, channel)
+        version = UNKNOWN if is_address(path) else _version(place)
+        row = (key, name, *part, speaker, *version, channel)
         for column, value in zip(self._columns.values(), row, strict=True):
             column.append(value)
 
@@ -68,13 +74,13 @@ class Manifest:
         """The plan of them all; what lies at addresses is looked up, a listing a folder."""
         paths = self._columns["path"]
         remote = [place for place, path in enumerate(paths) if is_address(path)]
-        listed: dict[str, dict[str, tuple[int | None, str | None]]] = {}
+        listed: dict[str, dict[str, Version]] = {}
         for place in remote:
             folder, _, name = paths[place].rpartition("/")
             if folder not in listed:
                 listed[folder] = _listing(folder)
-            found = listed[folder].get(name, (None, None))
-            self._columns["size"][place], self._columns["etag"][place] = found
+            for column, value in zip(VERSION, listed[folder].get(name, UNKNOWN), strict=True):
+                self._columns[column][place] = value
         return arrow().table(self._columns, schema=planned_schema())
 
 
@@ -196,17 +202,18 @@ def _under(folder: str, path: str) -> str:
     return posixpath.join(folder, path)
 
 
-def _version(path: str) -> tuple[int | None, str | None]:
-    """Size in bytes, and the time of its last change in ns; None of a file that is not there."""
+def _version(path: str) -> Version:
+    """Of a local file, whose time of change in ns stands for an ETag; unknown if not there."""
     try:
         found = os.stat(path)  # noqa: PTH116 - a million of them
-    except (OSError, ValueError):
-        return None, None
-    return found.st_size, str(found.st_mtime_ns)
+        modified = datetime.fromtimestamp(found.st_mtime, UTC)
+    except (OSError, ValueError, OverflowError):
+        return UNKNOWN
+    return found.st_size, str(found.st_mtime_ns), modified
 
 
-def _listing(folder: str) -> dict[str, tuple[int | None, str | None]]:
-    """Name -> size and ETag of what lies in a folder at an address; empty where nobody lists it."""
+def _listing(folder: str) -> dict[str, Version]:
+    """Name -> version of what lies in a folder at an address; empty where nobody lists it."""
     try:
         fs, root = filesystem(folder)
         found: Sequence[dict[str, Any]] = fs.ls(root, detail=True)
@@ -214,9 +221,11 @@ def _listing(folder: str) -> dict[str, tuple[int | None, str | None]]:
         return {}
     versions = {}
     for entry in found:
-        tags = (entry.get(key) for key in ("ETag", "etag", "mtime", "md5Hash", "last_modified"))
+        tags = (entry.get(key) for key in ("ETag", "etag", "md5Hash", "mtime"))
         tag = next((str(tag).strip('"') for tag in tags if tag), None)
-        versions[str(entry["name"]).rpartition("/")[2]] = (entry.get("size"), tag)
+        times = (entry.get(key) for key in ("LastModified", "last_modified", "updated"))
+        time = next((time for time in times if isinstance(time, datetime)), None)
+        versions[str(entry["name"]).rpartition("/")[2]] = (entry.get("size"), tag, time)
     return versions
 
 

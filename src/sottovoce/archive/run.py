@@ -130,6 +130,7 @@ def run(
     workers: int,
     limit: float,
     watch: Callable[[Tally], None] = lambda tally: None,
+    worker: type = Worker,
 ) -> Tally:
     """Hear what is missing.
 
@@ -141,6 +142,7 @@ def run(
         workers: how many, each on a processor of its own.
         limit: s that one recording may take.
         watch: called after each piece of the plan.
+        worker: what hears the pieces; another one in benchmarks.
 
     Raises:
         SottovoceError: the job cannot go on, as where the disk is full; what is finished is kept.
@@ -151,7 +153,7 @@ def run(
     pieces = [plan.missing.slice(at, size) for at in range(0, len(plan.missing), size)]
     tally = Tally(len(plan.missing))
     heard = ray.data.from_arrow(pieces).map_batches(
-        Worker,
+        worker,
         batch_size=None,
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(size=min(workers, len(pieces))),

@@ -17,7 +17,7 @@ NUMBERS = {"duration", "confidence", "start", "end", "part_start", "part_end", "
 """Columns of floats, besides those of the labels."""
 WHOLE = {"channel": "int32", "size": "int64"}
 
-PLANNED = ("id", "path", "part_start", "part_end", "speaker", "size", "etag")
+PLANNED = ("id", "path", "part_start", "part_end", "speaker", "size", "etag", "modified")
 """Columns that say which recording a row is of; they come from the plan."""
 
 
@@ -98,6 +98,8 @@ def _schema(names: Sequence[str], labels: Sequence[str]) -> pyarrow.Schema:
     def kind(name: str) -> Any:
         if name in NUMBERS or name in labels:
             return pa.float64()
+        if name == "modified":
+            return pa.timestamp("us", "UTC")
         return getattr(pa, WHOLE.get(name, "string"))()
 
     return pa.schema([(name, kind(name)) for name in names])
