@@ -1,7 +1,7 @@
 """What an archive costs beside one process: speed, scaling, memory, and planning a million rows.
 
-    python benchmarks/archive.py --data DIR            # the table of docs/archive.md, a quiet machine
-    python benchmarks/archive.py --clips 200 --rows 20000 --nodes 1 2 --seconds 4   # two minutes
+    python benchmarks/archive.py --data DIR      # an hour on a quiet machine
+    python benchmarks/archive.py --clips 200 --rows 20000 --nodes 1 2 --seconds 4
 
 Each line is measured in processes of its own. "Once started" leaves out the start: the pace is that
 between the end of the first piece of the plan and the end of the last. DIR is searched for .wav

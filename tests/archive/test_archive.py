@@ -11,15 +11,15 @@ from pathlib import Path
 
 import psutil
 import pytest
+from archive_job import job_of
 from tiny_model import VOICE
 
-from sottovoce.archive.job import ArchiveFolder, Job, begin
+from sottovoce.archive.job import ArchiveFolder, begin
 from sottovoce.archive.manifest import of_paths
 from sottovoce.archive.plan import plan
 from sottovoce.archive.status import read_rows, status_of
 from sottovoce.archive.work import Worker
 from sottovoce.errors import SottovoceError
-from sottovoce.options import PredictOptions, RecordingOptions
 
 pytest.importorskip("pyarrow")
 
@@ -34,18 +34,6 @@ def odd(monkeypatch):
     """Processes that hear die at crash*.wav, hang at hang*.wav and dawdle at slow*.wav."""
     path = os.pathsep.join([str(ODD), *filter(None, [os.environ.get("PYTHONPATH")])])
     monkeypatch.setenv("PYTHONPATH", path)
-
-
-def job_of(model, *, timeline=False, **options):
-    chosen = (RecordingOptions if timeline else PredictOptions)(**options)
-    return Job(
-        model="",
-        title=model.card.title,
-        digest=model.digest,
-        labels=model.labels,
-        timeline=timeline,
-        options=chosen.model_dump(mode="json"),
-    )
 
 
 @pytest.fixture
