@@ -27,7 +27,7 @@ for node in $(tail -n +2 <<<"$nodes"); do
   env --unset=RAY_ADDRESS srun --nodes=1 --ntasks=1 --nodelist="$node" \
     ray start --address="$ip:6379" --num-cpus="$SLURM_CPUS_PER_TASK" --disable-usage-stats --block &
 done
-until ray status >/dev/null 2>&1; do sleep 2; done
+until ray status >/dev/null 2>&1; do sleep 2; done  # the head answers; nodes may join later
 
 # The driver runs in the batch step, on the first node. The nodes' Ray ends with the job.
 sottovoce archive "$@"

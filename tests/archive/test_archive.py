@@ -1,15 +1,9 @@
-"""What archives hold, resumed, killed and poisoned; by workers without Ray, and by Ray itself."""
+"""What archives hold, resumed and poisoned: by a worker without Ray."""
 
-import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
-import psutil
 import pytest
 from archive_job import job_of
 from tiny_model import VOICE
@@ -25,8 +19,6 @@ pytest.importorskip("pyarrow")
 
 SAMPLES = VOICE.parent
 ODD = Path(__file__).parents[1] / "fakes" / "odd_decoder"
-PATIENCE = 120.0
-"""s."""
 
 
 @pytest.fixture
@@ -190,92 +182,3 @@ def test_a_full_disk_ends_the_job_with_one_line_and_keeps_what_is_finished(
     assert rows_of(archive.folder) == before
     archive(paths)
     assert len(rows_of(archive.folder)) == 2
-
-
-class Ray:
-    """The command, by Ray, in a process of its own."""
-
-    def __init__(self, tiny):
-        self._model = str(tiny)
-
-    def command(self, source, out, *more):
-        words = ["archive", str(source), str(out), "--model", self._model, "--workers", "2", *more]
-        return [sys.executable, "-c", "from sottovoce.cli import main; main()", *words]
-
-    def start(self, source, out, *more):
-        return subprocess.Popen(
-            self.command(source, out, *more),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, source, out, *more):
-        process = self.start(source, out, *more)
-        said, errors = process.communicate(timeout=PATIENCE)
-        return process.returncode, said, errors
-
-
-@pytest.fixture
-def by_ray(tiny, odd):
-    pytest.importorskip("ray")
-    return Ray(tiny)
-
-
-def wait_for(condition, what):
-    end = time.monotonic() + PATIENCE
-    while not (found := condition()):
-        assert time.monotonic() < end, f"waited too long for {what}"
-        time.sleep(0.05)
-    return found
-
-
-def finished(out):
-    """Parts that are there -> their content."""
-    return {part: part.read_bytes() for part in sorted(Path(out).glob("rows/*/part-*.parquet"))}
-
-
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_rows_are_the_same_whatever_the_number_of_workers(by_ray, tmp_path, model, workers):
-    out = tmp_path / "out"
-    code, said_, errors = by_ray.run(SAMPLES, out, "--workers", workers)
-    assert code == 0, errors
-    rows = {row["path"]: row for row in rows_of(ArchiveFolder(str(out)))}
-    for answer in model.predict_many(sorted(map(str, SAMPLES.glob("*.wav")))):
-        expected = answer.row()
-        assert said(rows[expected["path"]], expected) == expected
-    assert said_.startswith("5 recordings: ")
-    assert "5 of 5 recordings" in errors
-    assert "Traceback" not in errors
-
-
-def test_killing_a_worker_and_then_the_driver_loses_nothing_and_doubles_nothing(by_ray, tmp_path):
-    source, out = tmp_path / "in", tmp_path / "out"
-    copies(source, *(f"slow-{number:02}.wav" for number in range(48)), "crash.wav")
-    driver = by_ray.start(source, out)
-    below = psutil.Process(driver.pid)
-    wait_for(lambda: finished(out), "the first part")
-    worker = next(
-        process.parent()
-        for process in below.children(recursive=True)
-        if "sottovoce.archive.child" in process.cmdline()
-    )
-    worker.send_signal(signal.SIGKILL)
-    count = len(finished(out))
-    wait_for(lambda: len(finished(out)) > count, "a part after the worker's death")
-    others = below.children(recursive=True)
-    driver.send_signal(signal.SIGKILL)
-    driver.communicate(timeout=PATIENCE)
-    psutil.wait_procs(others, timeout=PATIENCE)
-    assert not [process for process in others if process.is_running()]
-    before = finished(out)
-    done = len(rows_of(ArchiveFolder(str(out))))
-    assert 0 < done < 49
-    code, said_, errors = by_ray.run(source, out)
-    assert code == 1, errors
-    assert f"{done} recordings are there, {49 - done} to hear" in errors
-    assert before.items() <= finished(out).items()
-    rows = rows_of(ArchiveFolder(str(out)))
-    assert sorted(row["path"] for row in rows) == sorted(map(str, source.iterdir()))
-    assert "crash.wav: the process that read it ended with signal SIGSEGV" in said_
-    assert json.loads((out / "progress.json").read_text())["planned"] == 49 - done

@@ -28,6 +28,10 @@ OBJECTS = 200_000_000
 PATIENCE = 20.0
 """s in which a cluster must answer."""
 
+SHARE = 0.5
+"""Of a processor that a worker claims, so that those of a lost machine find room on the others;
+they are spread over the machines."""
+
 MOST, LEAST = 256, 8
 """Recordings in a piece of a plan."""
 
@@ -158,7 +162,7 @@ def run(
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(size=min(workers, len(pieces))),
         fn_constructor_args=(job.model_dump_json(), folder.out, plan.run, limit),
-        num_cpus=1,
+        num_cpus=SHARE,
     )
     saved = 0.0
     for row in heard.iter_rows():
