@@ -8,8 +8,9 @@ import socket
 from pathlib import Path
 
 import pytest
-from tiny_model import VOICE
+from tiny_model import VOICE, write_tiny_profiled
 
+import sottovoce
 from sottovoce.archive.job import ArchiveFolder, begin
 from sottovoce.archive.manifest import of_table
 from sottovoce.archive.plan import plan
@@ -262,6 +263,45 @@ def test_a_profile_of_another_model_is_refused(archive, folder, tmp_path):
     assert status == 2
     assert "the profile was made with other 2.0 (00000000)" in errors.splitlines()[-1]
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_s_recordings_are_judged_against_all_of_them(archive, folder, tmp_path):
+    for name in ("calm", "stern"):
+        shutil.copy(VOICE.with_name(f"{name}-voice.wav"), folder / "anna" / f"{name}.wav")
+    from sottovoce.archive.job import open_archive
+    from sottovoce.archive.status import read_rows
+
+    profiled = tmp_path / "profiled.onnx"
+    write_tiny_profiled(profiled)
+    words = (folder, tmp_path / "out", "--model", profiled, "--profile-per", "folder")
+    status, _, errors = archive(*words)
+    assert status == 0, errors
+    made = ArchiveFolder(str(tmp_path / "out"))
+
+    def check():
+        model = sottovoce.load(profiled)
+        rows = {row["path"]: row for row in read_rows(made, open_archive(made)).to_pylist()}
+        for below in ("anna", "ben"):
+            paths = sorted((folder / below).glob("*.wav"))
+            for answer in model.predict_many(paths, profile=model.profile(paths)):
+                expected = answer.row()
+                row = rows[expected["path"]]
+                assert {name: row[name] for name in expected} == expected
+                assert row["profile"] is not None
+        return rows
+
+    assert len(check()) == 5
+    assert "5 recordings are there, 0 to hear" in archive(*words)[2]
+    shutil.copy(VOICE.with_name("stern-voice.wav"), folder / "ben" / "d.wav")
+    _, _, errors = archive(*words)
+    assert "5 recordings are there, 1 to get to know" in errors
+    assert "4 recordings are there, 2 to hear (1 of them again)" in errors  # ben's other one
+    assert len(check()) == 6
+    status, _, errors = archive(
+        folder, tmp_path / "new", "--model", profiled, "--profile-per", "speaker"
+    )
+    assert status == 2
+    assert "no recording has a speaker" in one_line(errors)
 
 
 def test_a_cluster_that_does_not_answer_is_one_line(tiny, folder, tmp_path, capfd, monkeypatch):

@@ -14,17 +14,22 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from sottovoce.archive.job import Job
+from sottovoce.archive.job import ArchiveFolder, Job
+from sottovoce.archive.profiles import read_profile
 from sottovoce.audio import Source
 from sottovoce.audio.parts import AudioPart, read_parts
 from sottovoce.audio.sources import fetched, is_address
 from sottovoce.errors import AudioError, ModelError, SottovoceError
+from sottovoce.inference.embed import embed
+from sottovoce.inference.predictor import Predictor
 from sottovoce.inference.profile import Profile
 from sottovoce.models.model import Model
 from sottovoce.models.registry import load
+from sottovoce.options import GateOptions, PredictOptions
 from sottovoce.results import Prediction, Status
 
 Row = dict[str, Any]
@@ -50,13 +55,13 @@ class Hearing:
 
     Args:
         job: of the archive.
+        out: the archive's folder, where profiles lie.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, out: str) -> None:
         self._job = job
         self._model = opened(job)
-        self._profile = None if job.profile is None else Profile.from_json(job.profile)
-        self._model.network(self._profile)  # refuses a profile of another model
+        self._profile = cache(partial(read_profile, ArchiveFolder(out)))
 
     def rows(self, row: Row) -> list[Row]:
         """What is heard in one recording of a plan: rows of the archive, without `PLANNED`."""
@@ -69,11 +74,16 @@ class Hearing:
         with ExitStack() as stack:
             try:
                 source = _source(path, row["part_start"], row["part_end"], stack)
-                found = list(self._heard(source, options))
+                profile = None if row["profile"] is None else self._profile(row["profile"])
+                found = list(
+                    self._embedded(source)
+                    if self._job.embeds
+                    else self._heard(source, options, profile)
+                )
             except (SottovoceError, MemoryError) as error:
                 message = str(error) or f"{path}: not enough memory to decode it; split it"
                 found = [failure(message)]
-        if wanted is not None:
+        if wanted is not None and not self._job.embeds:
             found = [one for one in found if one.get("channel") in (None, wanted)] or [
                 failure(f"{row['path']}: no channel {wanted}; it has {len(found)}")
             ]
@@ -82,17 +92,32 @@ class Hearing:
             one | {"compute": compute if place == 0 else 0.0} for place, one in enumerate(found)
         ]
 
-    def _heard(self, source: Source, options: dict[str, Any]) -> Iterator[Row]:
+    def _embedded(self, source: Source) -> Iterator[Row]:
+        """The row of the first pass, in which there may be no speech."""
+        gate = GateOptions(**self._job.options["gate"])
+        predictor = Predictor(self._model.card, PredictOptions(gate=gate))
+        found = embed(predictor, self._model.run_network, source)
+        if isinstance(found, Prediction):
+            yield found.row()
+            return
+        yield {
+            "status": str(Status.OK),
+            "embedding": found.embedding.tolist(),
+            "probabilities": found.probabilities.tolist(),
+            "seconds": found.seconds,
+        }
+
+    def _heard(
+        self, source: Source, options: dict[str, Any], profile: Profile | None
+    ) -> Iterator[Row]:
         if not self._job.timeline:
             answers = self._model.predict_many(
-                [source], workers=1, profile=self._profile, **_read(options)
+                [source], workers=1, profile=profile, **_read(options)
             )
             yield from (answer.row() for answer in answers)
             return
         found = False
-        with self._model.timeline(
-            source, workers=1, profile=self._profile, **_read(options)
-        ) as timeline:
+        with self._model.timeline(source, workers=1, profile=profile, **_read(options)) as timeline:
             for segment in timeline:
                 found = True
                 yield segment.row()
@@ -108,8 +133,6 @@ def failure(message: str) -> Row:
 
 
 def _read(options: dict[str, Any]) -> dict[str, Any]:
-    from sottovoce.options import GateOptions
-
     return options | {"gate": GateOptions(**options["gate"])}
 
 
@@ -142,7 +165,8 @@ def main() -> None:
         out.flush()
 
     try:
-        hearing = Hearing(Job.model_validate_json(sys.stdin.readline()))
+        begun = json.loads(sys.stdin.readline())
+        hearing = Hearing(Job.model_validate(begun["job"]), begun["out"])
     except SottovoceError as error:
         send({"fatal": str(error)})
         return

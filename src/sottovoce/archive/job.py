@@ -20,8 +20,11 @@ from sottovoce.text import display_path, one_line
 SCHEMA_VERSION = 1
 """Of the table; docs/archive.md lists its columns."""
 
-JOB, PROGRESS, ROWS = "archive.json", "progress.json", "rows"
+JOB, PROGRESS, ROWS, MEANS = "archive.json", "progress.json", "rows", "means"
 """Names in an archive's folder."""
+
+ProfilePer = Literal["speaker", "folder"]
+"""Whose recordings are judged against one another."""
 
 DRIVERS = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
 DRIVERS |= {"hf": "huggingface_hub"}
@@ -43,7 +46,11 @@ class Job(StrictModel):
     options: dict[str, Any]
     """Of `PredictOptions`, or `RecordingOptions` for a timeline."""
     profile: str | None = None
-    """The profile in JSON; None: without."""
+    """Digest of the profile of all of them, which lies in the archive; None: without."""
+    profile_per: ProfilePer | None = None
+    """Whose recordings have a profile of their own; None: nobody's."""
+    embeds: bool = False
+    """Whether it is the first of two passes, which embeds recordings for such profiles."""
 
 
 class ArchiveFolder:
@@ -195,7 +202,8 @@ def begin(folder: ArchiveFolder, job: Job) -> None:
     there = open_archive(folder)
     for what, old, new in (
         ("model", f"{there.title} ({there.digest[:8]})", f"{job.title} ({job.digest[:8]})"),
-        ("profile", _short(there.profile), _short(job.profile)),
+        ("--profile", there.profile or "none", job.profile or "none"),
+        ("--profile-per", there.profile_per or "nobody", job.profile_per or "nobody"),
         ("--timeline", there.timeline, job.timeline),
         *((name, there.options.get(name), value) for name, value in job.options.items()),
     ):
@@ -204,10 +212,3 @@ def begin(folder: ArchiveFolder, job: Job) -> None:
                 f"{folder}: is the archive of another job ({what} was {old}, and is {new} now); "
                 "name another folder, or give the same options"
             )
-
-
-def _short(profile: str | None) -> str:
-    """A profile in a message."""
-    import hashlib
-
-    return "none" if profile is None else hashlib.sha256(profile.encode()).hexdigest()[:8]

@@ -31,11 +31,13 @@ class Listener:
 
     Args:
         job: of the archive.
+        out: the archive's folder.
         limit: s that one recording may take.
     """
 
-    def __init__(self, job: Job, limit: float) -> None:
-        self._job, self._limit = job, limit
+    def __init__(self, job: Job, out: str, limit: float) -> None:
+        self._begin = json.dumps({"job": job.model_dump(mode="json"), "out": out})
+        self._limit = limit
         self._process: subprocess.Popen[str] | None = None
         self._lines: queue.Queue[str | None] = queue.Queue()
 
@@ -108,7 +110,7 @@ class Listener:
         )
         self._lines = lines = queue.Queue()
         threading.Thread(target=_forward, args=(process.stdout, lines), daemon=True).start()
-        self._write(self._job.model_dump_json())
+        self._write(self._begin)
         try:
             line = lines.get(timeout=START)
         except queue.Empty:

@@ -66,7 +66,7 @@ class Manifest:
             return
         self._known.add(key)
         version = UNKNOWN if is_address(path) else _version(place)
-        row = (key, name, *part, speaker, *version, channel)
+        row = (key, name, *part, speaker, *version, None, channel)
         for column, value in zip(self._columns.values(), row, strict=True):
             column.append(value)
 

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     import pyarrow
 
 
+HELD = ["id", "size", "etag", "profile", "status"]
+"""Columns that say whether a recording is there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is to be done."""
@@ -24,29 +28,32 @@ class Plan:
     changed: int
     """Recordings of which rows were there, and which are heard again."""
     run: str
-    """The folder of the parts to come, below `ROWS`."""
+    """The folder of the parts to come."""
 
 
-def plan(folder: ArchiveFolder, wanted: pyarrow.Table, *, retry: bool = False) -> Plan:
+def plan(
+    folder: ArchiveFolder, wanted: pyarrow.Table, *, retry: bool = False, below: str = ROWS
+) -> Plan:
     """Compare a manifest with an archive, and take out the rows that are to be made anew.
 
-    A recording has changed where its size or its ETag (of a local file, its time of change) is
-    another one. Where two parts hold rows of one recording, as after a machine that was thought
-    dead, the later part's are taken out.
+    A recording has changed where its size, its ETag (of a local file, its time of change) or its
+    profile is another one. Where two parts hold rows of one recording, as after a machine that was
+    thought dead, the later part's are taken out.
 
     Args:
         folder: of the archive.
         wanted: columns of `planned_schema`.
         retry: hear those of status `error` again.
+        below: the table, `ROWS` or `MEANS`.
 
     Raises:
         SottovoceError: a part cannot be read or written.
     """
     pa = arrow()
     pc = compute()
-    parts = folder.parts()
+    parts = folder.parts(below)
     held = [_held(folder, name, number) for number, name in enumerate(parts)]
-    run = f"{ROWS}/run={_last_run(parts) + 1:04}"
+    run = f"{below}/run={_last_run(parts) + 1:04}"
     if not held:
         return Plan(wanted, 0, 0, run)
     rows = pa.concat_tables(held)
@@ -76,18 +83,18 @@ def _held(folder: ArchiveFolder, name: str, number: int) -> pyarrow.Table:
     """The recordings that a part has rows of, with the part's number."""
     pa = arrow()
     content = folder.read(name) or b""
-    table = read_part(content, f"{folder}/{name}", ("id", "size", "etag", "status"))
+    table = read_part(content, f"{folder}/{name}", HELD)
     if table.num_rows and len(compute().unique(table["id"])) < table.num_rows:  # of a timeline
-        table = table.group_by(["id", "size", "etag"]).aggregate([("status", "max")])
-        table = table.rename_columns(["id", "size", "etag", "status"])
+        table = table.group_by(HELD[:-1]).aggregate([("status", "max")])
+        table = table.rename_columns(HELD)
     return table.append_column("part", pa.array([number] * table.num_rows, pa.int32()))
 
 
 def _version(table: pyarrow.Table) -> Any:
-    """Size and ETag in one string for each row."""
+    """Size, ETag and profile in one string for each row."""
     pc = compute()
-    size = pc.fill_null(table["size"].cast("string"), "")
-    return pc.binary_join_element_wise(size, pc.fill_null(table["etag"], ""), " ")
+    known = [pc.fill_null(table[name].cast("string"), "") for name in HELD[1:-1]]
+    return pc.binary_join_element_wise(*known, " ")
 
 
 def _take_out(folder: ArchiveFolder, name: str, ids: Any) -> None:

@@ -13,11 +13,14 @@ from sottovoce.results import Prediction, Segment
 if TYPE_CHECKING:
     import pyarrow
 
-NUMBERS = {"duration", "confidence", "start", "end", "part_start", "part_end", "compute"}
+NUMBERS = {"duration", "confidence", "start", "end", "part_start", "part_end", "compute", "seconds"}
 """Columns of floats, besides those of the labels."""
+VECTORS = ("embedding", "probabilities")
+EMBEDDED = (*VECTORS, "seconds")
+"""Columns of the first pass, as `Embedded` has them."""
 WHOLE = {"channel": "int32", "size": "int64"}
 
-PLANNED = ("id", "path", "part_start", "part_end", "speaker", "size", "etag", "modified")
+PLANNED = ("id", "path", "part_start", "part_end", "speaker", "size", "etag", "modified", "profile")
 """Columns that say which recording a row is of; they come from the plan."""
 
 
@@ -45,6 +48,8 @@ def columns(job: Job) -> list[str]:
     """The names of the columns of an archive, in their order."""
     labels = job.labels
     answer = Segment.columns(labels) if job.timeline else Prediction.columns(labels)
+    if job.embeds:
+        return [*PLANNED, "status", "message", *EMBEDDED, "compute"]
     more = ("duration", "model", "message", "warnings", "model_digest", "compute")
     return list(dict.fromkeys((*PLANNED, *answer, *more)))
 
@@ -96,6 +101,8 @@ def _schema(names: Sequence[str], labels: Sequence[str]) -> pyarrow.Schema:
     pa = arrow()
 
     def kind(name: str) -> Any:
+        if name in VECTORS:
+            return pa.list_(pa.float32())
         if name in NUMBERS or name in labels:
             return pa.float64()
         if name == "modified":

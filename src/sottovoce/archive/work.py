@@ -37,7 +37,7 @@ class Worker:
     def __init__(self, job: str, out: str, run: str, limit: float) -> None:
         self._job, self._run = Job.model_validate_json(job), run
         self._folder = ArchiveFolder(out)
-        self._listener = Listener(self._job, limit)
+        self._listener = Listener(self._job, out, limit)
 
     def __call__(self, piece: pyarrow.Table) -> dict[str, list[Any]]:
         """Hear a piece of a plan, write its parts, and say how much that was.
@@ -61,7 +61,7 @@ class Worker:
                     sums["files"] += 1
                     sums["seconds"] += _duration(found)
                     sums["failed"] += first["status"] == Status.ERROR
-                    tally.update(str(one["emotion"] or one["status"]) for one in found)
+                    tally.update(str(one.get("emotion") or one["status"]) for one in found)
         except SottovoceError as error:
             sums["problem"] = str(error)
         return {name: [value] for name, value in sums.items()} | {"statuses": [json.dumps(tally)]}
@@ -105,7 +105,7 @@ class Worker:
 
 
 def _duration(found: Sequence[Row]) -> float:
-    """S of sound in the rows of one recording."""
+    """Sound in the rows of one recording, s."""
     if "end" in found[0]:
         return max((one["end"] or 0.0 for one in found), default=0.0)
-    return found[0]["duration"] or 0.0
+    return found[0].get("duration") or 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 from typer.core import TyperGroup
@@ -14,7 +14,11 @@ from sottovoce.errors import SottovoceError
 from sottovoce.options import PredictOptions, RecordingOptions
 
 if TYPE_CHECKING:
+    import pyarrow
+
+    from sottovoce.archive.job import ArchiveFolder, Job
     from sottovoce.archive.manifest import Manifest
+    from sottovoce.archive.plan import Plan
     from sottovoce.archive.run import Tally
     from sottovoce.archive.status import ArchiveStatus
 
@@ -78,6 +82,14 @@ def hear(
     out: Folder,
     model: _options.ModelName = None,
     profile: _options.ProfileFile = None,
+    profile_per: Annotated[
+        Literal["speaker", "folder"] | None,
+        typer.Option(
+            help="Judge each speaker's, or each folder's, recordings against all of them (two "
+            "passes).",
+            show_default=False,
+        ),
+    ] = None,
     timeline: Annotated[
         bool, typer.Option("--timeline", help="A row a segment, rather than a recording.")
     ] = False,
@@ -106,21 +118,22 @@ def hear(
 ) -> None:
     """Hear recordings into an archive; begun again, what is missing, new or changed."""
     from sottovoce.archive.job import ArchiveFolder, Job, begin
-    from sottovoce.archive.plan import plan
-    from sottovoce.archive.run import Tally, ray_started, run
+    from sottovoce.archive.profiles import digest_of, groups, keep_profile
     from sottovoce.archive.status import status_of
     from sottovoce.inference.profile import open_profile
     from sottovoce.models.registry import find, load
-    from sottovoce.system import available_cpus
 
+    if profile is not None and profile_per is not None:
+        raise SottovoceError("give --profile or --profile-per, not both")
     opened = load(model)
     name = str(model or opened.card.name)
     if Path(name).exists() or name.endswith(".onnx"):
         name = str(find(name).absolute())
     against = None
-    if profile is not None:
+    if profile is not None or profile_per is not None:
         opened.profile_info()
-        against = open_profile(profile, opened.card.title, opened.digest).to_json()
+    if profile is not None:
+        against = open_profile(profile, opened.card.title, opened.digest)
     job = Job(
         model=name,
         title=opened.card.title,
@@ -128,31 +141,75 @@ def hear(
         labels=opened.labels,
         timeline=timeline,
         options=_chosen(options, timeline=timeline),
-        profile=against,
+        profile=None if against is None else digest_of(against),
+        profile_per=profile_per,
     )
     folder = ArchiveFolder(out)
     manifest = _manifest(source)
     if manifest.repeated:
         _say(f"{manifest.repeated} rows name a recording again; each is heard once")
+    wanted = manifest.table()
+    if profile_per is not None:
+        groups(wanted, profile_per)
     begin(folder, job)
-    todo = plan(folder, manifest.table(), retry=retry)
-    changed = f" ({todo.changed} of them again)" if todo.changed else ""
-    _say(f"{todo.done} recordings are there, {len(todo.missing)} to hear{changed}")
-    tally = Tally(0)
-    if len(todo.missing):
-        count = workers or available_cpus()
-        address = os.environ.get("RAY_ADDRESS")
-        with (
-            ray_started(address, count, dashboard=dashboard) as ray,
-            _watch(metrics, job.title) as watch,
-        ):
-            if address is not None and workers is None:
-                count = max(1, int(ray.cluster_resources().get("CPU", 1)))
-            tally = run(ray, folder, job, todo, workers=count, limit=limit, watch=watch)
-        _say(_progress(tally))
+    if against is not None:
+        keep_profile(folder, against)
+    how = _How(workers, limit, retry, dashboard, metrics)
+    _hear(folder, job, wanted, how)
     found = status_of(folder)
     _summary(found)
     raise typer.Exit(1 if found.failed else 0)
+
+
+class _How(NamedTuple):
+    """The options of the work itself."""
+
+    workers: int | None
+    limit: float
+    retry: bool
+    dashboard: bool
+    metrics: int | None
+
+
+def _hear(folder: ArchiveFolder, job: Job, wanted: pyarrow.Table, how: _How) -> None:
+    """Hear what is missing; with profiles of groups, in two passes."""
+    from contextlib import ExitStack
+
+    from sottovoce.archive.job import MEANS
+    from sottovoce.archive.plan import plan
+    from sottovoce.archive.profiles import with_profiles
+    from sottovoce.archive.run import ray_started, run
+    from sottovoce.archive.schema import arrow
+    from sottovoce.system import available_cpus
+
+    address = os.environ.get("RAY_ADDRESS")
+    count = how.workers or available_cpus()
+    with ExitStack() as stack:
+        ray: Any = None
+
+        def work(job: Job, todo: Plan, what: str) -> None:
+            nonlocal ray, count
+            changed = f" ({todo.changed} of them again)" if todo.changed else ""
+            _say(f"{todo.done} recordings are there, {len(todo.missing)} to {what}{changed}")
+            if not len(todo.missing):
+                return
+            if ray is None:
+                ray = stack.enter_context(ray_started(address, count, dashboard=how.dashboard))
+                if address is not None and how.workers is None:
+                    count = max(1, int(ray.cluster_resources().get("CPU", 1)))
+            with _watch(how.metrics, job.title) as watch:
+                tally = run(ray, folder, job, todo, workers=count, limit=how.limit, watch=watch)
+            _say(_progress(tally))
+
+        if job.profile_per is not None:
+            first = plan(folder, wanted, retry=how.retry, below=MEANS)
+            work(job.model_copy(update={"embeds": True}), first, "get to know")
+            wanted = with_profiles(folder, job, wanted, job.profile_per)
+        elif job.profile is not None:
+            place = wanted.schema.get_field_index("profile")
+            marked = arrow().array([job.profile] * len(wanted), "string")
+            wanted = wanted.set_column(place, "profile", marked)
+        work(job, plan(folder, wanted, retry=how.retry), "hear")
 
 
 def status(
