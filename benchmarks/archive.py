@@ -153,11 +153,16 @@ def cluster(nodes: int, seconds: float, out: Path) -> dict[str, float]:
     job = Job(model="", title="", digest="", labels=(), timeline=False, options={})
     count = int(seconds * nodes / NAP)
     todo = Plan(of_paths(f"{number}.wav" for number in range(count)).table(), 0, 0, "rows/run=1")
-    small = {"object_store_memory": 100_000_000}
+    small = {"object_store_memory": 100_000_000, "node_ip_address": "127.0.0.2"}
     simulated = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **small})
     for _ in range(nodes - 1):
         simulated.add_node(num_cpus=1, **small)
-    ray.init(address=simulated.address, log_to_driver=False, logging_level="ERROR")
+    ray.init(
+        address=simulated.address,
+        log_to_driver=False,
+        logging_level="ERROR",
+        _node_ip_address="127.0.0.2",
+    )
     ends: list[tuple[float, int]] = []
     try:
         used = time.process_time()

@@ -37,10 +37,15 @@ def cluster():
         path = os.pathsep.join([str(ODD), *filter(None, [os.environ.get("PYTHONPATH")])])
         patched.setenv("PYTHONPATH", path)
         patched.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        small = {"num_cpus": 1, "object_store_memory": 100_000_000, "node_ip_address": "127.0.0.1"}
+        small = {"num_cpus": 1, "object_store_memory": 100_000_000, "node_ip_address": "127.0.0.2"}
         made = Cluster(initialize_head=True, head_node_args=small)
         made.add_node(**small)
-        ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")
+        ray.init(
+            address=made.address,
+            log_to_driver=False,
+            logging_level="ERROR",
+            _node_ip_address="127.0.0.2",
+        )
         yield made
         ray.shutdown()
         made.shutdown()

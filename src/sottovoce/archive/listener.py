@@ -108,7 +108,7 @@ class Listener:
         self._process = process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
         )
-        self._lines = lines = queue.Queue()
+        lines = self._lines = queue.Queue[str | None]()
         threading.Thread(target=_forward, args=(process.stdout, lines), daemon=True).start()
         self._write(self._begin)
         try:

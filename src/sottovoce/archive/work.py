@@ -52,7 +52,7 @@ class Worker:
             or emotion and number), and `problem`, why the whole job cannot go on, or "".
         """
         tally: Counter[str] = Counter()
-        sums = {"files": 0, "seconds": 0.0, "failed": 0, "problem": ""}
+        sums: dict[str, Any] = {"files": 0, "seconds": 0.0, "failed": 0, "problem": ""}
         rows: list[Row] = piece.to_pylist()
         try:
             for heard in self._parts(rows):
