@@ -60,14 +60,14 @@ def one_process(paths: list[str]) -> dict[str, float]:
 def archived(paths: list[str], out: Path, workers: int) -> dict[str, float]:
     """The same by an archive: start in s, files a second once started, MB of a worker."""
     import sottovoce
-    from sottovoce.archive.job import ArchiveFolder, Job, begin
+    from sottovoce.archive.job import ArchiveFolder, ArchiveJob, begin
     from sottovoce.archive.manifest import of_paths
     from sottovoce.archive.plan import plan
     from sottovoce.archive.run import ray_started, run
     from sottovoce.options import PredictOptions
 
     model = sottovoce.load()
-    job = Job(
+    job = ArchiveJob(
         model=model.card.name,
         title=model.card.title,
         digest=model.digest,
@@ -145,12 +145,12 @@ def cluster(nodes: int, seconds: float, out: Path) -> dict[str, float]:
     import ray
     from ray.cluster_utils import Cluster
 
-    from sottovoce.archive.job import ArchiveFolder, Job
+    from sottovoce.archive.job import ArchiveFolder, ArchiveJob
     from sottovoce.archive.manifest import of_paths
     from sottovoce.archive.plan import Plan
     from sottovoce.archive.run import run
 
-    job = Job(model="", title="", digest="", labels=(), timeline=False, options={})
+    job = ArchiveJob(model="", title="", digest="", labels=(), timeline=False, options={})
     count = int(seconds * nodes / NAP)
     todo = Plan(of_paths(f"{number}.wav" for number in range(count)).table(), 0, 0, "rows/run=1")
     small = {"object_store_memory": 100_000_000, "node_ip_address": "127.0.0.2"}
@@ -196,12 +196,12 @@ def planned(rows: int, folder: Path) -> dict[str, float]:
     import pyarrow
     from pyarrow import parquet
 
-    from sottovoce.archive.job import ArchiveFolder, Job, begin
+    from sottovoce.archive.job import ArchiveFolder, ArchiveJob, begin
     from sottovoce.archive.manifest import of_table
     from sottovoce.archive.plan import plan
     from sottovoce.archive.schema import archive_schema
 
-    job = Job(model="", title="", digest="", labels=("a", "b"), timeline=False, options={})
+    job = ArchiveJob(model="", title="", digest="", labels=("a", "b"), timeline=False, options={})
     archive = ArchiveFolder(str(folder / "out"))
     begin(archive, job)
     paths = [f"/calls/{number // 1000:04}/{number:07}.wav" for number in range(rows)]

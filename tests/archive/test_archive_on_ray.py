@@ -23,6 +23,9 @@ ray = pytest.importorskip("ray")
 
 from sottovoce.archive.run import run  # noqa: E402
 
+pytestmark = pytest.mark.filterwarnings("default")
+"""Ray warns of its own ways."""
+
 ODD = Path(__file__).parents[1] / "fakes" / "odd_decoder"
 PATIENCE = 240.0
 """s."""

@@ -18,7 +18,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from sottovoce.archive.job import ArchiveFolder, Job
+from sottovoce.archive.job import ArchiveFolder, ArchiveJob
 from sottovoce.archive.profiles import read_profile
 from sottovoce.audio import Source
 from sottovoce.audio.parts import AudioPart, read_parts
@@ -35,7 +35,7 @@ from sottovoce.results import Prediction, Status
 Row = dict[str, Any]
 
 
-def opened(job: Job) -> Model:
+def opened(job: ArchiveJob) -> Model:
     """The model of a job.
 
     Raises:
@@ -58,7 +58,7 @@ class Hearing:
         out: the archive's folder, where profiles lie.
     """
 
-    def __init__(self, job: Job, out: str) -> None:
+    def __init__(self, job: ArchiveJob, out: str) -> None:
         self._job = job
         self._model = opened(job)
         self._profile = cache(partial(read_profile, ArchiveFolder(out)))
@@ -166,7 +166,7 @@ def main() -> None:
 
     try:
         begun = json.loads(sys.stdin.readline())
-        hearing = Hearing(Job.model_validate(begun["job"]), begun["out"])
+        hearing = Hearing(ArchiveJob.model_validate(begun["job"]), begun["out"])
     except SottovoceError as error:
         send({"fatal": str(error)})
         return

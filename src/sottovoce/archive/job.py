@@ -31,7 +31,7 @@ DRIVERS |= {"hf": "huggingface_hub"}
 """Kind of address -> the package that fsspec reads it with."""
 
 
-class Job(StrictModel):
+class ArchiveJob(StrictModel):
     """Everything that a row's numbers follow from, besides the recording."""
 
     schema_version: Literal[1] = 1
@@ -157,7 +157,7 @@ def filesystem(address: str) -> tuple[Any, str]:
     return fs, str(root)
 
 
-def open_archive(folder: ArchiveFolder) -> Job:
+def open_archive(folder: ArchiveFolder) -> ArchiveJob:
     """The job of an archive that is there.
 
     Raises:
@@ -176,7 +176,7 @@ def open_archive(folder: ArchiveFolder) -> Job:
                 f"{folder}: its schema is version {version}, and this is version "
                 f"{SCHEMA_VERSION}; name another folder, or use the release that wrote it"
             )
-        return Job.model_validate_json(content)
+        return ArchiveJob.model_validate_json(content)
     except (ValueError, AttributeError, ValidationError) as error:
         raise SottovoceError(
             f"{folder}: its {JOB} cannot be understood ({one_line(error)[:80]}); name another "
@@ -184,7 +184,7 @@ def open_archive(folder: ArchiveFolder) -> Job:
         ) from None
 
 
-def begin(folder: ArchiveFolder, job: Job) -> None:
+def begin(folder: ArchiveFolder, job: ArchiveJob) -> None:
     """Make the folder an archive of this job, or see that it is one already.
 
     Raises:

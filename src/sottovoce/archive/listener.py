@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
-from sottovoce.archive.job import Job
+from sottovoce.archive.job import ArchiveJob
 from sottovoce.errors import SottovoceError
 from sottovoce.text import display_path
 
@@ -35,7 +35,7 @@ class Listener:
         limit: s that one recording may take.
     """
 
-    def __init__(self, job: Job, out: str, limit: float) -> None:
+    def __init__(self, job: ArchiveJob, out: str, limit: float) -> None:
         self._begin = json.dumps({"job": job.model_dump(mode="json"), "out": out})
         self._limit = limit
         self._process: subprocess.Popen[str] | None = None

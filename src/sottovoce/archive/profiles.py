@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sottovoce.archive.job import MEANS, ArchiveFolder, Job, ProfilePer
+from sottovoce.archive.job import MEANS, ArchiveFolder, ArchiveJob, ProfilePer
 from sottovoce.archive.plan import compute
 from sottovoce.archive.schema import VECTORS, arrow, read_part
 from sottovoce.errors import SottovoceError
@@ -60,7 +60,9 @@ def groups(wanted: pyarrow.Table, per: ProfilePer) -> pyarrow.Array:
     return speakers
 
 
-def with_profiles(folder: ArchiveFolder, job: Job, wanted: pyarrow.Table, per: ProfilePer) -> Any:
+def with_profiles(
+    folder: ArchiveFolder, job: ArchiveJob, wanted: pyarrow.Table, per: ProfilePer
+) -> Any:
     """A plan with the profile of each row, made from the first pass and kept in the archive.
 
     A profile is a mixed one, as `sottovoce profile` makes it of the same recordings. Those of a

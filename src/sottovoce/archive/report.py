@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from sottovoce.archive.job import ArchiveFolder, Job, open_archive
+from sottovoce.archive.job import ArchiveFolder, ArchiveJob, open_archive
 from sottovoce.archive.plan import compute
 from sottovoce.archive.schema import arrow
 from sottovoce.archive.status import read_rows
@@ -76,7 +76,7 @@ def archive_report(folder: ArchiveFolder) -> str:
     )
 
 
-def _overview(rows: pyarrow.Table, judged: pyarrow.Table, job: Job) -> str:
+def _overview(rows: pyarrow.Table, judged: pyarrow.Table, job: ArchiveJob) -> str:
     pc = compute()
     counts = {entry["values"]: entry["counts"] for entry in _counts(rows["status"])}
     said = ", ".join(
@@ -102,7 +102,9 @@ def _overview(rows: pyarrow.Table, judged: pyarrow.Table, job: Job) -> str:
     )
 
 
-def _shares_by(judged: pyarrow.Table, groups: Any, job: Job, *, by_name: bool = False) -> str:
+def _shares_by(
+    judged: pyarrow.Table, groups: Any, job: ArchiveJob, *, by_name: bool = False
+) -> str:
     """A bar of shares for each group; empty where there are no groups."""
     pa, pc = arrow(), compute()
     table = pa.table({"group": groups, "emotion": judged["emotion"]})
@@ -121,7 +123,7 @@ def _shares_by(judged: pyarrow.Table, groups: Any, job: Job, *, by_name: bool = 
     return f"<table>{''.join(lines)}</table>{more}" if lines else ""
 
 
-def _bar(counts: Sequence[tuple[str, int]], job: Job) -> str:
+def _bar(counts: Sequence[tuple[str, int]], job: ArchiveJob) -> str:
     total = max(1, sum(count for _, count in counts))
     parts = "".join(
         f'<i style="width:{count / total:.2%};background:{colour(label, job.labels)}" '
@@ -133,7 +135,7 @@ def _bar(counts: Sequence[tuple[str, int]], job: Job) -> str:
     return f'<div class="shares" role="img" aria-label="{escape(words)}">{parts}</div>'
 
 
-def _extremes(judged: pyarrow.Table, job: Job) -> str:
+def _extremes(judged: pyarrow.Table, job: ArchiveJob) -> str:
     pc = compute()
     lines = []
     for label in job.labels:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from sottovoce.archive.job import PROGRESS, ArchiveFolder, Job
+from sottovoce.archive.job import PROGRESS, ArchiveFolder, ArchiveJob
 from sottovoce.archive.plan import Plan
 from sottovoce.archive.work import Worker
 from sottovoce.errors import MissingExtraError, SottovoceError
@@ -128,7 +128,7 @@ def ray_started(address: str | None, workers: int, *, dashboard: bool = False) -
 def run(
     ray: Any,
     folder: ArchiveFolder,
-    job: Job,
+    job: ArchiveJob,
     plan: Plan,
     *,
     workers: int,

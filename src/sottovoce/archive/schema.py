@@ -6,7 +6,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sottovoce.archive.job import SCHEMA_VERSION, Job
+from sottovoce.archive.job import SCHEMA_VERSION, ArchiveJob
 from sottovoce.errors import MissingExtraError, SottovoceError
 from sottovoce.results import Prediction, Segment
 
@@ -44,7 +44,7 @@ def planned_schema() -> pyarrow.Schema:
     return _schema((*PLANNED, "channel"), ())
 
 
-def columns(job: Job) -> list[str]:
+def columns(job: ArchiveJob) -> list[str]:
     """The names of the columns of an archive, in their order."""
     labels = job.labels
     answer = Segment.columns(labels) if job.timeline else Prediction.columns(labels)
@@ -54,13 +54,13 @@ def columns(job: Job) -> list[str]:
     return list(dict.fromkeys((*PLANNED, *answer, *more)))
 
 
-def archive_schema(job: Job) -> pyarrow.Schema:
+def archive_schema(job: ArchiveJob) -> pyarrow.Schema:
     """The same with their types; the version of the schema is in its metadata."""
     schema = _schema(columns(job), job.labels)
     return schema.with_metadata({"sottovoce.schema_version": str(SCHEMA_VERSION)})
 
 
-def part_of(job: Job, rows: Sequence[Mapping[str, Any]]) -> bytes:
+def part_of(job: ArchiveJob, rows: Sequence[Mapping[str, Any]]) -> bytes:
     """Rows as the content of a Parquet file."""
     pa = arrow()
     return parquet(pa.Table.from_pylist(list(rows), schema=archive_schema(job)))

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sottovoce.archive.job import PROGRESS, ArchiveFolder, Job, open_archive
+from sottovoce.archive.job import PROGRESS, ArchiveFolder, ArchiveJob, open_archive
 from sottovoce.archive.plan import compute as arrow_compute
 from sottovoce.archive.schema import archive_schema, arrow, read_part
 from sottovoce.results import Status
@@ -18,7 +18,7 @@ NEEDED = ("id", "path", "status", "emotion", "message", "compute")
 class ArchiveStatus:
     """An archive in a few figures."""
 
-    job: Job
+    job: ArchiveJob
     rows: int
     recordings: int
     answers: dict[str, int]
@@ -44,7 +44,7 @@ class ArchiveStatus:
         }
 
 
-def read_rows(folder: ArchiveFolder, job: Job, wanted: tuple[str, ...] | None = None) -> Any:
+def read_rows(folder: ArchiveFolder, job: ArchiveJob, wanted: tuple[str, ...] | None = None) -> Any:
     """The rows of an archive, an Arrow table; `wanted` names columns, None: all."""
     names = folder.parts()
     parts = [read_part(folder.read(name) or b"", f"{folder}/{name}", wanted) for name in names]

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sottovoce.archive.job import ArchiveFolder, Job
+from sottovoce.archive.job import ArchiveFolder, ArchiveJob
 from sottovoce.archive.listener import Listener
 from sottovoce.archive.schema import PLANNED, part_of, read_part
 from sottovoce.errors import SottovoceError
@@ -35,7 +35,7 @@ class Worker:
     """
 
     def __init__(self, job: str, out: str, run: str, limit: float) -> None:
-        self._job, self._run = Job.model_validate_json(job), run
+        self._job, self._run = ArchiveJob.model_validate_json(job), run
         self._folder = ArchiveFolder(out)
         self._listener = Listener(self._job, out, limit)
 

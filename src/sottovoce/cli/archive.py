@@ -16,7 +16,7 @@ from sottovoce.options import PredictOptions, RecordingOptions
 if TYPE_CHECKING:
     import pyarrow
 
-    from sottovoce.archive.job import ArchiveFolder, Job
+    from sottovoce.archive.job import ArchiveFolder, ArchiveJob
     from sottovoce.archive.manifest import Manifest
     from sottovoce.archive.plan import Plan
     from sottovoce.archive.run import Tally
@@ -117,7 +117,7 @@ def hear(
     ] = None,
 ) -> None:
     """Hear recordings into an archive; begun again, what is missing, new or changed."""
-    from sottovoce.archive.job import ArchiveFolder, Job, begin
+    from sottovoce.archive.job import ArchiveFolder, ArchiveJob, begin
     from sottovoce.archive.profiles import digest_of, groups, keep_profile
     from sottovoce.archive.status import status_of
     from sottovoce.inference.profile import open_profile
@@ -134,7 +134,7 @@ def hear(
         opened.profile_info()
     if profile is not None:
         against = open_profile(profile, opened.card.title, opened.digest)
-    job = Job(
+    job = ArchiveJob(
         model=name,
         title=opened.card.title,
         digest=opened.digest,
@@ -171,7 +171,7 @@ class _How(NamedTuple):
     metrics: int | None
 
 
-def _hear(folder: ArchiveFolder, job: Job, wanted: pyarrow.Table, how: _How) -> None:
+def _hear(folder: ArchiveFolder, job: ArchiveJob, wanted: pyarrow.Table, how: _How) -> None:
     """Hear what is missing; with profiles of groups, in two passes."""
     from contextlib import ExitStack
 
@@ -187,7 +187,7 @@ def _hear(folder: ArchiveFolder, job: Job, wanted: pyarrow.Table, how: _How) -> 
     with ExitStack() as stack:
         ray: Any = None
 
-        def work(job: Job, todo: Plan, what: str) -> None:
+        def work(job: ArchiveJob, todo: Plan, what: str) -> None:
             nonlocal ray, count
             changed = f" ({todo.changed} of them again)" if todo.changed else ""
             _say(f"{todo.done} recordings are there, {len(todo.missing)} to {what}{changed}")
