@@ -166,7 +166,7 @@ def test_a_recording_named_twice_is_heard_once_and_that_is_said(archive, folder,
     path = [str(folder / "anna" / "a.wav")]
     status, said, errors = archive(table(tmp_path / "m.csv", ["path"], path, path), tmp_path / "o")
     assert status == 0
-    assert said.startswith("1 recordings")
+    assert said.startswith("1 recording: ")
     assert "1 rows name a recording again; each is heard once" in errors
 
 

@@ -104,8 +104,7 @@ def ray_started(address: str | None, workers: int, *, dashboard: bool = False) -
     folder = None
     try:
         if address is not None:
-            _check_answers(address)
-            ray.init(address, **quiet)
+            _connect(ray, address, quiet)
         else:
             folder = tempfile.mkdtemp(prefix="sottovoce-")
             ray.init(
@@ -117,8 +116,6 @@ def ray_started(address: str | None, workers: int, *, dashboard: bool = False) -
                 **quiet,
             )
         yield ray
-    except (ConnectionError, TimeoutError) as error:
-        raise _no_answer(str(address), one_line(error)) from None
     finally:
         ray.shutdown()
         if folder is not None:
@@ -180,19 +177,16 @@ def run(
     return tally
 
 
-def _check_answers(address: str) -> None:
-    """See whether somebody listens at a cluster's address; "auto" is looked up by Ray."""
+def _connect(ray: Any, address: str, quiet: dict[str, Any]) -> None:
+    """Connect to a cluster, where somebody listens at its address; "auto" is looked up by Ray."""
     url = urlsplit(address if "://" in address else f"ray-address://{address}")
     try:
-        if not url.hostname or url.port is None:
-            return
-        socket.create_connection((url.hostname, url.port), PATIENCE).close()
+        if url.hostname and url.port is not None:
+            socket.create_connection((url.hostname, url.port), PATIENCE).close()
+        ray.init(address, **quiet)
     except (OSError, ValueError) as error:
-        raise _no_answer(address, getattr(error, "strerror", None) or one_line(error)) from None
-
-
-def _no_answer(address: str, reason: str) -> SottovoceError:
-    return SottovoceError(
-        f"{one_line(address)}: the cluster does not answer ({reason}); check RAY_ADDRESS, or leave "
-        "it out to work on this machine alone"
-    )
+        reason = getattr(error, "strerror", None) or one_line(error)
+        raise SottovoceError(
+            f"{one_line(address)}: the cluster does not answer ({reason}); check RAY_ADDRESS, or "
+            "leave it out to work on this machine alone"
+        ) from None

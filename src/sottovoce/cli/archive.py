@@ -291,11 +291,14 @@ def _watch(port: int | None, model: str) -> Any:
 
     @contextmanager
     def opened() -> Any:
-        with served(port, model) as count, progress() as bar:
+        line = ""
+        with served(port, model) as count, progress(show=lambda done: line) as bar:
 
             def watch(tally: Tally) -> None:
+                nonlocal line
                 count(tally)
-                bar(_progress(tally), tally.files, tally.planned)
+                line = _progress(tally)
+                bar("Listening", tally.files, tally.planned)
 
             yield watch
 
@@ -317,7 +320,7 @@ def _summary(found: ArchiveStatus) -> None:
     from sottovoce.text import display_path
 
     answers = ", ".join(f"{number} {answer}" for answer, number in found.answers.items())
-    what = f"{found.recordings} recordings"
+    what = f"{found.recordings} recording{'s' * (found.recordings != 1)}"
     if found.job.timeline:
         what += f" in {found.rows} segments"
     print(f"{what}: {answers or 'none yet'}. Model: {found.job.title}.")
