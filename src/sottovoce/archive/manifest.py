@@ -41,7 +41,7 @@ class Manifest:
     """The rows of a plan, column by column, each recording once."""
 
     def __init__(self) -> None:
-        self._columns: dict[str, list[Any]] = {name: [] for name in planned_schema().names}
+        self._rows: list[tuple[Any, ...]] = []
         self._known: set[str] = set()
         self.repeated = 0
         """How many times a recording was named that was there already."""
@@ -57,31 +57,35 @@ class Manifest:
         channel: int | None = None,
     ) -> None:
         """Add a recording, a part of one in s, or a channel of one."""
-        place = path if is_address(path) else os.path.abspath(path)  # noqa: PTH100 - any string
-        name = source_path(place) or ""
-        span = AudioPart(Path(), part[0] or 0.0, part[1]).span
-        key = name + span + ("" if channel is None else f"@{channel}")
+        is_remote = is_address(path)
+        place = path if is_remote else os.path.abspath(path)  # noqa: PTH100 - any string
+        name = place if place.isascii() else source_path(place) or ""
+        key = name
+        if part != (None, None):
+            key += AudioPart(Path(), part[0] or 0.0, part[1]).span
+        if channel is not None:
+            key += f"@{channel}"
         if key in self._known:
             self.repeated += 1
             return
         self._known.add(key)
-        version = UNKNOWN if is_address(path) else _version(place)
-        row = (key, name, *part, speaker, *version, None, channel)
-        for column, value in zip(self._columns.values(), row, strict=True):
-            column.append(value)
+        version = UNKNOWN if is_remote else _version(place)
+        self._rows.append((key, name, *part, speaker, *version, None, channel))
 
     def table(self) -> pyarrow.Table:
         """The plan of them all; what lies at addresses is looked up, a listing a folder."""
-        paths = self._columns["path"]
-        remote = [place for place, path in enumerate(paths) if is_address(path)]
+        schema = planned_schema()
+        columns = dict(zip(schema.names, map(list, zip(*self._rows, strict=True)), strict=True))
         listed: dict[str, dict[str, Version]] = {}
-        for place in remote:
-            folder, _, name = paths[place].rpartition("/")
+        for place, path in enumerate(columns["path"]):
+            if not is_address(path):
+                continue
+            folder, _, name = path.rpartition("/")
             if folder not in listed:
                 listed[folder] = _listing(folder)
             for column, value in zip(VERSION, listed[folder].get(name, UNKNOWN), strict=True):
-                self._columns[column][place] = value
-        return arrow().table(self._columns, schema=planned_schema())
+                columns[column][place] = value
+        return arrow().table(columns, schema=schema)
 
 
 def is_table(source: str) -> bool:
@@ -197,9 +201,7 @@ def _channel(text: str, here: str) -> int | None:
 
 
 def _under(folder: str, path: str) -> str:
-    if is_address(path) or os.path.isabs(path):  # noqa: PTH117 - any string
-        return path
-    return posixpath.join(folder, path)
+    return path if is_address(path) else posixpath.join(folder, path)  # an absolute one stays
 
 
 def _version(path: str) -> Version:
