@@ -135,7 +135,7 @@ class Sleeper:
     def __call__(self, piece: Any) -> dict[str, list[Any]]:
         """Sleep through a piece of a plan."""
         time.sleep(NAP * len(piece))
-        sums = {"files": len(piece), "seconds": 0.0, "failed": 0, "problem": "", "statuses": "{}"}
+        sums = {"files": len(piece), "seconds": 0.0, "failed": 0, "problem": "", "answers": "[]"}
         return {name: [value] for name, value in sums.items()}
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sottovoce.errors import MissingExtraError, SottovoceError
+from sottovoce.results import Status
 
 if TYPE_CHECKING:
     from sottovoce.archive.run import Tally
@@ -41,15 +43,19 @@ def served(port: int | None, model: str) -> Iterator[Callable[[Tally], None]]:
         raise SottovoceError(
             f"--metrics {port}: cannot be listened on ({error.strerror}); choose another port"
         ) from None
-    heard: dict[str, float] = {"": 0.0}
+    seconds = 0.0
+    heard: Counter[tuple[str, str | None]] = Counter()
 
     def count(tally: Tally) -> None:
+        nonlocal seconds, heard
         left.set(tally.planned - tally.files)
-        metrics.audio.labels("archive").inc(tally.seconds - heard[""])
-        heard[""] = tally.seconds
-        for answer, number in tally.answers.items():
-            metrics.answers.labels(model, answer).inc(number - heard.get(answer, 0))
-            heard[answer] = number
+        metrics.audio.labels("archive").inc(tally.seconds - seconds)
+        seconds = tally.seconds
+        for (status, emotion), number in (tally.answers - heard).items():
+            metrics.answers.labels(model, status).inc(number)
+            if status == Status.OK and emotion is not None:
+                metrics.emotions.labels(model, emotion).inc(number)
+        heard = tally.answers.copy()
 
     try:
         yield count

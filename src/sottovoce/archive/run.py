@@ -48,7 +48,8 @@ class Tally:
     seconds: float = 0.0
     """s of sound."""
     failed: int = 0
-    answers: Counter[str] = field(default_factory=Counter)
+    answers: Counter[tuple[str, str | None]] = field(default_factory=Counter)
+    """Status and emotion -> rows."""
     begun: float = field(default_factory=time.monotonic)
 
     @property
@@ -166,7 +167,8 @@ def run(
         tally.files += row["files"]
         tally.seconds += row["seconds"]
         tally.failed += row["failed"]
-        tally.answers.update(json.loads(row["statuses"]))
+        for status, emotion, number in json.loads(row["answers"]):
+            tally.answers[status, emotion] += number
         if row["problem"]:
             raise SottovoceError(str(row["problem"]))
         watch(tally)

@@ -48,10 +48,10 @@ class Worker:
             piece: columns of `planned_schema`.
 
         Returns:
-            Columns of one row: `files`, `seconds` of sound, `failed`, `statuses` (a list of status
-            or emotion and number), and `problem`, why the whole job cannot go on, or "".
+            Columns of one row: `files`, `seconds` of sound, `failed`, `answers` (JSON, a list of
+            status, emotion and number), and `problem`, why the whole job cannot go on, or "".
         """
-        tally: Counter[str] = Counter()
+        answers: Counter[tuple[str, str | None]] = Counter()
         sums: dict[str, Any] = {"files": 0, "seconds": 0.0, "failed": 0, "problem": ""}
         rows: list[Row] = piece.to_pylist()
         try:
@@ -61,10 +61,11 @@ class Worker:
                     sums["files"] += 1
                     sums["seconds"] += _duration(found)
                     sums["failed"] += first["status"] == Status.ERROR
-                    tally.update(str(one.get("emotion") or one["status"]) for one in found)
+                    answers.update((str(one["status"]), one.get("emotion")) for one in found)
         except SottovoceError as error:
             sums["problem"] = str(error)
-        return {name: [value] for name, value in sums.items()} | {"statuses": [json.dumps(tally)]}
+        counted = json.dumps([[*answer, number] for answer, number in answers.items()])
+        return {name: [value] for name, value in sums.items()} | {"answers": [counted]}
 
     def close(self) -> None:
         """End the process that hears."""
