@@ -4,8 +4,8 @@
     python benchmarks/archive.py --clips 200 --rows 20000 --nodes 1 2 --seconds 4
 
 Each line is measured in processes of its own. "Once started" leaves out the start: the pace is that
-between the end of the first piece of the plan and the end of the last. DIR is searched for .wav
-files, which are linked under new names until there are enough; without it they are the samples.
+between the end of the first piece of the plan and the end of the last. DIR is searched for
+recordings, which are linked under new names until there are enough; without it they are the samples.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from typing import Any
 
 import psutil
 
+from sottovoce.audio.decode import SUFFIXES
+
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 NAP = 0.05
 """s of sleep that stand for a recording in the simulated cluster."""
@@ -35,11 +37,11 @@ PIECE = 1000
 
 def linked(data: Path, folder: Path, count: int) -> list[str]:
     """Files of a corpus, linked under as many names."""
-    found = sorted(data.rglob("*.wav"))
+    found = sorted(file for file in data.rglob("*") if file.name.lower().endswith(SUFFIXES))
     folder.mkdir()
     paths = []
     for number, file in enumerate(itertools.islice(itertools.cycle(found), count)):
-        path = folder / f"{number:07}.wav"
+        path = folder / f"{number:07}{file.suffix}"
         path.symlink_to(file.resolve())
         paths.append(str(path))
     return paths

@@ -179,6 +179,7 @@ def test_killing_a_worker_and_then_the_driver_loses_nothing_and_doubles_nothing(
     assert 0 < done < 49
     code, said_, errors = by_ray.run(source, out)
     assert code == 1, errors
+    assert "Traceback" not in errors, errors
     assert f"{done} recordings are there, {49 - done} to hear" in errors
     assert before.items() <= finished(out).items()
     rows = rows_of(out)
