@@ -15,6 +15,7 @@ from sottovoce.cli import run
 COMMANDS = (
     *(
         "app",
+        "archive",
         "audit",
         "cache",
         "corpus",
