@@ -5,7 +5,7 @@
 
 Each line is measured in processes of its own. "Once started" leaves out the start: the pace is that
 between the end of the first piece of the plan and the end of the last. DIR is searched for
-recordings, which are linked under new names until there are enough; without it they are the samples.
+recordings, which are linked under new names until there are enough; without it, the samples are.
 """
 
 from __future__ import annotations
