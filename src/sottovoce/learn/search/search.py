@@ -122,7 +122,9 @@ class _Search:
         self.data = load(recipe)
         self.split = make_split(recipe.protocol, self.data.clips, self.seed)
         chosen = choose_folds(self.split, space.spec.folds)
-        self.folds = {(number,): fold for number, fold in chosen.items()}
+        self.folds: dict[tuple[int, ...], Fold] = {
+            (number,): fold for number, fold in chosen.items()
+        }
         """Number, or number and that of the inner fold -> what a trial trains and is judged on."""
         if space.spec.inner_folds:
             self.folds = {
