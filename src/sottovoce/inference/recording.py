@@ -140,6 +140,7 @@ class RecordingPredictor:
     def _together(self, group: tuple[Prepared, ...]) -> Prediction:
         """What the members say of a recording: the mean, unless one of them hears nothing."""
         means: list[NDArray[np.float64]] = []
+        heard: list[PreparedRecording] = []
         for member, item in zip(self.members, group, strict=True):
             if not isinstance(item, PreparedRecording):
                 return item.model_copy(update={"model": self.predictor.card.title})
@@ -147,7 +148,8 @@ class RecordingPredictor:
             order = [labels.index(label) for label in self.predictor.card.labels]
             rows = run_pieces(member.predictor, member.network, item)
             means.append(mean_of_pieces(item, rows)[order])
-        return self.predictor.answer(item, np.mean(means, axis=0))
+            heard.append(item)
+        return self.predictor.answer(heard[0], np.mean(means, axis=0))
 
     def _by_timeline(
         self, source: Source, opened: OpenedRecording, begun: list[Block]
