@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
 from sottovoce.audio.parts import sounds
@@ -197,7 +198,7 @@ def compare(
     )
 
 
-def _uar(rows: np.ndarray, truth: Sequence[int]) -> float:
+def _uar(rows: NDArray[np.float64], truth: Sequence[int]) -> float:
     right, of = rows.argmax(axis=1) == np.array(truth), np.array(truth)
     return float(np.mean([right[of == label].mean() for label in np.unique(of)]))
 
