@@ -4,8 +4,8 @@
     python benchmarks/archive.py --clips 200 --rows 20000 --nodes 1 2 --seconds 4
 
 Each line is measured in processes of its own. "Once started" leaves out the start: the pace is that
-between the end of the first piece of the plan and the end of the last. DIR is searched for
-recordings, which are linked under new names until there are enough; without it, the samples are.
+between the end of the first piece of the plan and the end of the last. The recordings in DIR are
+linked under new names until there are enough; without DIR they are the samples.
 """
 
 from __future__ import annotations
