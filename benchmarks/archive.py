@@ -4,8 +4,8 @@
     python benchmarks/archive.py --clips 200 --rows 20000 --nodes 1 2 --seconds 4
 
 Each line is measured in processes of its own. "Once started" leaves out the start: the pace is that
-between the end of the first piece of the plan and the end of the last. The recordings in DIR are
-linked under new names until there are enough; without DIR they are the samples.
+between the end of as many pieces of the plan as there are workers and the end of the last. The
+recordings in DIR are linked under new names until there are enough; without it, the samples are.
 """
 
 from __future__ import annotations
@@ -92,11 +92,11 @@ def archived(paths: list[str], out: Path, workers: int) -> dict[str, float]:
             limit=600,
             watch=lambda tally: ends.append((time.perf_counter() - begun, tally.files)),
         )
-    (first, heard), (last, total) = ends[0], ends[-1]
+    (first, heard), (last, total) = ends[workers - 1], ends[-1]
     pace = (total - heard) / max(1e-9, last - first)
     return {
         "files_per_second": pace,
-        "start": max(0.0, first - heard * workers / pace) if pace else first,
+        "start": max(0.0, first - heard / pace) if pace else first,
         "worker_mb": largest["worker"] / 1e6,
         "hearing_mb": largest["child"] / 1e6,
     }
@@ -182,7 +182,7 @@ def cluster(nodes: int, seconds: float, out: Path) -> dict[str, float]:
     finally:
         ray.shutdown()
         simulated.shutdown()
-    (first, heard), (last, total) = ends[0], ends[-1]
+    (first, heard), (last, total) = ends[nodes - 1], ends[-1]
     pace = (total - heard) / max(1e-9, last - first)
     return {
         "of_linear": pace * NAP / nodes,
