@@ -25,5 +25,5 @@ def test_a_check_reads_as_a_sentence() -> None:
     assert list(map(str, check_criteria(CriteriaSpec(accuracy=0.8, recall=0.75), MEASURED))) == [
         "passed: accuracy 80.0 % (80.0 % is asked)",
         "passed: recall of sad 90.0 % (75.0 % is asked)",
-        "failed: recall of calm 50.0 % (75.0 % is asked)",
+        "failed: recall of calm 50.0 % (75.0 % is asked, 25.0 points short)",
     ]

@@ -1,6 +1,6 @@
 // What a table of recordings says of each, how it is sorted and filtered, and as what it is exported. No DOM.
 
-import { corrected, JUDGED, overall, shares, SHORT, top } from "./answers.js";
+import { corrected, JUDGED, overall, shares, SHORT, top, WHOLE } from "./answers.js";
 
 const NOTHING = { emotion: null, confidence: null, runner: null, share: null, probabilities: {}, message: "", warnings: [] };
 
@@ -20,7 +20,7 @@ export function verdict(said, corrections = []) {
   }
   const [emotion, share] = found[0];
   const probabilities = overall(labelled);
-  const status = prediction.emotion === emotion ? prediction.status : "ok";
+  const status = prediction.duration > WHOLE && prediction.emotion === emotion ? prediction.status : "ok";
   const runner = top(probabilities, Infinity).find(([label]) => label !== emotion) ?? null;
   return { ...NOTHING, ...about, status, emotion, share, confidence: probabilities[emotion], probabilities, runner };
 }
