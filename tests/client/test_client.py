@@ -258,4 +258,6 @@ def test_a_strange_time_to_wait_is_no_mistake(stranger, monkeypatch, retry_after
 def test_an_unknown_option_is_refused_before_anything_is_sent():
     with Client("http://127.0.0.1:1") as client, pytest.raises(SottovoceError) as caught:
         client.predict(VOICE, min_confidense=0.5)
-    assert str(caught.value) == "min_confidense: no such option; expected min_confidence, channels"
+    assert str(caught.value) == (
+        "min_confidense: no such option; expected min_confidence, channels, denoise"
+    )
