@@ -19,7 +19,7 @@ demo: $(VENV)/.listening  ## install the listening half and hear the sample reco
 
 test: $(VENV)/.everything  ## run the whole suite (SOTTOVOCE_DATA=DIR adds the tests on real speech)
 	@if command -v npm >/dev/null; then $(BIN)/python hatch_build.py; else echo 'no npm: tests of the page are skipped'; fi
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --dist loadfile
 	@if command -v node >/dev/null; then node --test tests/serve/page/; fi
 
 check: $(VENV)/.everything  ## lint, check the format and the types
