@@ -114,3 +114,19 @@ def test_a_batcher_that_is_closed_lets_nobody_wait():
     batcher.close()
     with pytest.raises(ModelError, match="closed"):
         batcher.run(np.ones((1, 8), np.float32))
+
+
+def test_several_threads_run_batches_at_once_and_all_end():
+    together = threading.Barrier(2)
+
+    def network(batch):
+        together.wait(30)
+        return batch[:, :2]
+
+    batcher = Batcher(network, sample_rate=8, threads=2)
+    with ThreadPoolExecutor(2) as pool:
+        rows = list(pool.map(batcher.run, np.ones((2, 1, 8), np.float32)))
+    assert [row.shape for row in rows] == [(1, 2)] * 2
+    batcher.close()
+    with pytest.raises(ModelError, match="closed"):
+        batcher.run(np.ones((1, 8), np.float32))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from sottovoce.errors import ModelError
 from sottovoce.inference.predictor import BATCH_SECONDS, Probabilities, batches
 from sottovoce.models.model import Model
 from sottovoce.models.network import Baselines, ModelNetwork, NetworkOnDemand
+from sottovoce.system import available_cpus
 from sottovoce.vad.gate import CHUNK
 from sottovoce.vad.silero import speech_probabilities
 
@@ -29,16 +31,19 @@ QueuedClip = tuple[Samples, Row | None, "Future[Probabilities]"]
 
 
 class Batcher:
-    """A thread that runs the network on whatever waits for it.
+    """Threads that run the network on whatever waits for it.
 
-    No clip waits for others: those that come while a batch runs make up the next one.
+    No clip waits for others: those that come while batches run make up the next one.
 
     Args:
         network: what runs: (clips, samples), perhaps with `Baselines` -> (clips, classes).
         sample_rate: of its clips, Hz.
+        threads: how many, each with a batch of its own.
     """
 
-    def __init__(self, network: Callable[..., Probabilities], sample_rate: int) -> None:
+    def __init__(
+        self, network: Callable[..., Probabilities], sample_rate: int, threads: int = 1
+    ) -> None:
         self._network = network
         self._rate = sample_rate
         self._queue: queue.SimpleQueue[QueuedClip | None] = queue.SimpleQueue()
@@ -46,8 +51,12 @@ class Batcher:
         self._closed = False
         self.observe: Callable[[int], None] = lambda clips: None
         """Called with the size of every batch."""
-        self._thread = threading.Thread(target=self._work, name="sottovoce-batch", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._work, name="sottovoce-batch", daemon=True)
+            for _ in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     @property
     def waiting(self) -> int:
@@ -77,17 +86,20 @@ class Batcher:
         """Run what waits, and stop."""
         with self._closing:
             self._closed = True
-            self._queue.put(None)
-        self._thread.join()
+            for _ in self._threads:
+                self._queue.put(None)
+        for thread in self._threads:
+            thread.join()
 
     def _work(self) -> None:
         while (first := self._queue.get()) is not None:
             clips, is_last = [first], False
-            while len(clips) < MAX_CLIPS and not self._queue.empty() and not is_last:
-                if (clip := self._queue.get()) is None:
-                    is_last = True
-                else:
-                    clips.append(clip)
+            with contextlib.suppress(queue.Empty):
+                while len(clips) < MAX_CLIPS and not is_last:
+                    if (clip := self._queue.get_nowait()) is None:
+                        is_last = True
+                    else:
+                        clips.append(clip)
             for places in batches([samples.size for samples, *_ in clips], self._rate):
                 self._run([clips[place] for place in places])
             if is_last:
@@ -126,7 +138,7 @@ class SharedModel(Model):
 
     def __init__(self, network: ModelNetwork | NetworkOnDemand) -> None:
         super().__init__(network)
-        self.batcher = Batcher(super().probabilities, network.card.sample_rate)
+        self.batcher = Batcher(super().probabilities, network.card.sample_rate, available_cpus())
 
     def warm_up(self) -> None:
         """Run the largest batch there can be, of silence: its memory is taken at the start."""

@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 STORE_TIMEOUT = 10.0
 """s that a response waits for the store."""
-FAILING_TIMEOUT = 0.1
+FAILING_TIMEOUT = 0.02
 """s that it waits after a write that failed, until one succeeds."""
 
 PROBE_TIMEOUT = 1.0

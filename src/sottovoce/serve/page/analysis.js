@@ -2,7 +2,7 @@
 
 import { overall, top, WHOLE } from "./answers.js";
 import * as api from "./api.js";
-import { alike, DECODED, decode, PEAKS_PER_SECOND, peaksOf } from "./audio.js";
+import { alike, DECODED, decode, HEAD, headOf, PEAKS_PER_SECOND, peaksOf } from "./audio.js";
 import * as library from "./library.js";
 
 const running = new Map();
@@ -22,6 +22,16 @@ export async function load(recording) {
   const shape = { duration: decoded.duration, peaks: heard.map((channel) => peaksOf(channel, Math.min(count, 200_000))) };
   if (!recording.shape) await library.change(recording.hash, () => ({ shape, split, duration: decoded.duration }));
   return { blob, decoded, shape, split };
+}
+
+/** Whether a recording is known to have one channel before it is decoded; it can be heard meanwhile then. */
+export async function isMono(recording) {
+  if (recording.shape) return !recording.split;
+  const blob = await library.sound(recording.hash);
+  const head = headOf(new Uint8Array(await blob.slice(0, HEAD).arrayBuffer()), blob.size);
+  if (head?.channels !== 1 || !(head.duration > 0)) return false;
+  if (!recording.duration) await library.change(recording.hash, () => ({ duration: head.duration }));
+  return true;
 }
 
 async function shapeFromService(recording, blob) {

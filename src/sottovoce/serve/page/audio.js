@@ -20,6 +20,20 @@ export async function decode(blob) {
   }
 }
 
+/** Bytes that `headOf` looks at. */
+export const HEAD = 64;
+
+/** What the first bytes of a WAV or FLAC file of `size` bytes say: {channels, duration}; null of others. */
+export function headOf(bytes, size) {
+  if (bytes.length < HEAD) return null;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const text = (at, length) => String.fromCharCode(...bytes.subarray(at, at + length));
+  if (text(0, 4) === "RIFF" && text(8, 8) === "WAVEfmt ") return { channels: view.getUint16(22, true), duration: size / view.getUint32(28, true) };
+  if (text(0, 4) !== "fLaC") return null;
+  const samples = (bytes[21] & 15) * 2 ** 32 + view.getUint32(22); // 20 bits of rate, 3 of channels, 5 of depth, 36 of samples
+  return { channels: ((bytes[20] >> 1) & 7) + 1, duration: samples / (view.getUint32(18) >>> 12) };
+}
+
 /** The largest and least sample of each part, in turn: Float32Array of 2 * count. */
 export function peaksOf(samples, count) {
   const peaks = new Float32Array(2 * count);

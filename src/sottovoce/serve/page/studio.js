@@ -1,6 +1,6 @@
 // One recording: what was heard, on one time axis, to be played, looked into and corrected.
 
-import { hear, load } from "./analysis.js";
+import { hear, isMono, load } from "./analysis.js";
 import { clock, corrected, csv, JUDGED, percent, relabelled, rightness, shares, SHORT, stretches, top } from "./answers.js";
 import { wav } from "./audio.js";
 import { answer, ask, fill, make, notify, save } from "./dom.js";
@@ -9,6 +9,9 @@ import { styles, topWords, words } from "./lane.js";
 import { texts } from "./texts.js";
 import { Track } from "./track.js";
 import { showWhy } from "./why.js";
+
+/** ms between two drawings of a lane that is being worked out. */
+const DRAWN_EVERY = 400;
 
 /** Show a recording; `at` is where the playhead begins, s. Gives what ends it. */
 export async function studio(main, { hash, at = 0, models, model, card, tested, profile, chooseModel, tuneIn }) {
@@ -49,7 +52,12 @@ class Studio {
     fill(this.verdict, make("p", { class: "quiet" }, texts.hearing(this.recording.name)), make("progress", {}), make("button", { onclick: () => this.controller.abort() }, texts.cancel));
     document.addEventListener("keydown", this.keys);
     let loaded;
+    let hearing = null;
     try {
+      if (await isMono(this.recording)) {
+        hearing = this._hear(false);
+        hearing.catch(() => {}); // it is awaited below
+      }
       loaded = await load(this.recording);
     } catch (error) {
       fill(this.verdict, make("p", { class: "problem" }, error.message));
@@ -69,13 +77,7 @@ class Studio {
     this.trackPlace.append(this.track.element);
     this._showControls();
     try {
-      const said = await hear(this.recording, this.blob, {
-        model: this.model.name,
-        profile: this.profile,
-        split: this.split,
-        signal: this.controller.signal,
-        onSegments: (segments) => this._draw(() => (this.segments = segments)),
-      });
+      const said = await (hearing ?? this._hear(this.split));
       if (this.closed) return;
       this.said = said;
       this.segments = said.segments;
@@ -87,8 +89,19 @@ class Studio {
     if (at) this.track.seek(at);
   }
 
+  async _hear(split) {
+    return hear(this.recording, this.blob ?? (await library.sound(this.recording.hash)), {
+      model: this.model.name,
+      profile: this.profile,
+      split,
+      signal: this.controller.signal,
+      onSegments: (segments) => this._draw(() => (this.segments = segments)),
+    });
+  }
+
   close() {
     this.closed = true;
+    clearTimeout(this.drawing);
     this.controller.abort();
     document.removeEventListener("keydown", this.keys);
     this.media?.pause();
@@ -102,10 +115,15 @@ class Studio {
     return corrected(known, this.corrections);
   }
 
+  // What comes while it is worked out is drawn now and then: drawing takes time from the work.
   _draw(update) {
     update();
-    cancelAnimationFrame(this.frame);
-    this.frame = requestAnimationFrame(() => !this.closed && this._showTrack());
+    if (this.drawing || !this.track) return;
+    this._showTrack();
+    this.drawing = setTimeout(() => {
+      this.drawing = null;
+      if (!this.said) this._showTrack();
+    }, DRAWN_EVERY);
   }
 
   _show() {
