@@ -24,14 +24,14 @@ export async function load(recording) {
   return { blob, decoded, shape, split };
 }
 
-/** Whether a recording is known to have one channel before it is decoded; it can be heard meanwhile then. */
-export async function isMono(recording) {
-  if (recording.shape) return !recording.split;
+/** How long a recording is of which one channel is known before it is decoded, s: it can be heard meanwhile; else null. */
+export async function monoSeconds(recording) {
+  if (recording.shape) return recording.split ? null : recording.shape.duration;
   const blob = await library.sound(recording.hash);
   const head = headOf(new Uint8Array(await blob.slice(0, HEAD).arrayBuffer()), blob.size);
-  if (head?.channels !== 1 || !(head.duration > 0)) return false;
+  if (head?.channels !== 1 || !(head.duration > 0)) return null;
   if (!recording.duration) await library.change(recording.hash, () => ({ duration: head.duration }));
-  return true;
+  return head.duration;
 }
 
 async function shapeFromService(recording, blob) {

@@ -8,8 +8,9 @@ import { styles, words } from "./lane.js";
 import { texts } from "./texts.js";
 
 /** Show it. */
-export async function home(main, { model, card, open, samples }) {
+export async function home(main, { ready, open, samples }) {
   const list = make("div", { class: "recent" });
+  const limits = make("p");
   const picker = make("input", { type: "file", multiple: true, accept: "audio/*,video/*,.opus,.flac,.amr,.caf,.w64,.aiff,.au", class: "hidden", tabindex: -1, "aria-hidden": "true", onchange: () => open([...picker.files]) });
   fill(
     main,
@@ -34,8 +35,10 @@ export async function home(main, { model, card, open, samples }) {
       ),
     ),
     list,
-    make("footer", { class: "limits" }, make("p", {}, texts.limits(card)), make("p", { class: "quiet" }, texts.law)),
+    make("footer", { class: "limits" }, limits, make("p", { class: "quiet" }, texts.law)),
   );
+  const { model, card } = await ready;
+  fill(limits, texts.limits(card));
   const looks = styles(model);
   const show = async () => {
     const known = await library.recordings();

@@ -1,7 +1,7 @@
 // The page: which screen is shown, what recordings come in, and what all screens share.
 
 import * as api from "./api.js";
-import { answer, ask, fill, make, notify } from "./dom.js";
+import { answer, ask, fill, make } from "./dom.js";
 import * as library from "./library.js";
 import { texts } from "./texts.js";
 
@@ -27,6 +27,9 @@ function given() {
   return { ...shared, open, chooseModel, chooseProfile, tuneIn, go };
 }
 
+/** Fulfilled when the models are known; the first page is drawn before. */
+let ready = null;
+
 function go(address) {
   if (location.hash === address) show();
   else location.hash = address;
@@ -37,6 +40,7 @@ async function show() {
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
   const [name, ...rest] = path.split("/");
   const screen = SCREENS[name] ?? SCREENS[""];
+  if (screen !== SCREENS[""]) await ready;
   const end = leave;
   leave = () => {};
   await end(); // a screen may have something to keep first
@@ -45,7 +49,7 @@ async function show() {
   document.title = screen.name ? `${screen.name} · ${texts.name}` : texts.name;
   main.className = name || "home";
   try {
-    const ended = await screen.load(given(), rest, new URLSearchParams(query));
+    const ended = await screen.load({ ...given(), ready: ready.then(given) }, rest, new URLSearchParams(query));
     if (mine === turn) leave = ended ?? (() => {});
     else ended?.();
   } catch (error) {
@@ -121,16 +125,20 @@ async function start() {
     Object.entries(SCREENS).map(([name, screen]) => screen.name && make("a", { href: `#/${name}` }, screen.name)),
   );
   takeDrops();
+  ready = prepare();
+  window.addEventListener("hashchange", show);
+  await Promise.all([ready, show()]);
+}
+
+/** Ask which models there are, and for what was chosen here before. */
+async function prepare() {
   const kept = Promise.all([library.setting("model", ""), library.setting("profile", ""), library.profiles()]);
   for (;;) {
     try {
       shared.models = await api.models();
       break;
     } catch (error) {
-      if (error.status !== 401) {
-        fill(main, make("p", { class: "problem" }, error.message));
-        return;
-      }
+      if (error.status !== 401) throw error;
       await askForKey();
     }
   }
@@ -138,8 +146,6 @@ async function start() {
   shared.model = shared.models.find((one) => one.name === name) ?? shared.models[0];
   shared.profile = profiles.find((one) => one.id === profileId) ?? null;
   [shared.card, shared.tested] = await Promise.all([api.card(shared.model.name), api.tested(shared.model.name)]);
-  window.addEventListener("hashchange", show);
-  await show();
 }
 
 async function askForKey() {
@@ -149,6 +155,6 @@ async function askForKey() {
 }
 
 start().catch((error) => {
-  notify(error.message);
+  fill(main, make("p", { class: "problem" }, error.message));
   console.error(error);
 });

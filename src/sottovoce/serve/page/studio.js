@@ -1,6 +1,6 @@
 // One recording: what was heard, on one time axis, to be played, looked into and corrected.
 
-import { hear, isMono, load } from "./analysis.js";
+import { hear, load, monoSeconds } from "./analysis.js";
 import { clock, corrected, csv, JUDGED, percent, relabelled, rightness, shares, SHORT, stretches, top } from "./answers.js";
 import { wav } from "./audio.js";
 import { answer, ask, fill, make, notify, save } from "./dom.js";
@@ -54,9 +54,11 @@ class Studio {
     let loaded;
     let hearing = null;
     try {
-      if (await isMono(this.recording)) {
+      const duration = await monoSeconds(this.recording);
+      if (duration !== null && !this.closed) {
         hearing = this._hear(false);
         hearing.catch(() => {}); // it is awaited below
+        if (!this.recording.shape) await this._showUndecoded(duration);
       }
       loaded = await load(this.recording);
     } catch (error) {
@@ -65,16 +67,7 @@ class Studio {
     }
     if (this.closed) return;
     Object.assign(this, loaded);
-    this.url = URL.createObjectURL(this.blob);
-    this.media.src = this.url;
-    this.media.addEventListener("error", () => notify(texts.unsupported), { once: true });
-    this.media.addEventListener("play", () => this._showControls());
-    this.media.addEventListener("pause", () => this._showControls());
-    this.track = new Track(this.shape, this.media, {
-      onTime: (time) => this._follow(time),
-      onSelect: (start, end) => this._play(start, end),
-    });
-    this.trackPlace.append(this.track.element);
+    this._makeTrack(this.shape);
     this._showControls();
     try {
       const said = await (hearing ?? this._hear(this.split));
@@ -87,6 +80,29 @@ class Studio {
       fill(this.verdict, make("p", { class: "problem" }, error.name === "AbortError" ? texts.cancelled : error.message));
     }
     if (at) this.track.seek(at);
+  }
+
+  // The lane can be seen before the waveform is.
+  async _showUndecoded(duration) {
+    this.blob = await library.sound(this.recording.hash);
+    if (!this.closed) this._makeTrack({ duration, peaks: [new Float32Array(2)] });
+  }
+
+  _makeTrack(shape) {
+    if (!this.url) {
+      this.url = URL.createObjectURL(this.blob);
+      this.media.src = this.url;
+      this.media.addEventListener("error", () => notify(texts.unsupported), { once: true });
+      this.media.addEventListener("play", () => this._showControls());
+      this.media.addEventListener("pause", () => this._showControls());
+    }
+    this.track?.destroy();
+    this.track = new Track(shape, this.media, {
+      onTime: (time) => this._follow(time),
+      onSelect: (start, end) => this._play(start, end),
+    });
+    fill(this.trackPlace, this.track.element);
+    if (this.segments.length) this._showTrack();
   }
 
   async _hear(split) {
