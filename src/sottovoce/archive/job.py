@@ -139,7 +139,7 @@ def filesystem(address: str) -> tuple[Any, str]:
     try:
         import fsspec
     except ModuleNotFoundError:
-        raise MissingExtraError(display_path(address), "fsspec", "archive") from None
+        raise MissingExtraError("an archive", "fsspec", "archive") from None
     if not is_address(address):
         return fsspec.filesystem("file"), str(Path(address).absolute())
     kind = address.partition("://")[0].lower()
