@@ -2,7 +2,8 @@
 
 import re
 
-from sottovoce.emotions import EMOTION_COLOURS, EMOTIONS, OTHER_NAMES, colour, letters
+from sottovoce.emotions import EMOTION_COLOURS, EMOTIONS, OTHER_NAMES, colour, hatchings, letters
+from sottovoce.serve import web_page
 
 
 def test_every_emotion_has_a_colour_and_no_other_name_leads_outside_the_vocabulary() -> None:
@@ -17,6 +18,14 @@ def test_letters_tell_labels_apart() -> None:
     assert list(chosen) == labels
     assert len(set(chosen.values())) == len(labels)
     assert all(re.fullmatch("[A-Z0-9]", letter) for letter in chosen.values())
+
+
+def test_people_who_see_fewer_colours_tell_emotions_apart_by_hatchings() -> None:
+    chosen = hatchings(EMOTIONS)
+    assert len(set(chosen.values())) == len(EMOTIONS)
+    style = (web_page.FOLDER / "style.css").read_text(encoding="utf-8")
+    for number in set(chosen.values()) - {0}:
+        assert f'.block[data-hatching="{number}"] {{ background-image' in style
 
 
 def test_colours_of_any_labels_are_colours() -> None:

@@ -2,6 +2,8 @@
 
 import ctypes
 import os
+import platform
+import subprocess
 import sys
 from pathlib import Path
 
@@ -83,3 +85,28 @@ def test_the_checkout_is_the_one_that_was_installed_from(tmp_path, monkeypatch, 
 
 def test_run_from_its_source_the_checkout_is_that():
     assert system.checkout() == Path(__file__).resolve().parents[1]
+
+
+FAULTS = """
+import resource, threading
+from sottovoce.system import return_large_blocks
+
+def work():
+    for number in range(110):
+        if number == 10:
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        held = [bytearray(300_000) for _ in range(4)]
+        del held
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+
+return_large_blocks()
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told so")
+def test_what_each_request_needs_is_not_taken_anew_from_the_system():
+    run = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, check=True, text=True)
+    assert int(run.stdout) < 1000  # a hundred rounds of 1.2 MB would have 29,000 pages

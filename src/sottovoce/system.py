@@ -23,8 +23,11 @@ CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 LARGE_BLOCK = 1 << 20
 """Bytes from which a block of memory gets a mapping of its own."""
 
-M_MMAP_THRESHOLD = -3
-"""The number that glibc's <malloc.h> gives this setting."""
+SLACK = 4 << 20
+"""Bytes at the end of a heap that are kept for what comes next."""
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""The numbers that glibc's <malloc.h> gives these settings."""
 
 BACKLOG = 512
 """Connections that may wait to be accepted."""
@@ -71,13 +74,16 @@ def return_large_blocks() -> None:
 
     glibc does so too at first, but each one freed raises the size from which it does, up to 32 MiB
     (mallopt(3), M_MMAP_THRESHOLD); then a process keeps for good what some long recordings took.
-    Only Linux's C library has the setting; elsewhere nothing happens.
+    Once that is set, it gives back what is free at the end of a heap too, from 128 KiB: a request
+    would take its memory anew from the system. `SLACK` is kept. Only Linux's C library has these
+    settings; elsewhere nothing happens.
     """
     if sys.platform != "linux":
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # missing in musl
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK)
+        mallopt(M_TRIM_THRESHOLD, SLACK)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import soxr
 
 from sottovoce.audio import Audio
 from sottovoce.audio.convert import Mixer
-from sottovoce.audio.quality import SoundCheck
+from sottovoce.audio.quality import FRAME_SECONDS, STRIDE, SoundCheck
 from sottovoce.results import WarningCode
 
 RATE = 16_000
@@ -101,6 +101,20 @@ def test_what_is_found_does_not_depend_on_the_blocks(sizes: tuple[int, ...]) -> 
     whole = mixers[0].mix(samples)
     np.testing.assert_array_equal(np.concatenate([mixers[1].mix(part) for part in cut()]), whole)
     assert mixers[0].warnings() == mixers[1].warnings() != ()
+
+
+@pytest.mark.parametrize("sizes", [(1,), (7, 1000, 333), (512,), (3072, 5), (8000,)])
+def test_the_same_frames_are_looked_at_in_blocks_of_any_size(sizes: tuple[int, ...]) -> None:
+    size, seconds = round(FRAME_SECONDS * RATE), 1
+    samples, wide = telephone(noise(seconds), RATE), noise(seconds, seed=1)
+    between = np.arange(samples.size) % (STRIDE * size) >= size
+    samples[between] = wide[between]  # a frame that begins elsewhere has more than a narrow band
+    check, start, number = SoundCheck(RATE), 0, 0
+    while start < samples.size:
+        end = start + sizes[number % len(sizes)]
+        check.add(samples[start:end, np.newaxis])
+        start, number = end, number + 1
+    assert [found.code for found in check.warnings()] == [WarningCode.NARROW_BAND]
 
 
 def test_where_channels_cancel_the_louder_one_is_taken() -> None:

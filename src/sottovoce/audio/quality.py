@@ -5,10 +5,13 @@ Fed block by block, in memory that does not grow.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from sottovoce.audio.convert import Block
+from sottovoce.audio.convert import Block, by_channel
 from sottovoce.results import AudioWarning, WarningCode, Warnings
 
 SILENT = 1e-6
@@ -18,8 +21,10 @@ AUDIBLE = 1e-9
 
 FRAME_SECONDS = 0.032
 """Length of the frames whose spectra are summed."""
+SMOOTH = 64
+"""Their samples are a multiple of this: lengths with large prime factors transform slowly."""
 STRIDE = 6
-"""One in so many is: the sum is over the whole recording."""
+"""One in so many is looked at: the sum is over the whole recording."""
 BELOW, ABOVE = (2800.0, 3300.0), (4300.0, 5000.0)
 """Hz just inside and just outside of the telephone band (ITU-T G.712: 300 to 3400 Hz)."""
 NARROW = 2.5e-4
@@ -57,13 +62,17 @@ class SoundCheck:
 
     def add(self, block: Block) -> None:
         """Take the next (frames, channels), as many channels every time."""
-        if block.shape[1] != self._powers.size:
-            self._powers = np.zeros(block.shape[1])
-            self._clipping = [_Clipping() for _ in range(block.shape[1])]
-        self._powers += np.einsum("fc,fc->c", block, block, dtype=np.float64)
+        if not block.size:
+            return
+        channels = by_channel(block)
+        if len(channels) != self._powers.size:
+            self._powers = np.zeros(len(channels))
+            self._clipping = [_Clipping() for _ in channels]
+        with np.errstate(over="ignore"):
+            self._powers += [float(np.dot(channel, channel)) for channel in channels]
         self._frames += len(block)
-        self._band.add(block)
-        for channel, clipping in zip(block.T, self._clipping, strict=True):
+        self._band.add(channels)
+        for channel, clipping in zip(channels, self._clipping, strict=True):
             clipping.add(channel)
 
     def warnings(self) -> Warnings:
@@ -113,8 +122,6 @@ class _Clipping:
         return self._count + (self._run if self._run >= RUN else 0)
 
     def add(self, samples: NDArray[np.float32]) -> None:
-        if not samples.size:
-            return
         lowest, highest = float(samples.min()), float(samples.max())
         self._lowest, self._highest = min(self._lowest, lowest), max(self._highest, highest)
         peak = max(highest, -lowest)
@@ -124,21 +131,17 @@ class _Clipping:
         if peak < max(LOUD, FLAT * self._peak):
             self._end_run()
             return
-        at_peak = np.abs(samples) >= FLAT * self._peak
-        edges = np.flatnonzero(np.diff(at_peak, prepend=False, append=False))
-        lengths = edges[1::2] - edges[::2]
-        if not at_peak[0]:
+        at_peak = np.flatnonzero(np.abs(samples) >= FLAT * self._peak)
+        starts = np.flatnonzero(np.diff(at_peak, prepend=-2) > 1)
+        lengths = np.diff(starts, append=at_peak.size)
+        if at_peak[0] == 0:
+            lengths[0] += self._run
+        else:
             self._end_run()
-        if at_peak.all():
-            self._run += samples.size
-            return
-        if at_peak[0]:
-            self._run += int(lengths[0])
-            self._end_run()
-            lengths = lengths[1:]
-        if at_peak[-1]:
-            self._run, lengths = int(lengths[-1]), lengths[:-1]
-        self._count += int(lengths[lengths >= RUN].sum())
+        goes_on = at_peak[-1] == samples.size - 1
+        self._run = int(lengths[-1]) if goes_on else 0
+        ended = lengths[:-1] if goes_on else lengths
+        self._count += int(ended[ended >= RUN].sum())
 
     def _end_run(self) -> None:
         self._count += self._run if self._run >= RUN else 0
@@ -149,8 +152,8 @@ class _Band:
     """Whether there is sound below 3.4 kHz and, as steeply as a filter cuts it off, none above."""
 
     def __init__(self, rate: int) -> None:
-        size = max(2, round(FRAME_SECONDS * rate))
-        self._window = np.hanning(size).astype(np.float32)
+        size = max(1, round(FRAME_SECONDS * rate / SMOOTH)) * SMOOTH
+        self._window = _window(size)
         frequencies = np.fft.rfftfreq(size, 1 / rate)
         self._below, self._above = (
             slice(*np.searchsorted(frequencies, (low, min(high, 0.47 * rate))).tolist())
@@ -158,7 +161,10 @@ class _Band:
         )
         self._sums = [0.0, 0.0]
         self._count = 0
-        self._rest: Block = np.zeros((0, 0), np.float32)
+        self._next = 0
+        """Samples to the next frame."""
+        self._begun: NDArray[np.float32] = np.zeros((0, 0), np.float32)
+        """(channels, samples), the first ones of a frame."""
 
     @property
     def narrow(self) -> bool:
@@ -166,20 +172,29 @@ class _Band:
         noise = self._count * ROUNDING * float(np.dot(self._window, self._window))
         return below > HEARD * noise and above - noise < NARROW * below
 
-    def add(self, block: Block) -> None:
+    def add(self, channels: NDArray[np.float32]) -> None:
+        """Take the next (channels, frames)."""
         size, stride = self._window.size, STRIDE * self._window.size
-        if self._rest.shape[1] != block.shape[1]:
-            self._rest = np.zeros((0, block.shape[1]), np.float32)
-        joined = np.concatenate([self._rest, block])
-        count = len(joined) // stride
-        self._rest = joined[count * stride :].copy()
-        if not count:
-            return
-        self._count += count * block.shape[1]
-        for channel in joined[: count * stride].T:
-            frames = channel.reshape(count, stride)[:, :size] * self._window
-            spectrum = np.fft.rfft(frames)
-            for number, bins in enumerate((self._below, self._above)):
-                part = spectrum[:, bins]
-                power = float(np.vdot(part, part).real) / max(1, part.shape[1])
-                self._sums[number] += power
+        if self._begun.size:
+            channels = np.concatenate([self._begun, channels], axis=1)
+        samples = channels.shape[1]
+        if samples - self._next >= size:
+            frames = sliding_window_view(channels, size, axis=1)[:, self._next :: stride]
+            self._next += frames.shape[1] * stride
+            self._look(frames)
+        self._begun = channels[:, self._next :].copy()
+        self._next = max(0, self._next - samples)
+
+    def _look(self, frames: NDArray[np.float32]) -> None:
+        """Add up the spectra of (channels, frames, samples)."""
+        self._count += frames.shape[0] * frames.shape[1]
+        spectrum = np.fft.rfft(frames * self._window)
+        for number, bins in enumerate((self._below, self._above)):
+            part = spectrum[:, :, bins]
+            power = float(np.vdot(part, part).real) / max(1, part.shape[2])
+            self._sums[number] += power
+
+
+@lru_cache(maxsize=8)
+def _window(size: int) -> NDArray[np.float32]:
+    return np.hanning(size).astype(np.float32)

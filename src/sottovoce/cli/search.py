@@ -42,18 +42,20 @@ def search(
     """Look for better settings of a recipe; leaves best.toml, a recipe for sottovoce train.
 
     Trials are trained on training clips and judged on validation clips; test clips are never
-    looked at. The recipe as it stands is the first trial, where it lies in the space.
+    looked at. The recipe as it stands is the first trial, where it lies in the space. Started
+    several times with the same --out, on one machine or many, the processes share the trials.
     """
     with requires_extras("search", "learn", "search"):
         experiment, folders, torch_device = load_experiment(recipe, data, device, threads, protocol)
         from sottovoce.learn.data.dataset import Data
+        from sottovoce.learn.search.search import is_under_way
         from sottovoce.learn.search.search import search as run_search
         from sottovoce.learn.search.space import SearchSpace
         from sottovoce.learn.train.cross_validate import check_folder
     space = SearchSpace(experiment)
     name = f"{experiment.name}-{protocol}" if protocol else experiment.name
     folder = out or Path("runs") / f"{name}-search"
-    check_folder(folder, experiment, resume=resume, search=True)
+    check_folder(folder, experiment, resume=resume or is_under_way(folder), search=True)
     with progress() as report:
         run_search(
             space,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -99,6 +100,11 @@ def train(
             check_exportable,
             train_final,
         )
+        from sottovoce.learn.train.ranks import check_devices, rank_of
+    check_devices(experiment.training, torch_device)
+    first = rank_of(experiment.training) == 0
+    if threads and experiment.training.ranks > 1:  # else Lightning divides the processors
+        os.environ["OMP_NUM_THREADS"] = str(threads)
     parts = [experiment.name, protocol, "" if seed is None else f"seed{seed}"]
     folder = out or Path("runs") / "-".join(filter(None, parts))
     no_tests = experiment.protocol.name == "none"
@@ -108,12 +114,14 @@ def train(
     if final and not no_tests:
         measured = CrossValidationResult.read(figures or folder, experiment)
     check_folder(folder, experiment, resume=resume or final)
-    with progress() as report:
+    log = say if first else _hush
+    with progress(enabled=first) as report:
         clips = Data.load(experiment, folders, report)
-        for line in clips.left_out:
-            say(f"sottovoce: left out: {line}", error=True)
+        if first:
+            for line in clips.left_out:
+                say(f"sottovoce: left out: {line}", error=True)
         if final or no_tests:
-            train_final(clips, folder, measured, torch_device, say, report)
+            train_final(clips, folder, measured, torch_device, log, report)
             return
         metrics = cross_validate(
             clips,
@@ -121,9 +129,11 @@ def train(
             seeds=_seeds(experiment, seeds) if seed is None else (seed,),
             folds=chosen_folds,
             device=torch_device,
-            log=say,
+            log=log,
             report=report,
         )
+    if not first:
+        return
     uar, ece = (format_interval(name, metrics[name]) for name in ("uar", "ece"))
     typer.echo(f"UAR {uar}, ECE {ece}")
     checks = check_criteria(
@@ -134,6 +144,10 @@ def train(
     say(f"The report is in {folder}.")
     if not all(check.passed for check in checks):
         raise typer.Exit(1)
+
+
+def _hush(text: object) -> None:
+    """Say nothing: of the processes that train together the first speaks."""
 
 
 def _seeds(recipe: Recipe, count: int | None) -> tuple[int, ...]:

@@ -6,7 +6,13 @@ import torch
 from ramps import DURATIONS, RATE, WINDOW
 
 from sottovoce.inference.window import pieces
-from sottovoce.learn.data.batches import EpochSteps, Examples, TrainingBatches, WholeClips
+from sottovoce.learn.data.batches import (
+    EpochSteps,
+    Examples,
+    TrainingBatches,
+    WholeClips,
+    generator_for,
+)
 from sottovoce.learn.recipe.specs import AugmentSpec, TrainingSpec
 
 OFF = AugmentSpec()
@@ -124,3 +130,10 @@ def test_a_cut_that_is_not_random_is_the_middle(examples: Examples) -> None:
         np.testing.assert_allclose(
             made._crop(3, 8000, torch.Generator()), clip[start : start + 8000], atol=2 / 2**16
         )
+
+
+def test_rank_0_draws_what_one_process_always_drew() -> None:
+    seed, epoch, step = 2**31 - 1, 3, 2**31
+    expected = np.random.SeedSequence((seed, epoch, step)).generate_state(1, np.uint64)[0]
+    assert generator_for(seed, epoch, step, 0).initial_seed() == int(expected >> np.uint64(1))
+    assert generator_for(seed, epoch, step, 1).initial_seed() != int(expected >> np.uint64(1))

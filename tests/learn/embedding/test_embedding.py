@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
 from sottovoce.audio import Audio
 from sottovoce.learn.corpora import Clip
 from sottovoce.learn.data.augmentation import mu_law
 from sottovoce.learn.data.clip_store import ClipWriter
-from sottovoce.learn.embedding.calibrate import Confidence, Judged, factor, fit_confidence
+from sottovoce.learn.embedding.calibrate import Confidence, Judged, Temperature, fit_temperature
 from sottovoce.learn.embedding.classifiers import (
     Classifiers,
     ClassifiersSpec,
@@ -34,9 +35,7 @@ from sottovoce.learn.embedding.logistic import (
 from sottovoce.learn.embedding.sound import Changes, ChangesSpec, at_speed
 from sottovoce.learn.embedding.speech import Speech, label_index, mirrored
 from sottovoce.learn.embedding.teacher import Basis
-from sottovoce.learn.export.graphs import to_graph, with_fourier_parts
 from sottovoce.learn.frontends.logmel import LogMel, LogMelOptions
-from sottovoce.learn.frontends.spectrum import Spectrum
 from sottovoce.learn.networks.resnet1d import ResNet1d, ResNet1dOptions
 from sottovoce.models.card import WindowPolicy
 
@@ -183,14 +182,22 @@ def test_confidence_falls_where_clips_are_unlike_those_that_were_learned() -> No
     truth = generator.integers(3, size=4000)
     near = 4.0 * np.eye(3)[truth] + 1.5 * generator.normal(size=(4000, 3))
     far = 4.0 * np.eye(3)[generator.integers(3, size=4000)] + generator.normal(size=(4000, 3))
-    groups = [
-        [Judged(near, np.full(4000, 1.0), truth)],
-        [Judged(far, np.full(4000, 2.0), truth)],
-    ]
-    (temperature,), slope = fit_confidence(groups, 1.0)
-    assert 0.2 < temperature < 2
-    assert slope > 3
-    np.testing.assert_allclose(factor(np.array([0.5, 1.0, 3.0]), 2.0, 1.0), [1, 1, 5])
+    clear, guessed = Judged(near, np.full(4000, 1.0), truth), Judged(far, np.full(4000, 2.0), truth)
+    temperature = fit_temperature([clear, guessed])
+    assert 0.2 < temperature.usual < 2
+    assert temperature.slope > 1.5
+    for judged in (clear, guessed):
+        scaled = judged.logits / temperature.of(judged.distance)[:, None]
+        confidence = softmax(scaled, axis=1).max(axis=1).mean()
+        right = np.mean(judged.logits.argmax(axis=1) == truth)
+        assert confidence == pytest.approx(right, abs=0.05)
+    near_by = Judged(far, np.full(4000, 0.5), truth)
+    assert fit_temperature([clear, near_by]).slope == 0  # it never falls with the distance
+
+
+def test_a_temperature_is_the_usual_one_at_the_distance_of_what_was_learned() -> None:
+    found = Temperature(2.0, 3.0).of(np.array([0.5, 1.0, 1.5]))
+    np.testing.assert_allclose(found, 2 * np.exp([-1.5, 0, 1.5]))
 
 
 def test_principal_components_are_those_of_an_exact_decomposition() -> None:
@@ -359,7 +366,8 @@ def test_the_graph_takes_a_baseline_of_its_kind_and_is_less_sure_far_from_what_w
 ):
     weights = torch.randn(3, 5, 3, generator=torch.Generator().manual_seed(0))
     prior = Prior(torch.zeros(4), torch.ones(4))
-    confidence = Confidence((1.0, 2.0, 0.5), 3.0, 1.0, torch.zeros(4), torch.ones(4))
+    temperatures = (Temperature(1.0, 3.0), Temperature(2.0, 0.0), Temperature(0.5, 1.0))
+    confidence = Confidence(temperatures, torch.zeros(4), torch.ones(4))
     embed = Affine(torch.eye(4), torch.zeros(4))
     model = ProfiledModel(embed, Classifiers(weights, prior, prior), confidence)
     embedding = 0.5 * torch.ones(3, 4)
@@ -369,23 +377,9 @@ def test_the_graph_takes_a_baseline_of_its_kind_and_is_less_sure_far_from_what_w
     for kind, temperature in enumerate(confidence.temperatures):
         inputs = embedding[kind] - (baseline[kind] if kind else 0)
         logits = inputs @ weights[kind, :-1] + weights[kind, -1]
-        torch.testing.assert_close(found[kind], torch.softmax(logits / temperature, 0))
-    np.testing.assert_allclose(float(confidence.factor(torch.full((1, 4), 3.0))), 1 + 3 * 2)
-
-
-def test_a_fourier_kernel_is_made_again_of_its_parts(tmp_path: Path) -> None:
-    import onnxruntime
-
-    spectrum = Spectrum(512, 400, 160)
-    example = 0.1 * torch.randn(2, 8000)
-    axes = {1: torch.export.Dim("samples", min=800)}
-    graph = to_graph(spectrum, {"x": (example, axes)}, ["y"])
-    smaller = with_fourier_parts(graph, spectrum.kernel.numpy(), 512)
-    assert len(smaller) < 0.1 * len(graph)
-    session = onnxruntime.InferenceSession(smaller)
-    (found,) = session.run(None, {"x": example.numpy()})
-    np.testing.assert_allclose(found, spectrum(example).numpy(), rtol=1e-3, atol=1e-6)
-    assert with_fourier_parts(graph, spectrum.kernel.numpy() + 1, 512) == graph
+        scaled = logits / float(temperature.of(np.array(0.5)))
+        torch.testing.assert_close(found[kind], torch.softmax(scaled, 0))
+    np.testing.assert_allclose(float(confidence.distance(torch.full((1, 4), 3.0))), 3)
 
 
 def test_a_network_gives_embeddings_of_any_length() -> None:

@@ -47,6 +47,14 @@ def test_precision_recall_and_f1_are_those_of_scikit_learn() -> None:
         )
 
 
+def test_the_weighted_mean_is_that_of_scikit_learn() -> None:
+    truth, answers = [0, 0, 0, 1, 1, 2], [0, 0, 1, 1, 0, 0]  # nothing is taken for the third
+    found = analyse_errors([predictions(truth, answers, ["a", "b"] * 3)]).weighted
+    expected = precision_recall_fscore_support(truth, answers, average="weighted", zero_division=0)
+    assert (found.precision, found.recall, found.f1) == pytest.approx(expected[:3])
+    assert found.clips == 6
+
+
 def test_a_model_without_errors_has_no_pairs() -> None:
     found = analyse_errors([predictions([0, 1, 2], [0, 1, 2], ["a", "b", "b"])])
     assert found.pairs == ()

@@ -92,10 +92,12 @@ def test_a_search_leaves_everything_behind(found: tuple[Path, list[str]]) -> Non
     assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == {
         "recipe.toml",
         "search.journal",
+        "search.lock",
         "trials.csv",
         "best.toml",
         "search.png",
         *(f"trials/{number}/fold1/history.csv" for number in (1, 2, 3)),
+        *(f"trials/{number}/lock" for number in (1, 2, 3)),
     }
     assert [line.partition(":")[0] for line in lines[:4]] == [
         *(f"trial {number} of 3" for number in (1, 2, 3)),

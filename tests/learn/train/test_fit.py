@@ -66,6 +66,25 @@ def test_it_learns_to_tell_two_voices_apart(job: Callable[..., Job]) -> None:
     assert trained.history[-1]["validation_uar"] == 1.0
 
 
+@pytest.mark.parametrize("quick", [True, False])
+def test_bfloat16_is_for_processors_that_are_quick_in_it(
+    quick: bool, job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = []
+    forward = ClassifierModule.training_step
+
+    def seen(self: ClassifierModule, batch: object, *rest: int) -> torch.Tensor:
+        used.append(torch.is_autocast_enabled("cpu"))
+        return forward(self, batch, *rest)
+
+    monkeypatch.setattr(ClassifierModule, "training_step", seen)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: quick)
+    said: list[str] = []
+    fit(job(epochs="1", precision='"bf16"'), CPU, said.append)
+    assert set(used) == {quick}
+    assert any("slow in bfloat16" in line for line in said) is not quick
+
+
 @pytest.mark.parametrize("workers", ["0", "1"])
 def test_a_killed_training_goes_on_as_if_it_had_not_been(
     job: Callable[..., Job], workers: str

@@ -81,14 +81,19 @@ class TrainingBatches(Dataset[Crops]):
         seed: int,
         noise: ClipStore | None = None,
         boost: Sequence[float] = (),
+        rank: int = 0,
     ) -> None:
-        """`noise`: recordings for `spec.noise`; `boost`: of each emotion, for the sampler."""
+        """The share that falls to a rank, of those that `training` has.
+
+        `noise`: recordings for `spec.noise`; `boost`: of each emotion, for the sampler.
+        """
         self.examples = examples
         self.window = window
         self.training = training
         self.spec = spec
         self.noise = noise
-        self.batch = min(training.batch, len(examples.rows))
+        self.rank = rank
+        self.batch = min(training.batch, len(examples.rows) // training.ranks * training.ranks)
         self.steps = len(examples.rows) // self.batch
         self.seed = seed
         self.boost = boost
@@ -98,9 +103,10 @@ class TrainingBatches(Dataset[Crops]):
         """Give the batch of an (epoch, step)."""
         epoch, step = key
         order = self._order(generator_for(self.seed, epoch))
-        chosen = order[step * self.batch : (step + 1) * self.batch].tolist()
+        whole = order[step * self.batch : (step + 1) * self.batch]
+        chosen = whole[self.rank :: self.training.ranks].tolist()
         targets = torch.tensor([self.examples.targets[index] for index in chosen])
-        generator = generator_for(self.seed, epoch, step)
+        generator = generator_for(self.seed, epoch, step, self.rank)
         if self.examples.features is not None:
             rows = [self.examples.rows[index] for index in chosen]
             sound = _random_pieces((self.examples.features, *self.examples.copies), rows, generator)
@@ -260,7 +266,10 @@ class ChangedClips(Dataset[PieceBatch]):
 
 
 def generator_for(*seed: int) -> torch.Generator:
-    """Make a generator for a seed of several parts, each 0 or more."""
+    """Make a generator for a seed of several parts, each 0 or more.
+
+    Up to four parts below 2**32, a 0 at the end changes nothing: rank 0 draws what one process did.
+    """
     state = np.random.SeedSequence(seed).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(state[0] >> np.uint64(1)))
 

@@ -27,7 +27,7 @@ from sottovoce.learn.embedding.final import (
     profile_info,
 )
 from sottovoce.learn.embedding.graph import ProfiledModel, export_profiled
-from sottovoce.learn.embedding.measure import START, Runs, card_figures, fit_final, usual_spreads
+from sottovoce.learn.embedding.measure import Runs, card_figures, fit_final, usual_spreads
 from sottovoce.learn.embedding.recipe import EmbeddingRecipe
 from sottovoce.learn.embedding.speech import FULL_SCALE
 from sottovoce.learn.embedding.students import FINAL
@@ -72,9 +72,9 @@ def build(recipe_path: Path, run: Path, experiment: Experiment, out: Path) -> No
     )
     whitening = recipe.embedding.whitening
     runs = Runs.read(run, recipe.labels)
-    (none, normal, mixed), slope = fit_final(runs)
+    none, normal, mixed = fit_final(runs)
     std = basis.variances.pow(0.5 - whitening / 2) / scale
-    confidence = Confidence((none, normal, mixed), slope, START, torch.zeros_like(std), std)
+    confidence = Confidence((none, normal, mixed), torch.zeros_like(std), std)
     affine = affine_of(basis, whitening, scale)
     encoder = None
     sound: Callable[[NDArray[np.float32]], torch.Tensor] = _as_waveform
@@ -107,7 +107,7 @@ def build(recipe_path: Path, run: Path, experiment: Experiment, out: Path) -> No
         min_confidence=LEAST.none,
         calibration=Calibration(
             method="temperature",
-            temperature=round(none, 4),
+            temperature=round(none.usual, 4),
             fitted_on="people and corpora that the model of each fold never heard; it rises with "
             "how unlike the training clips a clip is",
         ),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,13 +13,27 @@ from scipy.special import log_softmax
 Array = NDArray[np.float64]
 
 
+class Temperature(NamedTuple):
+    """What the logits of one classifier are divided by: usual * exp(slope * (distance - 1)).
+
+    A training clip's distance is 1 in the root mean square.
+    """
+
+    usual: float
+    slope: float
+
+    def of(self, distance: Array) -> Array:
+        """(clips,) of clips at these distances."""
+        return np.asarray(self.usual * np.exp(self.slope * (distance - 1)))
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     """Clips of people, or of a corpus, that a model never heard, as it judged them.
 
     Attributes:
         logits: (clips, classes), of emotions that cannot be, very low.
-        distance: (clips,) `distance` of the embedding.
+        distance: (clips,) root mean square of the standardised embedding.
         truth: (clips,) index of the emotion.
     """
 
@@ -26,10 +41,9 @@ class Judged:
     distance: Array
     truth: NDArray[np.int64]
 
-    def nll(self, temperature: float, slope: float, start: float) -> float:
+    def nll(self, temperature: Temperature) -> float:
         """Mean negative log likelihood, nats."""
-        scaled = self.logits / (temperature * factor(self.distance, slope, start))[:, None]
-        logs = log_softmax(scaled, axis=1)
+        logs = log_softmax(self.logits / temperature.of(self.distance)[:, None], axis=1)
         return float(-logs[np.arange(len(self.truth)), self.truth].mean())
 
 
@@ -39,55 +53,33 @@ class Confidence:
 
     Attributes:
         temperatures: of each of the three classifiers.
-        slope, start: the temperature is multiplied by 1 + slope * max(0, distance - start).
         mean, std: (size,) of the embedding over the training clips, for the distance.
     """
 
-    temperatures: tuple[float, float, float]
-    slope: float
-    start: float
+    temperatures: tuple[Temperature, Temperature, Temperature]
     mean: torch.Tensor
     std: torch.Tensor
 
-    def factor(self, embedding: torch.Tensor) -> torch.Tensor:
-        """What the temperature of clips is multiplied by: (batch, size) -> (batch,)."""
-        far = ((embedding - self.mean) / self.std).square().mean(dim=1).sqrt()
-        return 1 + self.slope * (far - self.start).clamp_min(0)
+    def distance(self, embedding: torch.Tensor) -> torch.Tensor:
+        """How unlike the training clips others are: (batch, size) -> (batch,)."""
+        return ((embedding - self.mean) / self.std).square().mean(dim=1).sqrt()
 
 
-def factor(distance: Array, slope: float, start: float) -> Array:
-    """As `Confidence.factor`, of known distances: root mean squares of standardised embeddings."""
-    return np.asarray(1 + slope * np.maximum(0, distance - start))
-
-
-def fit_confidence(
-    groups: Sequence[Sequence[Judged]], start: float
-) -> tuple[tuple[float, ...], float]:
-    """Fit the temperatures and the slope.
+def fit_temperature(groups: Sequence[Judged]) -> Temperature:
+    """Fit the temperature of a classifier.
 
     It minimises the mean over groups of the negative log likelihood, each group (a corpus that was
-    left out, or the strangers of a corpus that was not) counting alike.
+    left out, or the strangers of a corpus that was not) counting alike. It never falls with the
+    distance.
 
     Args:
-        groups: for each of them, how each of the classifiers judged it.
-        start: the distance from which the temperature rises.
-
-    Returns:
-        A temperature for each classifier, and the slope they share.
+        groups: how the classifier judged each.
     """
-    kinds = len(groups[0])
 
     def loss(parameters: Array) -> float:
-        temperatures, slope = np.exp(parameters[:kinds]), np.exp(parameters[kinds])
-        return float(
-            np.mean(
-                [
-                    judged.nll(temperatures[kind], slope, start)
-                    for group in groups
-                    for kind, judged in enumerate(group)
-                ]
-            )
-        )
+        temperature = Temperature(float(np.exp(parameters[0])), float(parameters[1]))
+        return float(np.mean([judged.nll(temperature) for judged in groups]))
 
-    found = minimize(loss, np.zeros(kinds + 1), method="Nelder-Mead", options={"maxiter": 400})
-    return tuple(np.exp(found.x[:kinds]).tolist()), float(np.exp(found.x[kinds]))
+    bounds = [(None, None), (0, None)]
+    usual, slope = minimize(loss, np.array([0.0, 1.0]), method="L-BFGS-B", bounds=bounds).x
+    return Temperature(float(np.exp(usual)), float(slope))

@@ -11,9 +11,8 @@ from torch import nn
 from sottovoce.errors import ModelError
 from sottovoce.learn.embedding.calibrate import Confidence
 from sottovoce.learn.embedding.classifiers import Classifiers
-from sottovoce.learn.export.graphs import Axes, disagreement, to_fp16, to_graph, with_fourier_parts
+from sottovoce.learn.export.graphs import Axes, disagreement, to_fp16, to_graph
 from sottovoce.learn.export.model_file import FP16_TOLERANCE
-from sottovoce.learn.frontends.spectrum import Spectrum
 from sottovoce.models.card import Card
 from sottovoce.models.model_file import seal
 from sottovoce.system import write_atomically
@@ -39,12 +38,13 @@ class Affine(nn.Module):
 class ProfiledModel(nn.Module):
     """An embedding, less its baseline, to the probabilities of the classifier of its kind.
 
-    The temperature rises with how unlike the training clips a clip is; see `Confidence`.
+    The temperature rises with how unlike the training clips a clip is; see `Temperature`.
     """
 
     heads: torch.Tensor
     intercepts: torch.Tensor
     temperatures: torch.Tensor
+    slopes: torch.Tensor
 
     def __init__(self, embed: nn.Module, classifiers: Classifiers, confidence: Confidence) -> None:
         """`embed`: what the graph takes -> (batch, size)."""
@@ -52,7 +52,9 @@ class ProfiledModel(nn.Module):
         self.embed, self.confidence = embed, confidence
         self.register_buffer("heads", classifiers.weights[:, :-1].clone())
         self.register_buffer("intercepts", classifiers.weights[:, -1].clone())
-        self.register_buffer("temperatures", torch.tensor(confidence.temperatures))
+        usual, slopes = zip(*confidence.temperatures, strict=True)
+        self.register_buffer("temperatures", torch.tensor(usual))
+        self.register_buffer("slopes", torch.tensor(slopes))
 
     def forward(
         self, sound: torch.Tensor, baseline: torch.Tensor, kind: torch.Tensor
@@ -62,7 +64,8 @@ class ProfiledModel(nn.Module):
         used = (kind > 0).to(embedding.dtype)[:, None]
         centred = embedding - baseline * used
         logits = torch.bmm(centred[:, None], self.heads[kind])[:, 0] + self.intercepts[kind]
-        temperature = self.temperatures[kind] * self.confidence.factor(embedding)
+        rise = self.slopes[kind] * (self.confidence.distance(embedding) - 1)
+        temperature = self.temperatures[kind] * rise.exp()
         return torch.softmax(logits / temperature[:, None], dim=1), embedding
 
 
@@ -104,9 +107,6 @@ def export_profiled(
     )
     exact = [buffer.numpy() for key, buffer in model.named_buffers() if "frontend" in key]
     graph = to_fp16(graph, exact)
-    for part in model.modules():
-        if isinstance(part, Spectrum) and part.direct:
-            graph = with_fourier_parts(graph, part.kernel.numpy(), part.frame)
     generator = torch.Generator().manual_seed(0)
     given = [
         (

@@ -10,16 +10,13 @@ from scipy.special import log_softmax
 
 from sottovoce.inference.adapt import uar_of
 from sottovoce.inference.profile import spread_of
-from sottovoce.learn.embedding.calibrate import Judged, factor, fit_confidence
+from sottovoce.learn.embedding.calibrate import Judged, Temperature, fit_temperature
 from sottovoce.learn.embedding.conditions import CONDITIONS
 from sottovoce.learn.embedding.judge import FoldJudgement
 from sottovoce.learn.embedding.students import LEFT_OUT
 from sottovoce.learn.evaluate.intervals import Interval, intervals
 from sottovoce.learn.evaluate.metrics import LabelledPredictions
 from sottovoce.models.card import Figure
-
-START = 1.0
-"""Distance from which the temperature rises; a training clip's is 1 in the root mean square."""
 
 KINDS = ("none", "normal-2", "mixed-16")
 """How the clips are judged on which the temperature of each classifier is fitted."""
@@ -158,23 +155,16 @@ def judged(judgement: FoldJudgement, way: str, rows: NDArray[np.bool_] | None = 
     )
 
 
-Groups = dict[str, list[list[Judged]]]
-
-
-def calibration_groups(runs: Runs) -> Groups:
-    """Group -> seed -> kind -> clips: RAVDESS's strangers, and each corpus that was left out."""
+def calibration_groups(runs: Runs, way: str) -> dict[str, list[Judged]]:
+    """Group -> clips of each seed: RAVDESS's strangers, and each corpus that was left out."""
     everyone = {"strangers": runs.strangers, **runs.left_out}
-    return {
-        name: [[judged(one, way) for way in KINDS] for one in seeds.values()]
-        for name, seeds in everyone.items()
-    }
+    return {name: [judged(one, way) for one in seeds.values()] for name, seeds in everyone.items()}
 
 
-def fit_final(runs: Runs) -> tuple[tuple[float, ...], float]:
-    """The temperatures and the slope of the final model: of all groups."""
-    return fit_confidence(
-        [seed for seeds in calibration_groups(runs).values() for seed in seeds], START
-    )
+def fit_final(runs: Runs) -> tuple[Temperature, ...]:
+    """The temperatures of the final model's classifiers: of all groups."""
+    groups = [calibration_groups(runs, way).values() for way in KINDS]
+    return tuple(fit_temperature([one for seeds in each for one in seeds]) for each in groups)
 
 
 def honest_temperatures(runs: Runs, way: str) -> dict[str, list[NDArray[np.float64]]]:
@@ -183,27 +173,21 @@ def honest_temperatures(runs: Runs, way: str) -> dict[str, list[NDArray[np.float
     Those of a corpus that was left out come from the other corpora; those of RAVDESS's strangers
     from the other half of them and the corpora.
     """
-    groups = calibration_groups(runs)
-    kind = KINDS.index(way)
+    groups = calibration_groups(runs, way)
     found: dict[str, list[NDArray[np.float64]]] = {}
     for name in runs.left_out:
         others = [seed for other, seeds in groups.items() if other != name for seed in seeds]
-        temperatures, slope = fit_confidence(others, START)
-        found[name] = [
-            temperatures[kind] * factor(np.asarray(one.distance, np.float64), slope, START)
-            for one in runs.left_out[name].values()
-        ]
+        temperature = fit_temperature(others)
+        found[name] = [temperature.of(one.distance) for one in groups[name]]
     corpora = [seed for other, seeds in groups.items() if other != "strangers" for seed in seeds]
     found["strangers"] = []
-    for one in runs.strangers.values():
+    for one, own in zip(runs.strangers.values(), groups["strangers"], strict=True):
         half = np.isin(one.speakers, np.unique(one.speakers)[::2])
-        temperature = np.zeros(len(one.truth))
+        temperatures = np.zeros(len(one.truth))
         for side in (half, ~half):
-            others = [*corpora, [judged(one, each, ~side) for each in KINDS]]
-            temperatures, slope = fit_confidence(others, START)
-            distance = np.asarray(one.distance[side], np.float64)
-            temperature[side] = temperatures[kind] * factor(distance, slope, START)
-        found["strangers"].append(temperature)
+            fitted = fit_temperature([*corpora, judged(one, way, ~side)])
+            temperatures[side] = fitted.of(own.distance[side])
+        found["strangers"].append(temperatures)
     return found
 
 
@@ -309,13 +293,12 @@ def usual_spreads(runs: Runs) -> dict[str, tuple[float, float]]:
 
     "normal": of their neutral (and calm) clips; "mixed": of any.
     """
-    temperatures, slope = fit_final(runs)
+    temperature = fit_final(runs)[0]
     generator = np.random.default_rng(0)
     neutral = runs.labels.index("neutral")
     found: dict[str, list[float]] = {name: [] for name in SPREAD_SAMPLES}
     for one in runs.strangers.values():
-        distance = np.asarray(one.distance, np.float64)
-        scale = temperatures[0] * factor(distance, slope, START)
+        scale = temperature.of(np.asarray(one.distance, np.float64))
         chances = np.exp(log_softmax(one.logits["none"][0] / scale[:, None], axis=1))
         for speaker in np.unique(one.speakers):
             rows = np.flatnonzero(one.speakers == speaker)

@@ -70,6 +70,13 @@ class ErrorAnalysis:
     labels: tuple[LabelErrors, ...]
     speakers: tuple[SpeakerErrors, ...]
 
+    @property
+    def weighted(self) -> LabelErrors:
+        """The mean over the emotions, weighted by their clips; a precision of NaN counts as 0."""
+        weights = [found.clips for found in self.labels]
+        values = np.nan_to_num([(found.precision, found.recall, found.f1) for found in self.labels])
+        return LabelErrors("weighted mean", sum(weights), *np.average(values, 0, weights).tolist())
+
 
 def analyse_errors(runs: Sequence[LabelledPredictions]) -> ErrorAnalysis:
     """Count the errors of runs over the same clips."""

@@ -211,6 +211,7 @@ def _errors_record(errors: ErrorAnalysis) -> dict[str, object]:
         for kind, rows in (
             ("pairs", errors.pairs),
             ("labels", errors.labels),
+            ("weighted", (errors.weighted,)),
             ("speakers", errors.speakers),
         )
     }
@@ -347,7 +348,7 @@ def _error_tables(errors: ErrorAnalysis, over_speakers: bool) -> list[str]:
                 str(found.clips),
                 *map(_percent, (found.precision, found.recall, found.f1)),
             ]
-            for found in errors.labels
+            for found in (*errors.labels, errors.weighted)
         ],
     )
     pairs = markdown_table(

@@ -23,6 +23,31 @@ that names it and what is allowed:
 
     recipes/mine.toml: training.epohs: unknown key (did you mean epochs?); allowed: batch, ...
 
+## Several GPUs or machines
+
+    [training]
+    devices = 4       # GPUs of a machine that train one network together
+    num_nodes = 1     # machines
+    strategy = "auto" # Lightning's name of how; auto is ddp, distributed data parallel
+
+A process trains on each device, and each batch is divided among them: batch, steps and learning
+rate are those of the recipe, however many devices there are, and so is what is learned, but for
+batch norm, which sees a process's own share of a batch, and for what is changed at random. So raise
+`batch` with the devices. On one machine the command starts the other processes itself. On several,
+start it on each of them, with the run's folder, the corpora and the cache (SOTTOVOCE_CACHE) on a
+disk that all of them see:
+
+    torchrun --nnodes 2 --nproc-per-node 4 --rdzv-backend c10d --rdzv-endpoint HOST:29500 \\
+        "$(command -v sottovoce)" train recipes/NAME.toml --data CORPUS=DIR --out DIR
+    srun --nodes 2 --ntasks-per-node 4 --gpus-per-node 4 \\
+        sottovoce train recipes/NAME.toml --data CORPUS=DIR --out DIR
+
+One process writes the run, as if it were alone; `--resume` goes on with it. Validation and test
+clips are judged in every process. What was tested is two processes on the processors of one machine
+(`--device cpu`, gloo), not several GPUs.
+
+## Keys
+
 Below is every key, made from the schema by `python -m sottovoce.learn.recipe.docs`. A key without a
 default must be there.
 """

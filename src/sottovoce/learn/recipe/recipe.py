@@ -257,6 +257,14 @@ class Recipe(StrictModel):
                 tables[key], more_problems = _component(key, tables[key], classes)
                 problems += more_problems
         recipe = cls._validate(tables, origin, problems)
+        from sottovoce.learn.networks import Fitted  # brings torch, which `check` does without
+
+        network = recipe.network.name
+        if recipe.training.ranks > 1 and issubclass(known["network"][network], Fitted):
+            raise RecipeError(
+                f"{origin}: training.devices: {network} is fitted in one go, by one process; set "
+                "devices and num_nodes to 1"
+            )
         recipe._text = text
         return recipe
 

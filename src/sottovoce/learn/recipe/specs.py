@@ -182,10 +182,44 @@ class TrainingSpec(StrictModel):
     clip_grad: StrictFloat = Field(
         default=2.0, ge=0, description="Largest norm of a gradient; 0: off."
     )
-    precision: Literal["32", "bf16"] = Field(default="32", description="Arithmetic of the network.")
+    precision: Literal["32", "bf16"] = Field(
+        default="32",
+        description="Arithmetic of the network; a processor that is slow in bf16 takes 32 bits.",
+    )
     workers: StrictInt = Field(
         default=0, ge=0, le=64, description="Processes that prepare batches; 0: none."
     )
+    strategy: Literal["auto", "ddp", "ddp_find_unused_parameters_true"] = Field(
+        default="auto",
+        description="How several devices train together, by Lightning's name; auto: ddp where "
+        "there are several. ddp_find_unused_parameters_true is for networks that leave out some of "
+        "their weights in a step.",
+    )
+    devices: StrictInt = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Processes on a machine that train together, one a GPU, or as many on "
+        "processors with `--device cpu`; they divide each batch.",
+    )
+    num_nodes: StrictInt = Field(
+        default=1, ge=1, le=1024, description="Machines, each with so many devices."
+    )
+
+    @property
+    def ranks(self) -> int:
+        """How many processes train together."""
+        return self.devices * self.num_nodes
+
+    @model_validator(mode="after")
+    def _batch_is_divided(self) -> Self:
+        if self.ranks > 1 and (self.batch % self.ranks or self.batch < 2 * self.ranks):
+            raise ValueError(
+                f"batch: {self.batch} clips cannot be divided among devices x num_nodes = "
+                f"{self.ranks} processes, two or more each; give a multiple of {self.ranks} from "
+                f"{2 * self.ranks} up"
+            )
+        return self
 
     @model_validator(mode="after")
     def _boost_is_of_the_sampler(self) -> Self:

@@ -119,9 +119,9 @@ class SearchResult:
         return [*lines, f"measure it on test clips that the search never saw: {command}"]
 
 
-def describe_trial(result: SearchResult, count: int) -> str:
-    """Describe the last trial in one line; `count` is how many there are to be."""
-    last, best = result.trials[-1], result.best
+def describe_trial(result: SearchResult, number: int, count: int) -> str:
+    """Describe a trial in one line; `count` is how many there are to be."""
+    last, best = next(t for t in result.trials if t.number == number), result.best
     line = f"trial {last.number} of {count}: "
     if last.state == "failed":
         line += f"failed: {last.reason}"

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import optuna
 import torch
+from filelock import FileLock, Timeout
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from sottovoce.errors import CorpusError, SottovoceError
@@ -28,7 +29,7 @@ from sottovoce.learn.search.space import SearchSpace, Values
 from sottovoce.learn.silence_logs import silence_logs
 from sottovoce.learn.splits.folds import Fold
 from sottovoce.learn.splits.protocols import make_split
-from sottovoce.learn.train.cross_validate import choose_folds, keep_recipe
+from sottovoce.learn.train.cross_validate import check_folder, choose_folds, keep_recipe
 from sottovoce.learn.train.fit import fit_fold
 from sottovoce.learn.train.history import History, LogLine, ReportProgress, no_progress
 from sottovoce.text import one_line
@@ -51,6 +52,10 @@ def search(
     report: ReportProgress = no_progress,
 ) -> TrialResult:
     """Run trials until there are so many, going on with those that the folder holds.
+
+    Other processes may search in the same folder, on this machine or another one that sees it: each
+    trial is one process's, and the trial of one that was killed falls to another. Each process
+    ends when all trials are over, with the same result.
 
     The first trial is the recipe as it stands, where that lies in the space. Each is trained as
     `sottovoce train` would with the recipe's first seed, and its value is that of
@@ -80,29 +85,47 @@ def search(
             log(f"the recipe as it stands is not tried: its {space.outside[0]} is not in the space")
         if running.grid:
             trials = min(trials, len(running.grid))
-        while len(running.results()) < trials:
-            running.run_trial(running.next_trial())
+        while (taken := running.take_trial(trials, log)) is not None:
+            trial, lock = taken
+            try:
+                running.run_trial(trial)
+            finally:
+                lock.release()
+            with running.lock:
+                result = running.result()
+                write_search(folder, result)
+            log(describe_trial(result, trial.number + 1, trials))
+        with running.lock:
             result = running.result()
-            write_search(folder, result)
-            log(describe_trial(result, trials))
-        result = running.result()
-        best = result.best
-        if best is None:
-            last = result.trials[-1]
-            raise SottovoceError(
-                f"{folder}: none of {len(result.trials)} trials could be trained and judged to the "
-                f"end; the last one: {last.reason or last.state}"
-            )
-        write_search(folder, result, running.importances())
+            best = result.best
+            if best is None:
+                last = result.trials[-1]
+                raise SottovoceError(
+                    f"{folder}: none of {len(result.trials)} trials could be trained and judged to "
+                    f"the end; the last one: {last.reason or last.state}"
+                )
+            write_search(folder, result, running.importances())
         for line in result.summary(best, folder):
             log(line)
         return best
 
 
+def is_under_way(folder: Path) -> bool:
+    """Whether a process, here or on another machine, is training a trial of a search right now."""
+    for path in folder.glob("trials/*/lock"):
+        try:
+            with FileLock(path, timeout=0):
+                pass
+        except Timeout:
+            return True
+    return False
+
+
 class _Search:
     """A search while it runs: its clips, its folds, and its trials, which Optuna's journal keeps.
 
-    At most one trial is under way.
+    What processes share is guarded by locks that the system lets go of when their owner dies:
+    `lock` while a trial is taken, or files are written, and a trial's own while it is trained.
     """
 
     def __init__(
@@ -135,14 +158,28 @@ class _Search:
         for (number, *_), fold in self.folds.items():
             if not fold.validation:
                 raise CorpusError(f"fold {number} has no validation clips to judge trials by")
-        keep_recipe(folder, recipe)
-        journal = folder / "search.journal"
+        folder.mkdir(parents=True, exist_ok=True)
+        self.lock = FileLock(folder / "search.lock")
+        with self.lock:
+            check_folder(folder, recipe, resume=True, search=True)
+            keep_recipe(folder, recipe)
+            self.study = self._study()
+
+    def _study(self) -> optuna.Study:
+        """Open the journal, or begin it with the recipe's own values."""
+        space, folder, recipe = self.space, self.folder, self.space.base
+        journal = folder.absolute() / "search.journal"  # Optuna's lock is a link to it
+        journal_lock = JournalFileSymlinkLock(str(journal))
         if journal.exists():  # a line cut off, by a full disk, would spoil those after it
-            lines = journal.read_bytes()
-            if not lines.endswith(b"\n"):
-                journal.write_bytes(lines[: lines.rfind(b"\n") + 1])
-        self.study = optuna.create_study(
-            storage=JournalStorage(JournalFileBackend(str(journal))),
+            journal_lock.acquire()
+            try:
+                lines = journal.read_bytes()
+                if not lines.endswith(b"\n"):
+                    journal.write_bytes(lines[: lines.rfind(b"\n") + 1])
+            finally:
+                journal_lock.release()
+        study = optuna.create_study(
+            storage=JournalStorage(JournalFileBackend(str(journal), journal_lock)),
             study_name="search",
             direction="minimize" if self.monitor == "nll" else "maximize",
             load_if_exists=True,
@@ -152,15 +189,16 @@ class _Search:
         )
         names = "\n".join(map(self.data.name, range(len(self.data.clips))))
         clips = hashlib.sha256(names.encode()).hexdigest()
-        if self.study.user_attrs.get("clips", clips) != clips:
+        if study.user_attrs.get("clips", clips) != clips:
             raise SottovoceError(
                 f"{folder}: this search is of other clips than those given now; give the corpora "
                 "of that search, or name another folder with --out"
             )
-        if not self.study.get_trials(deepcopy=False):
-            self.study.set_user_attr("clips", clips)
+        if not study.get_trials(deepcopy=False):
+            study.set_user_attr("clips", clips)
             if not space.outside:
-                self.study.enqueue_trial(space.own)
+                study.enqueue_trial(space.own)
+        return study
 
     def _inner_folds(self, fold: Fold) -> list[Fold]:
         """Divide the clips of a fold that do not test by speaker."""
@@ -215,26 +253,72 @@ class _Search:
             num_folds=len(self.split.folds),
         )
 
-    def next_trial(self) -> Trial:
-        """The trial that was under way when the search was killed, or a new one.
+    def take_trial(self, trials: int, log: LogLine) -> tuple[Trial, FileLock] | None:
+        """A trial that is this process's to train, and its lock; None where all are over.
 
-        What is drawn for it follows from the seed, its number and the trials before it.
+        It is one whose process was killed, or else a new one, where there are not `trials` of them
+        yet. While others train the last ones it waits, for one of them may be killed.
         """
-        begun = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        known = self.study.get_trials(deepcopy=False)
-        if self.grid and all(trial.state.is_finished() for trial in known):
-            self.study.enqueue_trial(self.grid[len(known)])
-        trial = Trial(self.study, begun[0]._trial_id) if begun else self.study.ask()
+        told = False
+        while True:
+            with self.lock:
+                known = self.study.get_trials(deepcopy=False)
+                begun = [trial for trial in known if trial.state == TrialState.RUNNING]
+                for trial in begun:
+                    lock = self._lock(trial.number)
+                    if lock is None:
+                        continue
+                    now = self.study.get_trials(deepcopy=False)[trial.number]
+                    if not now.state.is_finished():
+                        return self._drawn(Trial(self.study, trial._trial_id)), lock
+                    lock.release()
+                waiting = any(trial.state == TrialState.WAITING for trial in known)
+                if waiting or len(known) < trials:
+                    if self.grid and not waiting:
+                        self.study.enqueue_trial(self.grid[len(known)])
+                    new = self.study.ask()
+                    if (lock := self._lock(new.number)) is not None:
+                        return self._drawn(new), lock
+                    continue
+            if not begun:
+                return None
+            if not told:
+                log(f"other processes train the last {len(begun)}; this one waits for them")
+                told = True
+            self._wait_for(begun[0].number)
+
+    def _lock(self, number: int) -> FileLock | None:
+        """Make a trial this process's, unless it is another's."""
+        folder = self._trial_folder(number)
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / "lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            return None
+        return lock
+
+    def _wait_for(self, number: int) -> None:
+        """Wait until the process whose trial it is has trained it, or was killed."""
+        with FileLock(self._trial_folder(number) / "lock"):
+            pass
+
+    def _drawn(self, trial: Trial) -> Trial:
+        """Draw a trial's values; they follow from the seed, its number and the trials before it."""
         seed = generator_for(self.seed, trial.number).initial_seed() % 2**32
         if self.space.spec.sampler == "tpe":
             self.study.sampler = optuna.samplers.TPESampler(seed=seed)
         else:  # of a grid nothing is drawn
             self.study.sampler = optuna.samplers.RandomSampler(seed)
+        self.space.suggest(trial)
         return trial
 
     def run_trial(self, trial: Trial) -> None:
-        """Train a trial and keep its value, or that of an earlier trial with the same settings."""
+        """Train a trial and keep its value, or that of another trial with the same settings."""
         values = self.space.suggest(trial)
+        for other in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if other.number < trial.number and self.space.values(other.params) == values:
+                self._wait_for(other.number)
         earlier = [t for t in self.results() if t.finished and t.values == values]
         if earlier:
             trial.set_user_attr("repeats", earlier[0].number)
@@ -250,11 +334,11 @@ class _Search:
             state = TrialState.FAIL
             trial.set_user_attr("reason", one_line(error))
         self.study.tell(trial, value, state)
-        for checkpoints in self._trial_folder(trial).glob("fold*/checkpoints"):
+        for checkpoints in self._trial_folder(trial.number).glob("fold*/checkpoints"):
             shutil.rmtree(checkpoints)
 
-    def _trial_folder(self, trial: Trial) -> Path:
-        return self.folder / "trials" / str(trial.number + 1)
+    def _trial_folder(self, number: int) -> Path:
+        return self.folder / "trials" / str(number + 1)
 
     def _data(self, values: Values) -> Data:
         recipe = self.space.recipe(values)
@@ -292,7 +376,7 @@ class _Search:
             data,
             replace(fold, test=()),
             (self.seed, *number),
-            self._trial_folder(trial) / name,
+            self._trial_folder(trial.number) / name,
             self.device,
             title=f"trial {trial.number + 1}, {name.replace('fold', 'fold ')}",
             log=lambda line: None,

@@ -21,6 +21,14 @@ from sottovoce.learn.train.cross_validate import difference
 SEARCHED = ("sample_rate", "window", "frontend", "network", "training", "augment")
 """Tables and keys of a recipe that can be searched; the others define the task."""
 
+NOT_SEARCHED = (
+    "training.monitor",
+    "training.strategy",
+    "training.devices",
+    "training.num_nodes",
+)
+"""Keys of these that say how trials are compared, or where they are trained."""
+
 Distribution = CategoricalDistribution | FloatDistribution | IntDistribution
 
 Values = Mapping[str, Any]
@@ -44,6 +52,11 @@ class SearchSpace:
             raise RecipeError(
                 f"recipe {recipe.name} has no table [search]; add one with trials and space, as in "
                 "docs/search.md"
+            )
+        if recipe.training.ranks > 1:
+            raise RecipeError(
+                f"recipe {recipe.name}: training.devices: a trial trains in one process; set "
+                "devices and num_nodes to 1, and start the search on each device, with one --out"
             )
         if not (recipe.protocol.validates or recipe.search.inner_folds):
             raise RecipeError(
@@ -133,11 +146,11 @@ class SearchSpace:
         return f"{comment}\n{tomli_w.dumps(tables)}"
 
     def _check(self, key: str) -> None:
-        if key.partition(".")[0] not in SEARCHED or key == "training.monitor":
+        if key.partition(".")[0] not in SEARCHED or key in NOT_SEARCHED:
             raise RecipeError(
                 f'recipe {self.base.name}: search.space."{key}": cannot be searched, since trials '
                 f"are to be compared by one figure of the same clips; keys of {listed(SEARCHED)} "
-                "can, except training.monitor"
+                f"can, except {listed(NOT_SEARCHED)}"
             )
 
     def _at(self, key: str, value: Any) -> Recipe:

@@ -23,6 +23,7 @@ from sottovoce.learn.splits.leaks import check_leaks
 from sottovoce.learn.splits.protocols import make_split
 from sottovoce.learn.train.fit import fit_fold
 from sottovoce.learn.train.history import COLUMNS, LogLine, ReportProgress, no_progress
+from sottovoce.learn.train.ranks import rank_of
 from sottovoce.system import write_atomically
 
 NOT_TRAINED = {
@@ -101,7 +102,7 @@ def check_folder(folder: Path, recipe: Recipe, *, resume: bool, search: bool = F
         SottovoceError: one is there and `resume` is False, or it is of another recipe.
     """
     kept = folder / "recipe.toml"
-    if not kept.exists():
+    if rank_of(recipe.training) or not kept.exists():
         return
     what = "search" if search else "run"
     if not resume:
@@ -119,7 +120,8 @@ def check_folder(folder: Path, recipe: Recipe, *, resume: bool, search: bool = F
 
 def keep_recipe(folder: Path, recipe: Recipe) -> None:
     """Make the folder of a run, with the recipe in it."""
-    write_atomically(folder / "recipe.toml", recipe.text)
+    if not rank_of(recipe.training):
+        write_atomically(folder / "recipe.toml", recipe.text)
 
 
 def difference(recipe_a: Recipe, recipe_b: Recipe, *, search: bool = False) -> str:
@@ -162,6 +164,9 @@ def cross_validate(
         log: gets a line an epoch and a line a fold.
         report: gets the progress of each training.
 
+    Returns:
+        The figures of the report; none but on rank 0, which writes it.
+
     Raises:
         CorpusError: the protocol tests nobody, or the split leaks.
         SottovoceError: there is no fold of a number, or a training failed.
@@ -198,7 +203,7 @@ def cross_validate(
         note="" if count == total else f"Only {count} of {total} folds were run.",
         criteria=recipe.criteria,
     )
-    return write_report(folder, run)
+    return {} if rank_of(recipe.training) else write_report(folder, run)
 
 
 def run_fold(
@@ -241,7 +246,8 @@ def run_fold(
         fitted.classifier.num_parameters,
         np.array([[epoch[name] for name in COLUMNS] for epoch in fitted.history]),
     )
-    result.write(finished)
+    if not rank_of(data.recipe.training):
+        result.write(finished)
     uar = compute_metrics(_predictions(data, fold.test, result))["uar"]
     log(f"{title}: UAR {uar:.1%}, temperature {temperature:.2f}")
     return result

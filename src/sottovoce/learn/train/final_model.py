@@ -21,6 +21,7 @@ from sottovoce.learn.splits.folds import Fold
 from sottovoce.learn.train.cross_validate import FoldResult, difference, keep_recipe
 from sottovoce.learn.train.fit import fit_fold
 from sottovoce.learn.train.history import LogLine, ReportProgress, no_progress
+from sottovoce.learn.train.ranks import rank_of
 from sottovoce.models.card import Calibration, Card, Figure, ProtocolInfo
 
 
@@ -138,7 +139,7 @@ def train_final(
         report: gets the progress.
 
     Returns:
-        The path of the model file.
+        The path of the model file; rank 0 writes it.
 
     Raises:
         RecipeError: see `check_exportable`; nothing was trained.
@@ -158,6 +159,8 @@ def train_final(
         max_epochs=measured.epochs if measured else None,
     )
     path = folder / f"{recipe.name}.onnx"
+    if rank_of(recipe.training):
+        return path
     rows = np.random.default_rng(0).permutation(len(data.clips))[:40]
     audio = [
         piece

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
+from sottovoce.errors import SottovoceError
 from sottovoce.learn.data.batches import (
     Crops,
     EpochSteps,
@@ -41,6 +42,7 @@ from sottovoce.learn.train.history import (
     no_progress,
 )
 from sottovoce.learn.train.lightning_module import ClassifierModule, Job
+from sottovoce.learn.train.ranks import check_launched, rank_of
 
 VALIDATIONS = 10
 """A training without early stopping is measured on its validation clips at least so many times."""
@@ -139,6 +141,11 @@ def fit(
     killed and goes on gives the same result. Arguments and errors are those of `fit_fold`.
     """
     spec = job.recipe.training
+    if len(job.training.rows) < spec.ranks:
+        raise SottovoceError(
+            f"{job.title}: {len(job.training.rows)} clips cannot be divided among {spec.ranks} "
+            "processes; set training.devices and training.num_nodes to fewer"
+        )
     torch.manual_seed(generator_for(*job.seed).initial_seed())
     module = ClassifierModule(job)
     batches = TrainingBatches(
@@ -149,6 +156,7 @@ def fit(
         module.seed,
         job.noise,
         [spec.boost.get(emotion, 1.0) for emotion in job.recipe.emotions] if spec.boost else (),
+        rank_of(spec),
     )
     module.steps = batches.steps
     checkpoints = job.folder / "checkpoints"
@@ -168,12 +176,19 @@ def fit(
     if job.validation is not None:
         validation = DataLoader(WholeClips(job.validation, job.recipe.window), batch_size=None)
     every_epoch = bool(spec.patience) or spec.schedule == "plateau"
+    bfloat16 = spec.precision == "bf16"
+    if bfloat16 and not has_bfloat16(device):
+        bfloat16 = False
+        log(f"{job.title}: this processor is slow in bfloat16, so it trains in 32 bits")
     with silence_logs("lightning.pytorch", "lightning.fabric"):
         trainer = lightning.Trainer(
             accelerator="gpu" if device.type == "cuda" else "cpu",
-            devices=1,
+            strategy=spec.strategy,
+            devices=spec.devices,
+            num_nodes=spec.num_nodes,
+            use_distributed_sampler=False,  # TrainingBatches divides each batch
             max_epochs=job.epochs,
-            precision="bf16-mixed" if spec.precision == "bf16" else "32-true",
+            precision="bf16-mixed" if bfloat16 else "32-true",
             gradient_clip_val=spec.clip_grad or None,
             check_val_every_n_epoch=1 if every_epoch else max(1, job.epochs // VALIDATIONS),
             callbacks=[
@@ -186,12 +201,23 @@ def fit(
             enable_progress_bar=False,
             num_sanity_val_steps=0,
         )
+        check_launched(trainer, spec)
         with _interruptible(trainer):
             trainer.fit(module, loader, validation, ckpt_path=last if last.exists() else None)
     chosen = "best" if spec.patience and job.validation is not None else "last"
     saved = _load(checkpoints / f"{chosen}.ckpt")
     module.load_state_dict(saved["state_dict"])  # the averaged weights
     return FitResult(module.classifier, tuple(history.history), int(saved["epoch"]) + 1)
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether a device is quicker in bfloat16 than in 32 bits.
+
+    A processor without AVX-512 or its like emulates it, many times slower.
+    """
+    if device.type != "cpu":
+        return True
+    return torch._C._has_mkldnn and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _fit_members(job: Job, classifier: Classifier, history: HistoryCallback) -> FitResult:

@@ -11,6 +11,7 @@ import lightning
 from lightning.pytorch.callbacks import Callback
 
 from sottovoce.learn.train.lightning_module import MONITORED, Job
+from sottovoce.learn.train.ranks import rank_of
 from sottovoce.system import write_atomically
 
 VALIDATION_COLUMNS = tuple(f"validation_{name}" for name in MONITORED)
@@ -87,6 +88,8 @@ class HistoryCallback(Callback):
     def add(self, figures: dict[str, float]) -> None:
         """Keep the figures of one more epoch; history.csv is written anew."""
         self.history.append(figures)
+        if rank_of(self.job.recipe.training):
+            return
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
         table.writerow(COLUMNS)

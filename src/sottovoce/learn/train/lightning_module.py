@@ -17,6 +17,7 @@ from sottovoce.learn.data.clip_store import ClipStore
 from sottovoce.learn.evaluate.metrics import LabelledPredictions, compute_metrics
 from sottovoce.learn.recipe.recipe import Recipe
 from sottovoce.learn.train.classifier import Classifier
+from sottovoce.learn.train.ranks import rank_of
 
 MONITORED = ("nll", "uar", "accuracy", "macro_f1", "weighted_f1")
 """Metrics of the validation clips; `training.monitor` names one of them."""
@@ -83,7 +84,8 @@ class ClassifierModule(lightning.LightningModule):
     def training_step(self, batch: Crops, batch_index: int) -> torch.Tensor:
         """Give the loss of a batch of crops; what is random follows from seed and epoch alone."""
         if batch_index == 0:  # no hook: Lightning calls none of them when it goes on after a kill
-            self.random = generator_for(self.seed, self.current_epoch, 2**31)
+            rank = rank_of(self.recipe.training)
+            self.random = generator_for(self.seed, self.current_epoch, 2**31, rank)
             torch.manual_seed(self.random.initial_seed())
         spec, classes = self.recipe.training, len(self.recipe.emotions)
         trained = any(weights.requires_grad for weights in self.classifier.frontend.parameters())
@@ -98,12 +100,15 @@ class ClassifierModule(lightning.LightningModule):
         if spec.loss == "focal":
             weighted = weighted * (1 - log_probabilities.exp()).pow(spec.focal_gamma)
         loss = -(weighted * log_probabilities).sum(dim=-1).mean(dim=-1).sum()  # over the members
-        if not torch.isfinite(loss):
+        mean = loss.detach()
+        if spec.ranks > 1:  # all ranks see it, so that none waits for another that stopped
+            mean = torch.as_tensor(self.trainer.strategy.reduce(mean))
+        if not torch.isfinite(mean):
             raise SottovoceError(
-                f"{self.title}: the loss is {loss.item()} in epoch {self.current_epoch + 1}, step "
+                f"{self.title}: the loss is {mean.item()} in epoch {self.current_epoch + 1}, step "
                 f"{batch_index + 1}; lower training.learning_rate or set training.clip_grad"
             )
-        mean = loss.detach() / len(self.classifier.members)
+        mean = mean / len(self.classifier.members)
         self.log("train_loss", mean, on_step=False, on_epoch=True, batch_size=len(targets))
         return loss
 
@@ -153,7 +158,7 @@ class ClassifierModule(lightning.LightningModule):
         )
         metrics = compute_metrics(predictions)
         for name in MONITORED:
-            self.log(f"validation_{name}", metrics[name])
+            self.log(f"validation_{name}", metrics[name], sync_dist=True)
 
     def configure_optimizers(self) -> Any:
         """Give the optimiser, without weight decay on biases and norms, and its schedule."""
