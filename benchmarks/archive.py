@@ -31,6 +31,8 @@ from sottovoce.audio.decode import SUFFIXES
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 NAP = 0.05
 """s of sleep that stand for a recording in the simulated cluster."""
+SHORT_NAP = 0.002
+"""The same where only what the driver does is of interest."""
 PIECE = 1000
 """Rows in a part of the million."""
 
@@ -131,17 +133,27 @@ def largest_workers() -> Iterator[dict[str, float]]:
 class Sleeper:
     """Stands for `Worker`, and sleeps for each recording."""
 
+    nap = NAP
+
     def __init__(self, *_: Any) -> None:
         pass
 
     def __call__(self, piece: Any) -> dict[str, list[Any]]:
         """Sleep through a piece of a plan."""
-        time.sleep(NAP * len(piece))
+        time.sleep(self.nap * len(piece))
         sums = {"files": len(piece), "seconds": 0.0, "failed": 0, "problem": "", "answers": "[]"}
         return {name: [value] for name, value in sums.items()}
 
 
-def cluster(nodes: int, seconds: float, out: Path) -> dict[str, float]:
+class ShortSleeper(Sleeper):
+    """The same with short naps."""
+
+    nap = SHORT_NAP
+
+
+def cluster(
+    nodes: int, seconds: float, out: Path, sleeper: type[Sleeper] = Sleeper
+) -> dict[str, float]:
     """A cluster that Ray simulates on this machine, a processor a node, with sleep for work."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     import ray
@@ -153,7 +165,7 @@ def cluster(nodes: int, seconds: float, out: Path) -> dict[str, float]:
     from sottovoce.archive.run import run
 
     job = ArchiveJob(model="", title="", digest="", labels=(), timeline=False, options={})
-    count = int(seconds * nodes / NAP)
+    count = int(seconds * nodes / sleeper.nap)
     todo = Plan(of_paths(f"{number}.wav" for number in range(count)).table(), 0, 0, "rows/run=1")
     small = {"object_store_memory": 100_000_000, "node_ip_address": "127.0.0.2"}
     simulated = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **small})
@@ -175,7 +187,7 @@ def cluster(nodes: int, seconds: float, out: Path) -> dict[str, float]:
             todo,
             workers=nodes,
             limit=60,
-            worker=Sleeper,
+            worker=sleeper,
             watch=lambda tally: ends.append((time.perf_counter(), tally.files)),
         )
         used = time.process_time() - used
@@ -185,9 +197,10 @@ def cluster(nodes: int, seconds: float, out: Path) -> dict[str, float]:
     (first, heard), (last, total) = ends[nodes - 1], ends[-1]
     pace = (total - heard) / max(1e-9, last - first)
     return {
-        "of_linear": pace * NAP / nodes,
-        "driver_ms_per_piece": 1000 * used / len(ends),
+        "of_linear": pace * sleeper.nap / nodes,
+        "driver_ms": 1000 * used,
         "pieces": float(len(ends)),
+        "bytes_per_row": todo.missing.nbytes / count,
     }
 
 
@@ -256,6 +269,8 @@ def measure(what: str, arguments: dict[str, Any]) -> dict[str, float]:
             return planned(arguments["rows"], folder)
         if what == "cluster":
             return cluster(arguments["nodes"], arguments["seconds"], folder / "out")
+        if what == "driver":
+            return cluster(2, arguments["seconds"], folder / "out", ShortSleeper)
         paths = linked(Path(arguments["data"]), folder / "in", arguments["clips"])
         if what == "one":
             return one_process(paths)
@@ -311,8 +326,19 @@ def main() -> None:
             (
                 f"simulated cluster of {nodes}",
                 f"{found['of_linear']:.2f} of linear, driver "
-                f"{found['driver_ms_per_piece']:.1f} ms a piece ({found['pieces']:.0f} pieces)",
+                f"{found['driver_ms'] / found['pieces']:.1f} ms a piece "
+                f"({found['pieces']:.0f} pieces)",
                 ">= 0.9",
+            )
+        )
+    if given.nodes:
+        few, many = (measured("driver", {"seconds": seconds}) for seconds in (10, 40))
+        more = (many["driver_ms"] - few["driver_ms"]) / (many["pieces"] - few["pieces"])
+        lines.append(
+            (
+                "driver, each further piece of 256 recordings",
+                f"{more:.1f} ms of processor ({few['pieces']:.0f} and {many['pieces']:.0f} pieces)",
+                "",
             )
         )
     found = measured("plan", {"rows": given.rows})

@@ -21,7 +21,7 @@ from sottovoce.archive.status import read_rows
 
 ray = pytest.importorskip("ray")
 
-from sottovoce.archive.run import run  # noqa: E402
+from sottovoce.archive.run import piece_size, run  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("default")
 """Ray warns of its own ways."""
@@ -89,6 +89,14 @@ def test_rows_are_the_same_whatever_the_number_of_workers(hear, tmp_path, model)
         assert rows.keys() == expected.keys()
         for path, answer in expected.items():
             assert {name: rows[path][name] for name in answer} == answer
+
+
+def test_pieces_are_so_large_that_a_driver_can_hand_them_out_and_so_small_that_all_have_work():
+    assert piece_size(1_000_000, 2) == 256  # a few seconds of work each
+    assert piece_size(1_000_000_000, 1000) == 62 * 256  # some minutes
+    for recordings, workers in ((100, 4), (1_000_000, 1000), (100_000_000, 1000)):
+        pieces = recordings / piece_size(recordings, workers)
+        assert pieces >= workers
 
 
 def test_losing_a_machine_loses_nothing_and_doubles_nothing(hear, cluster, tmp_path):

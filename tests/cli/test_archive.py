@@ -5,9 +5,13 @@ import json
 import os
 import shutil
 import socket
+from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
+from archive_server import ArchiveServer, serving
 from tiny_model import VOICE, write_tiny_profiled
 
 import sottovoce
@@ -183,23 +187,6 @@ def test_files_that_may_not_be_read_are_rows_that_say_so(archive, folder, tmp_pa
     assert "Permission denied" in said
 
 
-def test_an_address_that_may_not_be_read_is_one_line(archive, tmp_path, monkeypatch):
-    import fsspec
-
-    class Refusing(fsspec.AbstractFileSystem):
-        protocol = "refusing"
-
-        def find(self, path, **_):
-            raise PermissionError("InvalidAccessKeyId")
-
-    fsspec.register_implementation("refusing", Refusing, clobber=True)
-    status, _, errors = archive("refusing://bucket/calls", tmp_path / "out")
-    assert status == 2
-    assert "cannot be listed (InvalidAccessKeyId); check the address and the cred" in one_line(
-        errors
-    )
-
-
 def test_an_address_without_its_package_names_it(archive, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "adlfs", None)
     status, _, errors = archive("az://bucket/calls", tmp_path / "out")
@@ -303,10 +290,22 @@ def test_a_folder_s_recordings_are_judged_against_all_of_them(archive, folder, t
     assert "no recording has a speaker" in one_line(errors)
 
 
-def test_a_cluster_that_does_not_answer_is_one_line(tiny, folder, tmp_path, capfd, monkeypatch):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{taken.getsockname()[1]}"
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+@pytest.mark.parametrize("there", ["nobody", "somebody silent", "a web server"])
+def test_a_cluster_that_does_not_answer_is_one_line(
+    tiny, folder, tmp_path, capfd, monkeypatch, there, scheme
+):
+    monkeypatch.setattr("sottovoce.archive.run.PATIENCE", 1.0)
+    with ExitStack() as stack:
+        if there == "a web server":
+            url = stack.enter_context(serving(ArchiveServer())).url
+            address = scheme + urlsplit(url).netloc
+        else:
+            taken = stack.enter_context(socket.socket())
+            taken.bind(("127.0.0.1", 0))
+            if there == "somebody silent":
+                taken.listen()  # connections are made, and nobody takes them up
+            address = f"{scheme}127.0.0.1:{taken.getsockname()[1]}"
         monkeypatch.setenv("RAY_ADDRESS", address)
         status = run(["archive", str(folder), str(tmp_path / "out"), "--model", str(tiny)])
     errors = capfd.readouterr().err
@@ -314,8 +313,10 @@ def test_a_cluster_that_does_not_answer_is_one_line(tiny, folder, tmp_path, capf
     assert f"{address}: the cluster does not answer" in one_line(errors)
 
 
-def test_an_s3_bucket_is_a_source_and_an_archive_lies_in_one(archive, folder, monkeypatch):
-    pytest.importorskip("s3fs")
+@pytest.fixture
+def bucket(folder, monkeypatch):
+    """A bucket of a server of S3 on this machine, with the recordings of the folder."""
+    s3fs = pytest.importorskip("s3fs")
     server = pytest.importorskip("moto.server").ThreadedMotoServer("127.0.0.1", 0)
     server.start()
     try:
@@ -323,25 +324,60 @@ def test_an_s3_bucket_is_a_source_and_an_archive_lies_in_one(archive, folder, mo
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-        import s3fs
-
-        bucket = s3fs.S3FileSystem()
-        bucket.mkdir("calls")
+        urlopen(f"http://{host}:{port}/moto-api/reset", b"").close()  # of another test's buckets
+        s3fs.S3FileSystem.clear_instance_cache()
+        made = s3fs.S3FileSystem()
+        made.mkdir("calls")
         for path in folder.rglob("*.wav"):
-            bucket.put_file(str(path), f"calls/{path.relative_to(folder)}")
-        status, said, errors = archive("s3://calls", "s3://calls/answers")
-        assert status == 0, errors
-        assert "3 recordings: " in said
-        status, _, errors = archive("s3://calls", "s3://calls/answers")
-        assert "3 recordings are there, 0 to hear" in errors
-        bucket.pipe_file("calls/anna/a.wav", (VOICE.parent / "silence.wav").read_bytes())
-        status, said, errors = archive("s3://calls/**/*.wav", "s3://calls/answers")
-        assert "2 recordings are there, 1 to hear (1 of them again)" in errors
-        assert "1 silence" in said
-        rows = plan(ArchiveFolder("s3://calls/answers"), of_address_table("s3://calls"))
-        assert len(rows.missing) == 0
+            made.put_file(str(path), f"calls/{path.relative_to(folder)}")
+        yield made
     finally:
         server.stop()
+
+
+def test_an_s3_bucket_is_a_source_and_an_archive_lies_in_one(archive, bucket):
+    status, said, errors = archive("s3://calls", "s3://calls/answers")
+    assert status == 0, errors
+    assert "3 recordings: " in said
+    status, _, errors = archive("s3://calls", "s3://calls/answers")
+    assert "3 recordings are there, 0 to hear" in errors
+    bucket.pipe_file("calls/anna/a.wav", (VOICE.parent / "silence.wav").read_bytes())
+    status, said, errors = archive("s3://calls/**/*.wav", "s3://calls/answers")
+    assert "2 recordings are there, 1 to hear (1 of them again)" in errors
+    assert "1 silence" in said
+    rows = plan(ArchiveFolder("s3://calls/answers"), of_address_table("s3://calls"))
+    assert len(rows.missing) == 0
+
+
+def test_credentials_that_are_wrong_are_one_line(
+    archive, bucket, folder, tmp_path, capfd, monkeypatch
+):
+    bucket.pipe_file("calls/list.txt", b"anna/a.wav")
+    monkeypatch.setattr("moto.settings.INITIAL_NO_AUTH_ACTION_COUNT", 0)  # now they are checked
+    bucket.clear_instance_cache()
+    capfd.readouterr()
+    for source, out in (
+        ("s3://calls", tmp_path / "out"),
+        ("s3://calls/**/*.wav", tmp_path / "out"),
+        ("s3://calls/list.txt", tmp_path / "out"),
+        (folder, "s3://calls/answers"),
+    ):
+        status, said, errors = archive(source, out)
+        assert (status, said) == (2, ""), source
+        (line,) = errors.splitlines()
+        address = source if out == tmp_path / "out" else out
+        assert line.startswith(f"sottovoce: {address}: cannot be ")
+        assert "Key" in line or "Forbidden" in line  # as the server says it
+        assert "check the address and the credentials" in line
+    assert not (tmp_path / "out").exists()
+    status, said, _ = archive("s3://calls/anna/a.wav", tmp_path / "out")
+    assert (status, "1 could not be heard" in said) == (1, True)
+    assert "Forbidden" in said
+    monkeypatch.setattr("moto.settings.INITIAL_NO_AUTH_ACTION_COUNT", float("inf"))
+    status, said, _ = archive("s3://calls/anna/a.wav", tmp_path / "out", "--retry")
+    assert (status, said.startswith("1 recording: ")) == (0, True)
+    status, said, _ = archive("s3://calls/list.txt", tmp_path / "listed")
+    assert (status, said.startswith("1 recording: ")) == (0, True)
 
 
 def of_address_table(address):

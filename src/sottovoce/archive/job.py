@@ -97,12 +97,11 @@ class ArchiveFolder:
         with self.speaking_of("written"):
             self.fs.rm_file(self.path(name))
 
-    def parts(self, below: str = ROWS, prefix: str = "") -> list[str]:
+    def parts(self, below: str = ROWS) -> list[str]:
         """The names of the parts of the table, sorted; unfinished ones are none.
 
         Args:
             below: only those in this folder of it.
-            prefix: with which their own names begin.
         """
         with self.speaking_of("read"):
             self.fs.invalidate_cache()
@@ -111,7 +110,7 @@ class ArchiveFolder:
         return sorted(
             name
             for name in names
-            if name.endswith(".parquet") and posixpath.basename(name).startswith(prefix or "part-")
+            if name.endswith(".parquet") and posixpath.basename(name).startswith("part-")
         )
 
     @contextmanager

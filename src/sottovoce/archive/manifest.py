@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import tempfile
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -137,12 +138,24 @@ def of_table(source: str) -> Manifest:
     Raises:
         CorpusError: it cannot be read, has no column `path`, or a cell makes no sense.
     """
-    where = display_path(source)
-    kind = Path(source).suffix.lower()
-    file = Path(source)
-    if is_address(source):
-        file = _copied(source, kind)
-    folder = posixpath.dirname(source) if is_address(source) else str(file.absolute().parent)
+    if not is_address(source):
+        return _of_table(Path(source), str(Path(source).absolute().parent), display_path(source))
+    with tempfile.TemporaryDirectory() as copies:
+        file = Path(copies, posixpath.basename(source))
+        fs, root = filesystem(source)
+        try:
+            fs.get_file(root, str(file))
+        except Exception as error:  # each kind of address has errors of its own
+            reason = one_line(error) or type(error).__name__
+            raise CorpusError(
+                f"{one_line(source)}: cannot be read ({reason}); check the address and the "
+                "credentials"
+            ) from None
+        return _of_table(file, posixpath.dirname(source), display_path(source))
+
+
+def _of_table(file: Path, folder: str, where: str) -> Manifest:
+    kind = file.suffix.lower()
     manifest = Manifest()
     if kind in LISTS:
         for line in read_text(file).split("\n"):
@@ -229,21 +242,3 @@ def _listing(folder: str) -> dict[str, Version]:
         time = next((time for time in times if isinstance(time, datetime)), None)
         versions[str(entry["name"]).rpartition("/")[2]] = (entry.get("size"), tag, time)
     return versions
-
-
-def _copied(address: str, kind: str) -> Path:
-    """A copy of a table at an address."""
-    import tempfile
-
-    fs, root = filesystem(address)
-    handle, name = tempfile.mkstemp(suffix=kind)
-    os.close(handle)
-    try:
-        fs.get_file(root, name)
-    except Exception as error:
-        Path(name).unlink()
-        reason = one_line(error) or type(error).__name__
-        raise CorpusError(
-            f"{one_line(address)}: cannot be read ({reason}); check the address and the credentials"
-        ) from None
-    return Path(name)

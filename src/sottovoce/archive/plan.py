@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sottovoce.archive.job import ROWS, ArchiveFolder
-from sottovoce.archive.schema import arrow, parquet, read_part
+from sottovoce.archive.schema import arrow, compute, parquet, read_part
 from sottovoce.results import Status
 
 if TYPE_CHECKING:
     import pyarrow
 
+
+READERS = 16
+"""Parts that are read at a time."""
 
 HELD = ["id", "size", "etag", "profile", "status"]
 """Columns that say whether a recording is there."""
@@ -52,7 +57,8 @@ def plan(
     pa = arrow()
     pc = compute()
     parts = folder.parts(below)
-    held = [_held(folder, name, number) for number, name in enumerate(parts)]
+    with ThreadPoolExecutor(READERS) as pool:  # an object store answers each after a while
+        held = list(pool.map(partial(_held, folder), parts, range(len(parts))))
     run = f"{below}/run={_last_run(parts) + 1:04}"
     if not held:
         return Plan(wanted, 0, 0, run)
@@ -111,10 +117,3 @@ def _take_out(folder: ArchiveFolder, name: str, ids: Any) -> None:
 def _last_run(parts: list[str]) -> int:
     runs = (part.split("/")[1].removeprefix("run=") for part in parts)
     return max((int(run) for run in runs if run.isdigit()), default=0)
-
-
-def compute() -> Any:
-    """The module pyarrow.compute, which has no types."""
-    import importlib
-
-    return importlib.import_module("pyarrow.compute")

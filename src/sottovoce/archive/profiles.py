@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sottovoce.archive.job import MEANS, ArchiveFolder, ArchiveJob, ProfilePer
-from sottovoce.archive.plan import compute
-from sottovoce.archive.schema import VECTORS, arrow, read_part
+from sottovoce.archive.schema import VECTORS, arrow, compute, read_part
 from sottovoce.errors import SottovoceError
 from sottovoce.inference.profile import Profile
 

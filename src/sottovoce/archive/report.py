@@ -9,8 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from sottovoce.archive.job import ArchiveFolder, ArchiveJob, open_archive
-from sottovoce.archive.plan import compute
-from sottovoce.archive.schema import arrow
+from sottovoce.archive.schema import arrow, compute
 from sottovoce.archive.status import read_rows
 from sottovoce.emotions import colour
 from sottovoce.export.report import PAGE

@@ -28,12 +28,22 @@ OBJECTS = 200_000_000
 PATIENCE = 20.0
 """s in which a cluster must answer."""
 
+SETTINGS = b"\x04"
+"""Type of the frame with which either side of HTTP/2 begins (RFC 9113, 3.4)."""
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + SETTINGS + b"\0\0\0\0\0"
+"""With which a client begins: its magic words and settings, of which there are none."""
+
 SHARE = 0.5
 """Of a processor that a worker claims, so that those of a lost machine find room on the others;
 they are spread over the machines."""
 
 MOST, LEAST = 256, 8
-"""Recordings in a piece of a plan."""
+"""Recordings in a piece of a plan, with up to `FEW` workers."""
+
+FEW = 16
+"""Workers whose pieces the driver hands out with ease; of more, each gets larger ones, so that no
+more pieces end in a second. A worker writes parts meanwhile, whatever the size."""
 
 SAVED = 5.0
 """s between two writings of the progress."""
@@ -151,7 +161,7 @@ def run(
     """
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
-    size = max(LEAST, min(MOST, len(plan.missing) // (8 * workers)))
+    size = piece_size(len(plan.missing), workers)
     pieces = [plan.missing.slice(at, size) for at in range(0, len(plan.missing), size)]
     tally = Tally(len(plan.missing))
     heard = ray.data.from_arrow(pieces).map_batches(
@@ -179,12 +189,36 @@ def run(
     return tally
 
 
+def piece_size(recordings: int, workers: int) -> int:
+    """Recordings in a piece of a plan: eight pieces a worker at least, where there are so many."""
+    return max(LEAST, min(MOST * max(1, workers // FEW), recordings // (8 * workers)))
+
+
+def _greet(host: str, port: int) -> None:
+    """See that a server of HTTP/2, as Ray is (by gRPC), greets back in `PATIENCE`.
+
+    Raises:
+        OSError: it does not.
+    """
+    with socket.create_connection((host, port), PATIENCE / 2) as line:
+        if os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true"):
+            return  # it would greet nobody without a certificate
+        line.settimeout(PATIENCE / 2)
+        line.sendall(PREFACE)
+        answer = line.recv(9)
+        if answer[3:4] != SETTINGS:
+            raise OSError("what answers there is no cluster of Ray")
+
+
 def _connect(ray: Any, address: str, quiet: dict[str, Any]) -> None:
-    """Connect to a cluster, where somebody listens at its address; "auto" is looked up by Ray."""
+    """Connect to a cluster, where it answers at its address; "auto" is looked up by Ray.
+
+    Ray itself waits for minutes, and then may end the process.
+    """
     url = urlsplit(address if "://" in address else f"ray-address://{address}")
     try:
         if url.hostname and url.port is not None:
-            socket.create_connection((url.hostname, url.port), PATIENCE).close()
+            _greet(url.hostname, url.port)
         ray.init(address, **quiet)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or one_line(error)

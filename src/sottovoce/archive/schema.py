@@ -39,6 +39,13 @@ def arrow() -> Any:
         raise MissingExtraError("an archive", "pyarrow", "archive") from error
 
 
+def compute() -> Any:
+    """The module pyarrow.compute, which has no types."""
+    import importlib
+
+    return importlib.import_module("pyarrow.compute")
+
+
 def planned_schema() -> pyarrow.Schema:
     """The columns of a plan: those of `PLANNED`, and the channel that is meant, or none."""
     return _schema((*PLANNED, "channel"), ())

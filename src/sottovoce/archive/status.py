@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sottovoce.archive.job import PROGRESS, ArchiveFolder, ArchiveJob, open_archive
-from sottovoce.archive.plan import compute as arrow_compute
-from sottovoce.archive.schema import archive_schema, arrow, read_part
+from sottovoce.archive.schema import archive_schema, arrow, compute, read_part
 from sottovoce.results import Status
 
 NEEDED = ("id", "path", "status", "emotion", "message", "compute")
@@ -60,16 +59,16 @@ def status_of(folder: ArchiveFolder) -> ArchiveStatus:
     """
     job = open_archive(folder)
     rows = read_rows(folder, job, NEEDED)
-    compute = arrow_compute()
-    said = compute.coalesce(rows["emotion"], rows["status"])
-    answers = {entry["values"]: entry["counts"] for entry in compute.value_counts(said).to_pylist()}
-    failed = rows.filter(compute.equal(rows["status"], str(Status.ERROR)))
+    pc = compute()
+    said = pc.coalesce(rows["emotion"], rows["status"])
+    answers = {entry["values"]: entry["counts"] for entry in pc.value_counts(said).to_pylist()}
+    failed = rows.filter(pc.equal(rows["status"], str(Status.ERROR)))
     return ArchiveStatus(
         job=job,
         rows=len(rows),
-        recordings=len(compute.unique(rows["id"])),
+        recordings=len(pc.unique(rows["id"])),
         answers=dict(sorted(answers.items(), key=lambda entry: -entry[1])),
-        compute=compute.sum(rows["compute"]).as_py() or 0.0,
+        compute=pc.sum(rows["compute"]).as_py() or 0.0,
         failed=tuple(zip(failed["path"].to_pylist(), failed["message"].to_pylist(), strict=True)),
         progress=json.loads(folder.read(PROGRESS) or b"{}"),
     )

@@ -78,18 +78,24 @@ class Worker:
         """Write the parts of a piece; gives what each holds, a list a recording."""
         names = "\n".join(row["id"] for row in rows)
         prefix = f"part-{hashlib.sha256(names.encode()).hexdigest()[:16]}"
-        written = self._folder.parts(self._run, prefix)
-        known = {name for part in written for name in self._ids(part)}
-        number, heard, begun = len(written), list[list[Row]](), time.monotonic()
+        known, number = set[str](), 0
+        while (content := self._folder.read(self._part(prefix, number))) is not None:
+            ids = read_part(content, self._part(prefix, number), ("id",))["id"]
+            known.update(ids.to_pylist())
+            number += 1
+        heard, begun = list[list[Row]](), time.monotonic()
         for row, found in self._listener.hear(row for row in rows if row["id"] not in known):
             heard.append([self._complete(row, one) for one in found])
             if time.monotonic() - begun > PART_SECONDS:
-                self._write(f"{prefix}-{number:04}", heard)
+                self._write(self._part(prefix, number), heard)
                 yield heard
                 number, heard, begun = number + 1, [], time.monotonic()
         if heard:
-            self._write(f"{prefix}-{number:04}", heard)
+            self._write(self._part(prefix, number), heard)
             yield heard
+
+    def _part(self, prefix: str, number: int) -> str:
+        return f"{self._run}/{prefix}-{number:04}.parquet"
 
     def _complete(self, row: Row, answer: Row) -> Row:
         planned = {name: row[name] for name in PLANNED}
@@ -98,11 +104,7 @@ class Worker:
 
     def _write(self, name: str, heard: list[list[Row]]) -> None:
         rows = [one for found in heard for one in found]
-        self._folder.write(f"{self._run}/{name}.parquet", part_of(self._job, rows))
-
-    def _ids(self, part: str) -> list[str]:
-        ids: list[str] = read_part(self._folder.read(part) or b"", part, ("id",))["id"].to_pylist()
-        return ids
+        self._folder.write(name, part_of(self._job, rows))
 
 
 def _duration(found: Sequence[Row]) -> float:
