@@ -86,7 +86,7 @@ def screens(page: Any, url: str, recording: Path) -> dict[str, Any]:
         "home": at("", ".recent .list"),
         "models": at("models", ".confusion"),
         "label": at("label", ".labels"),
-        "compare": at("compare", ".verdicts"),
+        "compare": at("compare", "h2:has-text('Where they disagree')"),
         "live": live,
     }
 

@@ -5,10 +5,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-VOICE = Path(__file__).parents[2] / "samples" / "calm-voice.wav"
+import numpy as np
+import soundfile
 
-AXES_STYLE = "sha256-XGW/cX2BkTPWNNT3NdyASrPEWZfPnKdPJaJ2aN7R+v8="
-"""The one inline style that axe-core tries to set, which the page's policy forbids."""
+import sottovoce
+
+RATE = 22_050
+VOICE = Path(__file__).parents[2] / "samples" / "calm-voice.wav"
 
 PATIENCE = 60_000
 """ms; a machine under load draws slowly."""
@@ -21,39 +24,38 @@ def pages(browser: Any, url: str) -> Iterator[Callable[..., Any]]:
     At the end no request has left the service, and no page has had an error.
 
     Yields:
-        `open(address="", *, dark=False, width=1200, context=None)`, the page once it is drawn.
+        `open(address="", *, before="", context=None, **settings)`, the page once it is drawn. A
+        script `before` runs ahead of the page's own; `settings` are Playwright's of a context.
     """
     contexts: list[Any] = []
     outside: list[str] = []
     errors: list[str] = []
 
     def watch(page: Any) -> None:
-        local = (url, "data:", "blob:", url.replace("http", "ws", 1))
+        local = (url, "data:", "blob:", "file:", url.replace("http", "ws", 1))
         page.on("request", lambda one: one.url.startswith(local) or outside.append(one.url))
         page.on("websocket", lambda one: one.url.startswith(local) or outside.append(one.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
+        refused = ("Failed to load resource", "Unexpected response code")
         page.on(
             "console",
             lambda line: (
                 errors.append(line.text)
-                if line.type == "error"
-                and "Failed to load resource" not in line.text
-                and AXES_STYLE not in line.text
+                if line.type == "error" and not any(text in line.text for text in refused)
                 else None
             ),
         )
 
-    def go(address: str = "", *, dark: bool = False, width: int = 1200, context: Any = None) -> Any:
+    def go(address: str = "", *, before: str = "", context: Any = None, **settings: Any) -> Any:
         if context is None:
-            context = browser.new_context(
-                viewport={"width": width, "height": 900},
-                color_scheme="dark" if dark else "light",
-                permissions=["microphone"],
-            )
+            usual = {"viewport": {"width": 1200, "height": 900}, "permissions": ["microphone"]}
+            context = browser.new_context(**usual | settings)
             context.set_default_timeout(PATIENCE)
             contexts.append(context)
         page = context.new_page()
         watch(page)
+        if before:
+            page.add_init_script(before)
         page.goto(f"{url}/{address}")
         page.locator("main > *").first.wait_for()
         return page
@@ -70,3 +72,14 @@ def upload(page: Any, *files: Path | dict[str, Any]) -> None:
     page.locator("input[type=file]").set_input_files(
         [str(file) if isinstance(file, Path) else file for file in files]
     )
+
+
+def long_recording(folder: Path, name: str = "long.wav") -> Path:
+    """Two voices in turn, with a pause: 20 s or so."""
+    calm, lively = (
+        sottovoce.Audio.read(VOICE.with_name(f"{name}-voice.wav"), sample_rate=RATE).samples[0]
+        for name in ("calm", "lively")
+    )
+    gap = np.zeros(2 * RATE, np.float32)
+    soundfile.write(folder / name, np.concatenate([calm, lively, gap, calm, lively]), RATE)
+    return folder / name

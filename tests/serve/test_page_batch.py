@@ -5,55 +5,19 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
-from serving import RunningService, run_service
 from tiny_model import VOICE as LIVELY
 
 import sottovoce
 from sottovoce.options import RecordingOptions
-from sottovoce.serve import web_page
 
 SAMPLES = LIVELY.parent
 VOICE = SAMPLES / "calm-voice.wav"
-AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
-PATIENCE = 60_000
-"""ms; a machine under load draws slowly."""
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[RunningService]:
-    """The built-in model behind a service."""
-    if not web_page.is_built():
-        pytest.skip(web_page.NOT_BUILT)
-    with run_service(None) as service:
-        yield service
-
-
-@pytest.fixture
-def visit(browser: Any, served: RunningService) -> Iterator[Callable[..., Any]]:
-    """Open the page; no page has had an error at the end."""
-    errors: list[str] = []
-
-    def go(*, width: int = 1200, dark: bool = False) -> Any:
-        page = browser.new_page()
-        page.set_default_timeout(PATIENCE)
-        page.set_viewport_size({"width": width, "height": 900})
-        page.emulate_media(color_scheme="dark" if dark else "light")
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(served.url)
-        page.locator(".hero").wait_for()
-        return page
-
-    yield go
-    for page in browser.pages:
-        page.close()
-    assert errors == []
 
 
 @pytest.fixture
@@ -225,15 +189,3 @@ def test_what_is_cancelled_waits_and_is_judged_afterwards(visit, files) -> None:
     page.get_by_role("button", name="Judge the rest").click()
     page.get_by_text("3 of 3 judged").wait_for()
     assert all(one["emotion"] for one in rows(page))
-
-
-@pytest.mark.parametrize(("dark", "width"), [(False, 1200), (True, 1200), (False, 390)])
-def test_the_screen_has_no_fault_that_axe_knows(visit, files, dark: bool, width: int) -> None:
-    if not AXE.is_file():
-        pytest.skip("axe-core is not installed: npm ci")
-    page = visit(dark=dark, width=width)
-    opened(page, files)
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("async () => (await axe.run()).violations")
-    assert [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in found] == []
-    assert page.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0

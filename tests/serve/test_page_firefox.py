@@ -7,18 +7,9 @@ from pathlib import Path
 import pytest
 from browser import VOICE
 from firefox import Firefox, firefox
-from serving import RunningService, run_service
+from serving import RunningService
 
 import sottovoce
-from sottovoce.serve import web_page
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[RunningService]:
-    if not web_page.is_built():
-        pytest.skip(web_page.NOT_BUILT)
-    with run_service(None) as service:
-        yield service
 
 
 @pytest.fixture
@@ -32,8 +23,8 @@ def fox(tmp_path: Path) -> Iterator[Firefox]:
         yield driven
 
 
-def test_a_voice_is_opened_heard_played_and_kept(fox: Firefox, served: RunningService) -> None:
-    fox.go(f"{served.url}/")
+def test_a_voice_is_opened_heard_played_and_kept(fox: Firefox, studio: RunningService) -> None:
+    fox.go(f"{studio.url}/")
     fox.wait_for(".hero")
     fox.choose_file("input[type=file]", VOICE)
     assert fox.wait_for(".answer .emotion").lower() == sottovoce.load().predict(VOICE).words
@@ -44,6 +35,6 @@ def test_a_voice_is_opened_heard_played_and_kept(fox: Firefox, served: RunningSe
     fox.go(address)
     fox.wait_for(".answer .emotion")
     assert fox.evaluate("document.querySelectorAll('.problem').length") == 0
-    ours = (served.url, "data:", "blob:")
+    ours = (studio.url, "data:", "blob:")
     outside = [url for url in fox.requests if not url.startswith(ours)]
     assert outside == []

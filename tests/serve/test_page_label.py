@@ -3,42 +3,19 @@
 import csv
 import io
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import VOICE, pages, upload
-from serving import RunningService, run_service
+from browser import VOICE, upload
+from keyboard import tab_to
 
 from sottovoce.annotations import read_annotations
 from sottovoce.cli import run
-from sottovoce.serve import web_page
 
 expect = pytest.importorskip("playwright.sync_api", reason="Playwright drives Chromium").expect
 
 LIVELY = VOICE.parent / "lively-voice.wav"
-
-
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the service keeps corrections."""
-    return tmp_path_factory.mktemp("kept") / "corrections"
-
-
-@pytest.fixture(scope="module")
-def served(kept: Path) -> Iterator[RunningService]:
-    """The built-in model behind a service."""
-    if not web_page.is_built():
-        pytest.skip(web_page.NOT_BUILT)
-    with run_service(None, corrections=kept) as service:
-        yield service
-
-
-@pytest.fixture
-def visit(_chromium: Any, served: RunningService) -> Iterator[Any]:
-    with pages(_chromium, served.url) as go:
-        yield go
 
 
 def bring(page: Any, *files: Path) -> None:
@@ -48,15 +25,6 @@ def bring(page: Any, *files: Path) -> None:
         page.locator(".hero").wait_for()
         upload(page, file)
         page.locator(".verdict .answer, .verdict .chips").first.wait_for()
-
-
-def tab_to(page: Any, target: Any) -> None:
-    """Go on with Tab until something has the focus."""
-    for _ in range(60):
-        if target.evaluate("one => one === document.activeElement"):
-            return
-        page.keyboard.press("Tab")
-    pytest.fail(f"Tab never reaches {target}")
 
 
 def begin(page: Any, count: int) -> None:

@@ -4,42 +4,31 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
-from browser import pages, upload
-from serving import run_service
+from browser import upload
 from tiny_model import VOICE
 
 import sottovoce
 from sottovoce.models.registry import find
 from sottovoce.models.tested import read
-from sottovoce.serve import web_page
 
 OTHER = Path(__file__).parents[2] / "models" / "ravdess8-tcn.onnx"
 
 
-@pytest.fixture(scope="module")
-def served():
-    if not web_page.is_built():
-        pytest.skip(web_page.NOT_BUILT)
-    with run_service(None, OTHER) as service:
-        yield service
-
-
 @pytest.fixture
-def page(served, _chromium):
-    with pages(_chromium, served.url) as visit:
-        yield visit()
+def page(visit):
+    return visit()
 
 
-def hear(page, served, path=VOICE):
+def hear(page, path=VOICE):
     """Open a recording, and wait until it was heard."""
-    page.goto(served.url)
+    page.goto(f"{page.url.partition('#')[0]}#/")
     page.locator(".hero").wait_for()
     upload(page, path)
     page.locator(".stretches li").first.wait_for()
 
 
-def test_every_figure_stands_with_its_interval_and_its_picture(page, served):
-    page.goto(f"{served.url}/#/models")
+def test_every_figure_stands_with_its_interval_and_its_picture(page, studio):
+    page.goto(f"{studio.url}/#/models")
     page.locator(".confusion").wait_for()
     card = sottovoce.load().card
     rows = page.locator("tr:has(.dot-plot)")
@@ -59,8 +48,8 @@ def test_every_figure_stands_with_its_interval_and_its_picture(page, served):
     assert "Of 100 strangers' clips 68 were given the right emotion (64 to 72)." in words
 
 
-def test_the_confusion_has_a_row_for_what_was_meant_and_adds_up(page, served):
-    page.goto(f"{served.url}/#/models")
+def test_the_confusion_has_a_row_for_what_was_meant_and_adds_up(page, studio):
+    page.goto(f"{studio.url}/#/models")
     card = sottovoce.load().card
     tested = read(find(), card)
     rows = page.locator(".confusion tbody tr")
@@ -71,21 +60,21 @@ def test_the_confusion_has_a_row_for_what_was_meant_and_adds_up(page, served):
         assert shown[:-1] == [pytest.approx(100 * one / sum(counts), abs=0.51) for one in counts]
 
 
-def test_use_this_one_holds_when_the_page_is_opened_again(page, served):
-    page.goto(f"{served.url}/#/models")
+def test_use_this_one_holds_when_the_page_is_opened_again(page, studio):
+    page.goto(f"{studio.url}/#/models")
     page.get_by_role("button", name="Use this one: ravdess8-tcn").click()
     page.get_by_role("button", name="Use this one: sottovoce-small").wait_for()
     page.reload()
     page.get_by_role("button", name="Use this one: sottovoce-small").wait_for()
     assert page.get_by_role("button", name="Use this one: ravdess8-tcn").count() == 0
-    hear(page, served)
+    hear(page)
     assert page.locator(".studio-head select").input_value() == "ravdess8-tcn"
 
 
-def test_models_are_lanes_under_one_waveform_and_say_what_each_says_alone(page, served):
-    hear(page, served)
+def test_models_are_lanes_under_one_waveform_and_say_what_each_says_alone(page, studio):
+    hear(page)
     address = page.url.split("#/r/")[1]
-    page.goto(f"{served.url}/#/compare/{address}")
+    page.goto(f"{studio.url}/#/compare/{address}")
     page.get_by_role("heading", name="Where they disagree").wait_for()
     assert page.locator(".wave").count() == 1
     for model in (sottovoce.load(), sottovoce.load(OTHER)):
@@ -99,9 +88,21 @@ def test_models_are_lanes_under_one_waveform_and_say_what_each_says_alone(page, 
         assert f"{model.predict(VOICE).words}" in verdict.locator(".chips").inner_text()
 
 
-def test_where_models_disagree_is_told_with_the_words_of_both(page, served):
-    hear(page, served)
-    page.goto(f"{served.url}/#/compare")
+def test_the_recording_that_was_chosen_is_kept_while_other_pages_are_looked_at(page, studio):
+    hear(page)
+    address = page.url.split("#/r/")[1]
+    hear(page, VOICE.with_name("calm-voice.wav"))
+    page.goto(f"{studio.url}/#/compare/{address}")
+    page.get_by_role("heading", name="Where they disagree").wait_for()
+    for name in ("Models", "Compare"):
+        page.get_by_role("link", name=name, exact=True).click()
+        page.get_by_role("heading", name=name, exact=True).wait_for()
+    assert page.get_by_role("combobox", name="Recording").input_value() == address
+
+
+def test_where_models_disagree_is_told_with_the_words_of_both(page, studio):
+    hear(page)
+    page.goto(f"{studio.url}/#/compare")
     page.get_by_role("heading", name="Where they disagree").wait_for()
     first, second = (
         list(model.timeline(VOICE, lookahead=3.0))

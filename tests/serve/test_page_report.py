@@ -4,8 +4,7 @@ import json
 import re
 
 import pytest
-from browser import pages, upload
-from serving import run_service
+from browser import upload
 from tiny_model import VOICE
 
 import sottovoce
@@ -13,21 +12,12 @@ from sottovoce.export import ExportSubject
 from sottovoce.export.report import report_data, report_html
 from sottovoce.models.registry import find
 from sottovoce.models.tested import read
-from sottovoce.serve import web_page
 
 DATA = re.compile(r'(?<=<script type="application/json" id="data">).*?(?=</script>)')
 
 
-@pytest.fixture(scope="module")
-def served():
-    if not web_page.is_built():
-        pytest.skip(web_page.NOT_BUILT)
-    with run_service(None) as service:
-        yield service
-
-
 @pytest.fixture
-def share(served, _chromium, tmp_path):
+def share(visit, tmp_path):
     """Open a recording in the page and share its report; gives the text of the file."""
 
     def call(path, button, before=lambda page: None):
@@ -42,8 +32,7 @@ def share(served, _chromium, tmp_path):
         download.value.save_as(tmp_path / "shared.html")
         return (tmp_path / "shared.html").read_text(encoding="utf-8")
 
-    with pages(_chromium, served.url) as visit:
-        yield call
+    return call
 
 
 def assert_alike(found, expected, where="data"):

@@ -3,14 +3,13 @@
 import json
 
 import pytest
-from browser import pages, upload
+from browser import upload
 from serving import run_service
 from tiny_model import RATE, VOICE, write_tiny, write_tiny_profiled
 
 import sottovoce
 from sottovoce import Audio
 from sottovoce.inference.profile import Profile
-from sottovoce.serve import web_page
 
 
 @pytest.fixture(scope="module")
@@ -19,9 +18,8 @@ def profiled(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def served(profiled, tmp_path_factory):
-    if not web_page.is_built():
-        pytest.skip(web_page.NOT_BUILT)
+def studio(built, profiled, tmp_path_factory):
+    """Models that hear the level, one of which takes profiles."""
     plain = write_tiny(tmp_path_factory.mktemp("model") / "tiny.onnx")
     with run_service(profiled, plain) as service:
         yield service
@@ -41,16 +39,15 @@ def recordings(tmp_path_factory):
 
 
 @pytest.fixture
-def page(served, _chromium, recordings):
+def page(visit, recordings):
     """The page with the recordings in its library, the last one open."""
-    with pages(_chromium, served.url) as visit:
-        opened = visit()
-        for path in recordings:
-            opened.goto(f"{served.url}/#/")
-            opened.locator(".hero").wait_for()
-            upload(opened, path)
-            opened.locator(".verdict .answer").wait_for()
-        yield opened
+    opened = visit()
+    for path in recordings:
+        opened.goto(f"{opened.url.partition('#')[0]}#/")
+        opened.locator(".hero").wait_for()
+        upload(opened, path)
+        opened.locator(".verdict .answer").wait_for()
+    return opened
 
 
 def listen(page, *, everything=True):
@@ -106,7 +103,7 @@ def test_nothing_is_kept_unasked(page):
 
 def test_a_kept_profile_is_used_taken_off_and_forgotten(page, profiled, recordings):
     listen(page)
-    page.get_by_label("Name").fill("Anna")
+    page.get_by_role("dialog").get_by_label("Name").fill("Anna")
     page.get_by_role("button", name="Keep and use").click()
     page.get_by_role("button", name="Tune in: Anna").wait_for()
     (one,) = kept(page)

@@ -95,7 +95,7 @@ PREDICTION: dict[str, Any] = {
     "confidence": 0.81,
     "probabilities": PROBABILITIES,
     "duration": 3.42,
-    "model": "sottovoce-small 1.0",
+    "model": "sottovoce-small 1.1",
     "message": "",
     "warnings": [{"code": "damaged", "message": "damaged at 0:02", "at": 2.31}],
 }
@@ -164,7 +164,7 @@ class TimelineResponse(TimelineResult, _RequestId):
     """Emotion over time."""
 
     model_config = _example(
-        {"id": "5f0c", "model": "sottovoce-small 1.0", "segments": [SEGMENT], "summary": SUMMARY}
+        {"id": "5f0c", "model": "sottovoce-small 1.1", "segments": [SEGMENT], "summary": SUMMARY}
     )
 
 

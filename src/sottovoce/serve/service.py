@@ -82,9 +82,9 @@ class Service:
         self.predict_pool = ThreadPoolExecutor(threads, thread_name_prefix="sottovoce-predict")
         self.timeline_pool = ThreadPoolExecutor(threads, thread_name_prefix="sottovoce-timeline")
         self.stream_pool = ThreadPoolExecutor(threads, thread_name_prefix="sottovoce-stream")
+        busy = available_cpus() + 1  # a caller's jobs: where as many compute, the next is at hand
         self._queues = {
-            pool: FairQueue(threads, available_cpus())
-            for pool in (self.predict_pool, self.timeline_pool)
+            pool: FairQueue(threads, busy) for pool in (self.predict_pool, self.timeline_pool)
         }
         for model in self.models.values():
             model.batcher.observe = self.metrics.batch_clips.observe

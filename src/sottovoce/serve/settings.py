@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from sottovoce.errors import SottovoceError
@@ -77,6 +78,7 @@ def _is_address(host: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach a server that is bound to `host`."""
     try:

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { cells, facts, fileNames, matches, sorted, verdict } from "../../../src/sottovoce/serve/page/batch-rows.js";
+import { verdict } from "../../../src/sottovoce/serve/page/answers.js";
+import { cells, facts, fileNames, matches, sorted } from "../../../src/sottovoce/serve/page/batch-rows.js";
 
 const segment = (start, emotion, confidence = 0.8) => ({
   start, end: start + 1, channel: null, status: "ok", emotion, confidence,

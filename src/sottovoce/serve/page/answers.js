@@ -89,6 +89,30 @@ export function overall(segments) {
   return Object.fromEntries(labels.map((label) => [label, of(known.get(label) ?? 0)]));
 }
 
+/** What is known of a recording before it was heard. */
+export const NOTHING = { emotion: null, confidence: null, runner: null, share: null, probabilities: {}, message: "", warnings: [] };
+
+/**
+ * What was heard in a recording, as the studio says it: the answer about a short one, and of a longer one the emotion
+ * with the largest share of the time: {status, emotion, confidence, runner: [label, probability], share, ...}.
+ */
+export function verdict(said, corrections = []) {
+  const { prediction, segments, summary } = said;
+  const notes = [...(prediction.warnings ?? []), ...(summary?.warnings ?? [])].map((one) => one.message ?? String(one));
+  const about = { duration: prediction.duration, model: said.model, warnings: [...new Set(notes)] };
+  const labelled = corrected(segments, corrections);
+  const found = prediction.duration > SHORT ? shares(labelled) : [];
+  if (!found.length) {
+    const { status, emotion, confidence, probabilities, message } = prediction;
+    return { ...NOTHING, ...about, status, emotion, confidence, probabilities, message: JUDGED.has(status) ? "" : message, runner: top(probabilities)[1] ?? null };
+  }
+  const [emotion, share] = found[0];
+  const probabilities = overall(labelled);
+  const status = prediction.duration > WHOLE && prediction.emotion === emotion ? prediction.status : "ok";
+  const runner = top(probabilities, Infinity).find(([label]) => label !== emotion) ?? null;
+  return { ...NOTHING, ...about, status, emotion, share, confidence: probabilities[emotion], probabilities, runner };
+}
+
 /** The likeliest labels: [[label, probability], ...]. */
 export function top(probabilities, count = 3) {
   return Object.entries(probabilities ?? {}).sort((a, b) => b[1] - a[1]).slice(0, count);

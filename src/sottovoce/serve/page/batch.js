@@ -4,7 +4,7 @@ import { clock, corrected, cutInMiddle, percent, stretches } from "./answers.js"
 import { saveCsv, saveJson, saveReports } from "./batch-export.js";
 import { judge, known } from "./batch-judge.js";
 import { facts, matches, sorted } from "./batch-rows.js";
-import { fill, make, notify } from "./dom.js";
+import { choice, fill, make, notify } from "./dom.js";
 import { still, styles, topWords, words } from "./lane.js";
 import * as library from "./library.js";
 import { texts } from "./texts.js";
@@ -81,7 +81,7 @@ class Batch {
         { class: "studio-head" },
         make("span", { class: "quiet" }, (this.together ? say.opened : say.everything)(this.rows.length)),
         this.together && make("button", { class: "link", onclick: () => library.set("batch", []).then(() => this.go("#/batch")) }, say.showAll),
-        make("label", {}, make("span", {}, texts.model), make("select", { onchange: ({ target }) => this.chooseModel(target.value) }, this.models.map((one) => make("option", { value: one.name, selected: one.name === this.model.name }, one.name)))),
+        this.modelChoice(),
         make("button", { onclick: () => picker.click() }, say.open),
         picker,
       ),
@@ -96,14 +96,13 @@ class Batch {
   }
 
   _filters() {
-    const choice = (name, label, options) =>
-      make("label", {}, make("span", {}, label), make("select", { onchange: ({ target }) => this._filter(name, target.value) }, make("option", { value: "" }, say.any), options.map(([value, text]) => make("option", { value }, text))));
+    const one = (name, label, options) => choice(label, [["", say.any], ...options], { onchoose: (value) => this._filter(name, value) });
     return make(
       "div",
       { class: "studio-head batch-filters", role: "search" },
       make("label", {}, make("span", {}, say.find), make("input", { type: "text", oninput: ({ target }) => this._filter("text", target.value) })),
-      choice("emotion", say.emotion, this.model.labels.map((label) => [label, label])),
-      choice("status", say.status, Object.entries({ ...texts.statuses, ...say.states })),
+      one("emotion", say.emotion, this.model.labels.map((label) => [label, label])),
+      one("status", say.status, Object.entries({ ...texts.statuses, ...say.states })),
     );
   }
 
@@ -169,7 +168,7 @@ class Batch {
       { class: one.status, "data-row": row.index },
       cell("play-cell", row.hash && one.status !== "error" && make("button", { class: "play", "data-control": "play", tabindex: -1 })),
       make("th", { scope: "row", class: "name" }, row.hash ? make("a", { "data-control": "open", href: `#/r/${row.hash}`, title: one.name, tabindex: -1 }, cutInMiddle(one.name, 36)) : make("span", { title: one.name }, cutInMiddle(one.name, 36))),
-      cell("emotion", judged && [make("i", { class: "dot", style: { "--colour": this.looks.get(one.emotion)?.colour ?? "transparent" } }), words(one), one.share !== null && make("span", { class: "quiet share" }, say.share(percent(one.share)))]),
+      cell("emotion", judged && [make("i", { class: "dot", style: { "--colour": this.looks.get(one.emotion)?.colour ?? "transparent" } }), words(one), one.share !== null && make("span", { class: "quiet share" }, texts.ofTime(percent(one.share)))]),
       cell("confidence number", one.confidence === null ? "" : percent(one.confidence)),
       cell("runner", one.runner && `${one.runner[0]} ${percent(one.runner[1])}`),
       cell("duration number", one.duration ? clock(one.duration) : ""),

@@ -4,7 +4,7 @@ import { answered, disagreements } from "./agreement.js";
 import { hear, load } from "./analysis.js";
 import * as api from "./api.js";
 import { clock, cutInMiddle, percent, SHORT, stretches } from "./answers.js";
-import { fill, make, notify } from "./dom.js";
+import { choice, fill, make, notify } from "./dom.js";
 import { styles, words } from "./lane.js";
 import * as library from "./library.js";
 import { headline } from "./models.js";
@@ -14,11 +14,10 @@ import { Track } from "./track.js";
 const say = texts.comparing;
 const MOST = 4;
 
-/** Show the screen for the recording in the address, or the newest. */
-export async function compare(main, { models, model, chooseModel, go }) {
+/** Show the screen for the recording in the address, the last that was looked at, or the newest. */
+export async function compare(main, { hash, recording: last, models, model, chooseModel, go }) {
   const known = await library.recordings();
-  const [, hash] = location.hash.match(/^#\/compare\/([^?]+)/) ?? [];
-  const recording = known.find((one) => one.hash === hash) ?? (hash ? null : known[0]);
+  const recording = known.find((one) => one.hash === (hash ?? last)) ?? (hash ? null : known[0]);
   const head = make("h1", {}, texts.pages.compare);
   if (!recording || models.length < 2) {
     fill(main, head, make("p", { class: "empty" }, models.length < 2 ? say.oneModel : hash ? texts.noSuch : texts.none));
@@ -30,8 +29,8 @@ export async function compare(main, { models, model, chooseModel, go }) {
   fill(
     main,
     head,
-    make("label", { class: "controls" }, say.recording, make("select", { onchange: ({ target }) => go(`#/compare/${target.value}`) }, known.map((one) => make("option", { value: one.hash, selected: one === recording }, cutInMiddle(one.name))))),
-    page.boxes,
+    make("div", { class: "studio-head" }, choice(say.recording, known.map((one) => [one.hash, cutInMiddle(one.name)]), { id: "recording", value: recording.hash, onchoose: (chosen) => go(`#/compare/${chosen}`) })),
+    models.length > 2 && page.boxes,
     page.verdicts,
     page.place,
     page.controls,
@@ -102,7 +101,6 @@ class Comparison {
     this.chosen = this.models.map((one) => one.name).filter((one) => this.chosen.includes(one) !== (one === name));
     await library.set("compared", this.chosen);
     this._showBoxes();
-    this.boxes.querySelector(`input[value="${CSS.escape(name)}"]`)?.focus();
     await this._hear();
   }
 
@@ -141,7 +139,7 @@ class Comparison {
 
   _verdict(model, found) {
     const looks = this.looks;
-    let answer = make("progress", { "aria-label": texts.hearing(model.name) });
+    let answer = make("p", {}, make("progress", { "aria-label": texts.hearing(model.name) }));
     if (found?.problem) answer = make("p", { class: "problem" }, found.problem);
     else if (found) answer = make("p", { class: "chips" }, answered(found.said, this.shape.duration, SHORT).map(([label, share, status]) => make("span", { class: "button chip", style: { "--colour": looks.get(label)?.colour ?? "transparent" } }, make("i", { class: "dot" }), label === null ? words({ emotion: null, status }) : words({ emotion: label, status }), share === null ? "" : make("b", {}, percent(share)))));
     return make(
@@ -150,7 +148,7 @@ class Comparison {
       make("h2", {}, model.name),
       answer,
       found?.card ? make("p", { class: "quiet" }, headline(found.card) ?? texts.modelsPage.unmeasured) : "",
-      make("button", { "aria-label": `${texts.modelsPage.use}: ${model.name}`, onclick: () => this.chooseModel(model.name) }, texts.modelsPage.use),
+      make("button", { id: `use-${model.name}`, "aria-label": `${texts.modelsPage.use}: ${model.name}`, onclick: () => this.chooseModel(model.name) }, texts.modelsPage.use),
     );
   }
 
@@ -172,9 +170,7 @@ class Comparison {
   }
 
   _showControls() {
-    const focused = this.controls.contains(document.activeElement);
     fill(this.controls, make("button", { class: "primary", onclick: () => this._toggle() }, this.media.paused ? texts.play : texts.pause));
-    if (focused) this.controls.firstChild.focus();
   }
 
   _toggle() {

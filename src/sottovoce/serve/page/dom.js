@@ -13,10 +13,19 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** Put other children into an element. */
+/** Put other children into an element; where one of its controls had the focus, that in its place gets it. */
 export function fill(element, ...children) {
+  const controls = () => [...element.querySelectorAll("a, button, input, select")];
+  const at = element.contains(document.activeElement) ? controls().indexOf(document.activeElement) : -1;
   element.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  if (at >= 0) controls()[at]?.focus({ preventScroll: true });
   return element;
+}
+
+/** A list to choose from with its name before it; `options` are [value, text]. */
+export function choice(name, options, { value, onchoose, ...more }) {
+  const select = make("select", { onchange: ({ target }) => onchoose(target.value), ...more }, options.map(([one, text]) => make("option", { value: one, selected: one === value }, text)));
+  return make("label", {}, make("span", {}, name), select);
 }
 
 /** An SVG element. */
@@ -24,6 +33,16 @@ export function drawn(tag, attributes = {}, ...children) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   element.append(...children);
+  return element;
+}
+
+/** A table that scrolls sideways where it is wider than its place; only then it is a stop for Tab. */
+export function wide(label, table) {
+  const element = make("div", { class: "wide", role: "group", "aria-label": label }, table);
+  new ResizeObserver(() => {
+    if (element.scrollWidth > element.clientWidth) element.tabIndex = 0;
+    else element.removeAttribute("tabindex");
+  }).observe(element);
   return element;
 }
 

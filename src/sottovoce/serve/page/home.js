@@ -1,6 +1,6 @@
 // The first page: open recordings, listen live, try a sample; and what was heard before.
 
-import { clock, cutInMiddle, percent } from "./answers.js";
+import { clock, cutInMiddle, percent, verdict } from "./answers.js";
 import * as api from "./api.js";
 import { answer, ask, fill, make, notify } from "./dom.js";
 import * as library from "./library.js";
@@ -39,10 +39,9 @@ export async function home(main, { ready, open, samples }) {
   );
   const { model, card } = await ready;
   fill(limits, texts.limits(card));
-  const looks = styles(model);
   const show = async () => {
     const known = await library.recordings();
-    fill(list, make("h2", {}, texts.recent), known.length ? table(known, looks, show) : make("p", { class: "quiet" }, texts.none));
+    fill(list, make("h2", {}, texts.recent), known.length ? table(known, model, show) : make("p", { class: "quiet" }, texts.none));
   };
   await show();
   return library.onChange(show);
@@ -53,24 +52,27 @@ async function openSample(name, open) {
   await open([new File([blob], name, { type: "audio/wav" })]);
 }
 
-function table(known, looks, show) {
+function table(known, model, show) {
+  const looks = styles(model);
   const rows = known.slice(0, 50).map((one) => {
-    const said = Object.values(one.analyses ?? {})[0];
+    const heard = Object.entries(one.analyses ?? {});
+    const [, said] = heard.find(([key]) => key.startsWith(`${model.name}|`)) ?? heard[0] ?? [];
     return make(
       "li",
       {},
       make("a", { href: `#/r/${one.hash}`, title: one.name }, cutInMiddle(one.name)),
       make("span", { class: "quiet" }, one.duration ? clock(one.duration) : ""),
-      make("span", {}, said ? said_(said.prediction, looks) : ""),
+      make("span", {}, said ? said_(verdict(said, one.corrections), looks) : ""),
       make("button", { class: "link", "aria-label": `${texts.forget} ${one.name}`, onclick: () => library.forget(one.hash).then(show).then(() => notify(texts.forgotten(one.name))) }, texts.forget),
     );
   });
   return [make("ul", { class: "list" }, rows), make("p", {}, make("button", { class: "link", onclick: () => forgetAll(show) }, texts.forgetAll))];
 }
 
-function said_(prediction, looks) {
-  const look = looks.get(prediction.emotion);
-  const text = prediction.emotion ? `${words(prediction)} ${percent(prediction.confidence)}` : words({ ...prediction, emotion: null });
+function said_(found, looks) {
+  const look = looks.get(found.emotion);
+  const how = found.share === null ? percent(found.confidence ?? 0) : texts.ofTime(percent(found.share));
+  const text = found.emotion ? `${words(found)} ${how}` : words({ ...found, emotion: null });
   return [make("i", { class: "dot", style: { "--colour": look?.colour ?? "transparent" } }), text];
 }
 

@@ -108,7 +108,7 @@ class Labelling {
       this.main,
       make("h1", {}, texts.pages.label),
       make("p", { class: "quiet" }, said.about),
-      make("div", { class: "label-fields" }, make("label", {}, said.rater, this.raterField), make("label", { class: "wide" }, said.words, this.wordsField), this.pickButton),
+      make("div", { class: "label-fields" }, make("label", {}, said.rater, this.raterField), make("label", { class: "rest" }, said.words, this.wordsField), this.pickButton),
       this.progress,
       this.card,
       this.results,

@@ -1,7 +1,7 @@
 // What labelling came to so far: counts by speaker and label, and how far raters agree.
 
 import { krippendorff } from "./answers.js";
-import { make } from "./dom.js";
+import { make, wide } from "./dom.js";
 import { counts, labelsOf, majority } from "./ratings.js";
 import { texts } from "./texts.js";
 
@@ -15,7 +15,7 @@ export function results(stretches, words) {
   const agreed = rows.filter((one) => one.consent).length;
   return [
     make("h2", {}, said.results),
-    rows.length ? make("div", { class: "wide-table", tabindex: 0, role: "group", "aria-label": said.counts }, table(counts(rows, words))) : null,
+    rows.length ? wide(said.counts, table(counts(rows, words))) : null,
     make("p", {}, agreement(stretches)),
     make("p", { class: "quiet" }, said.agreed(agreed, rows.length), ties ? ` ${said.ties(ties)}` : ""),
   ];

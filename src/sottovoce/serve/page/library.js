@@ -56,9 +56,8 @@ export async function sound(hash) {
   return (await run("sounds", "readonly", (store) => store.get(hash)))?.blob;
 }
 
-/** Keep a new recording; one with the same bytes keeps what is known of it, under its new name. */
-export async function add(blob, facts) {
-  const hash = await digest(blob);
+/** Keep a new recording, by its `digest`; one with the same bytes keeps what is known of it, under its new name. */
+export async function add(blob, facts, hash) {
   const before = await recording(hash);
   const made = { corrections: [], analyses: {}, ...before, ...facts, hash, size: blob.size, added: Date.now() };
   await run("sounds", "readwrite", (store) => store.put({ hash, blob }));

@@ -78,10 +78,12 @@ class Live {
     this.recorded = null;
     if (!recorded || recorded.duration < LEAST) return;
     const file = this._file(recorded);
-    await library.add(file, { name: file.name }).then(() => notify(say.kept(file.name)), (error) => notify(error.message));
+    const kept = library.digest(file).then((hash) => library.add(file, { name: file.name }, hash));
+    await kept.then(() => notify(say.kept(file.name)), (error) => notify(error.message));
   }
 
   async _start() {
+    if (this.state !== "idle") return;
     this._setState("asking");
     fill(this.problem);
     let microphone;
@@ -187,23 +189,21 @@ class Live {
     const busy = !["idle", "over"].includes(this.state);
     fill(
       this.head,
-      make("label", {}, make("span", {}, texts.model), make("select", { disabled: busy, onchange: ({ target }) => this.chooseModel(target.value) }, this.models.map((one) => make("option", { value: one.name, selected: one.name === this.model.name }, one.name)))),
+      this.modelChoice({ disabled: busy }),
       this.profile && make("span", { class: "quiet" }, say.tuned(this.profile.name)),
     );
   }
 
   _showControls() {
     const running = this.state === "on" || this.state === "paused";
-    const focused = this.controls.contains(document.activeElement);
     fill(
       this.controls,
-      (this.state === "idle" || this.state === "asking") && make("button", { class: "primary", disabled: this.state === "asking", onclick: () => this._start() }, say.start),
+      (this.state === "idle" || this.state === "asking") && make("button", { class: "primary", "aria-disabled": this.state === "asking" ? "true" : null, onclick: () => this._start() }, say.start),
       (running || this.state === "over") && make("button", { class: "primary", onclick: () => this._stop() }, say.stop),
       running && make("button", { "aria-pressed": this.state === "paused" ? "true" : "false", onclick: () => this._pause() }, this.state === "paused" ? say.resume : texts.pause),
       this.time,
       this.status,
     );
-    if (focused) this.controls.querySelector("button")?.focus();
     this._showStatus();
   }
 

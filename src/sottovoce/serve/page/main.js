@@ -1,7 +1,7 @@
 // The page: which screen is shown, what recordings come in, and what all screens share.
 
 import * as api from "./api.js";
-import { answer, ask, fill, make } from "./dom.js";
+import { answer, ask, choice, fill, make } from "./dom.js";
 import * as library from "./library.js";
 import { texts } from "./texts.js";
 
@@ -14,17 +14,22 @@ const SCREENS = {
   live: { name: texts.pages.live, load: async (given) => (await import("./live.js")).live(main, given) },
   batch: { name: texts.pages.batch, load: async (given) => (await import("./batch.js")).batch(main, given) },
   label: { name: texts.pages.label, load: async (given) => (await import("./label.js")).label(main, given) },
-  compare: { name: texts.pages.compare, load: async (given) => (await import("./compare.js")).compare(main, given) },
-  models: { name: texts.pages.models, load: async (given) => (await import("./models.js")).models(main, given) },
+  compare: { name: texts.pages.compare, load: async (given, [hash]) => (await import("./compare.js")).compare(main, { ...given, hash }) },
+  models: { name: texts.pages.models, load: async (given, [named]) => (await import("./models.js")).models(main, { ...given, named }) },
 };
 
-const shared = { models: [], model: null, card: null, tested: null, profile: null, samples: SAMPLES };
+const shared = { models: [], model: null, card: null, tested: null, profile: null, samples: SAMPLES, recording: null };
 let leave = () => {};
 let turn = 0;
 
 /** What every screen is given. */
 function given() {
-  return { ...shared, open, chooseModel, chooseProfile, tuneIn, go };
+  return { ...shared, open, chooseModel, chooseProfile, tuneIn, go, modelChoice };
+}
+
+/** The list to choose a model from. */
+function modelChoice(more = {}) {
+  return choice(texts.model, shared.models.map(({ name }) => [name, name]), { id: "model", value: shared.model.name, onchoose: chooseModel, ...more });
 }
 
 /** Fulfilled when the models are known; the first page is drawn before. */
@@ -41,17 +46,21 @@ async function show() {
   const [name, ...rest] = path.split("/");
   const screen = SCREENS[name] ?? SCREENS[""];
   if (screen !== SCREENS[""]) await ready;
+  if (name === "r" || name === "compare") shared.recording = rest[0] ?? shared.recording;
   const end = leave;
   leave = () => {};
   await end(); // a screen may have something to keep first
   if (mine !== turn) return;
   for (const link of document.querySelectorAll("#pages a")) link.toggleAttribute("aria-current", link.hash === `#/${name}`);
+  const focused = main.contains(document.activeElement) ? document.activeElement.id : "";
+  if (main.contains(document.activeElement)) main.focus({ preventScroll: true }); // else it is lost with what had it
   document.title = screen.name ? `${screen.name} · ${texts.name}` : texts.name;
   main.className = name || "home";
   try {
     const ended = await screen.load({ ...given(), ready: ready.then(given) }, rest, new URLSearchParams(query));
     if (mine === turn) leave = ended ?? (() => {});
     else ended?.();
+    if (focused && document.activeElement === main) document.getElementById(focused)?.focus();
   } catch (error) {
     fill(main, make("p", { class: "problem" }, error.message));
     console.error(error);
@@ -65,7 +74,7 @@ async function open(files) {
     const name = file.name || texts.name;
     try {
       const hash = await library.digest(file);
-      if (!opened.some((one) => one.hash === hash)) await library.add(file, { name });
+      if (!opened.some((one) => one.hash === hash)) await library.add(file, { name }, hash);
       opened.push({ hash, name });
     } catch (error) {
       opened.push({ hash: null, name, problem: texts.notKept(error.message) });

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { percent } from "./answers.js";
-import { drawn, fill, make } from "./dom.js";
+import { drawn, fill, make, wide } from "./dom.js";
 import { styles } from "./lane.js";
 import { texts } from "./texts.js";
 
@@ -12,8 +12,7 @@ const say = texts.modelsPage;
 const LEFT_OUT = /^\S+ left out of training, no profile$/;
 
 /** Show the list, and the card of the model in the address, or of the one in use. */
-export async function models(main, { models: served, model: used, chooseModel }) {
-  const [, named] = location.hash.match(/^#\/models\/([^?]+)/) ?? [];
+export async function models(main, { named, models: served, model: used, chooseModel }) {
   const shown = served.find((one) => one.name === (named && decodeURIComponent(named))) ?? used;
   const place = make("article", { class: "card", "aria-live": "polite" });
   const cards = await Promise.all(served.map((one) => api.card(one.name)));
@@ -68,27 +67,32 @@ function cardOf(model, card, tested) {
   ];
 }
 
-// Figures as tables, one a metric, whose last column is a picture: a dot with its interval, on one axis from 0 to 100 %.
+// Figures as tables whose last column is a picture: a dot with its interval, on one axis from 0 to 100 %. They are one
+// table where each is of another metric, else a table a metric.
 function figureTables(figures) {
   const metrics = [...new Set(figures.map((one) => one.metric))];
-  return metrics.map((metric) => figureTable(metric, figures.filter((one) => one.metric === metric)));
+  if (metrics.length === figures.length) return figureTable(say.figures, [say.figureRow, ...say.figureColumns.slice(1)], figures, (one) => called(one.metric));
+  return metrics.map((metric) => figureTable(called(metric), say.figureColumns, figures.filter((one) => one.metric === metric), (one) => one.note || say.asMeasured, true));
 }
 
-function figureTable(metric, figures) {
+function called(metric) {
+  return say.metrics[metric] ?? (metric.startsWith("recall_") ? say.recall(metric.slice(7)) : metric);
+}
+
+function figureTable(name, columns, figures, rowName, isCaptioned = false) {
   const rows = figures.map((one) => {
     const share = one.unit === "fraction";
     const shown = (value) => (share ? `${(100 * value).toFixed(1)} %` : value.toFixed(3));
     return make(
       "tr",
       {},
-      make("th", { scope: "row" }, one.note || say.asMeasured),
+      make("th", { scope: "row" }, rowName(one)),
       make("td", { class: "number" }, shown(one.value)),
       make("td", { class: "number quiet" }, say.interval(shown(one.low), shown(one.high), share ? "" : ` ${one.unit}`)),
       make("td", { class: "plot" }, share ? dot(one, shown) : ""),
     );
   });
-  const name = say.metrics[metric] ?? metric;
-  return make("div", { class: "wide" }, make("table", { class: "plain" }, make("caption", {}, name), make("thead", {}, make("tr", {}, say.figureColumns.map((one) => make("th", { scope: "col" }, one)))), make("tbody", {}, rows)));
+  return wide(name, make("table", { class: "plain" }, isCaptioned && make("caption", {}, name), make("thead", {}, make("tr", {}, columns.map((one) => make("th", { scope: "col" }, one)))), make("tbody", {}, rows)));
 }
 
 function dot({ value, low, high }, shown) {
@@ -113,7 +117,7 @@ function confusionTable({ labels, confusion }) {
       make("td", { class: "quiet" }, String(Math.round(whole))),
     );
   });
-  return make("div", { class: "wide" }, make("table", { class: "plain confusion" }, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, say.truth), labels.map((label) => make("th", { scope: "col" }, label)), make("th", { scope: "col" }, say.clips))), make("tbody", {}, rows)));
+  return wide(say.confusion, make("table", { class: "plain confusion" }, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, say.truth), labels.map((label) => make("th", { scope: "col" }, label)), make("th", { scope: "col" }, say.clips))), make("tbody", {}, rows)));
 }
 
 // Confidence across, the fraction that was right up; on the diagonal the model is as right as it says.
@@ -143,5 +147,5 @@ function reliabilityFigure({ clips, confidence, right }) {
 
 function corpusTable(corpora) {
   const rows = corpora.map((one) => make("tr", {}, make("th", { scope: "row" }, one.name), make("td", { class: "number" }, String(one.clips)), make("td", { class: "number" }, one.speakers ? String(one.speakers) : say.unknown), make("td", {}, one.licence)));
-  return make("div", { class: "wide" }, make("table", { class: "plain" }, make("thead", {}, make("tr", {}, say.corpusColumns.map((name) => make("th", { scope: "col" }, name)))), make("tbody", {}, rows)));
+  return wide(say.corpora, make("table", { class: "plain" }, make("thead", {}, make("tr", {}, say.corpusColumns.map((name) => make("th", { scope: "col" }, name)))), make("tbody", {}, rows)));
 }

@@ -2,7 +2,7 @@
 
 import { clock, percent, rightness, shares, stretches, top } from "./answers.js";
 import { curves, strongest } from "./curves.js";
-import { drawn, make } from "./dom.js";
+import { drawn, make, wide } from "./dom.js";
 import { lane, styles, words } from "./lane.js";
 import { texts } from "./texts.js";
 
@@ -29,7 +29,7 @@ export function showReport(place, data) {
   place.replaceChildren(
     make("h1", {}, data.name),
     make("p", { class: "quiet" }, texts.report.made(data.duration < 60 ? `${data.duration.toFixed(1)} s` : clock(data.duration, 0), data)),
-    verdict(data, looks),
+    headline(data, looks),
     data.warnings.length ? make("ul", { class: "warnings", "aria-label": texts.warnings }, data.warnings.map((one) => make("li", {}, one))) : "",
     sound ? make("div", { class: "playing" }, sound.media) : "",
     make("section", { "aria-label": texts.report.time }, drawnRows.map((row) => row.element)),
@@ -44,7 +44,7 @@ export function showReport(place, data) {
   });
 }
 
-function verdict({ prediction, segments, reliability }, looks) {
+function headline({ prediction, segments, reliability }, looks) {
   if (!prediction) {
     const found = shares(segments);
     const chips = found.map(([label, share]) => make("span", { class: "chip", style: { "--colour": looks.get(label)?.colour ?? "gray" } }, make("i", { class: "dot" }), label, make("b", {}, percent(share))));
@@ -128,7 +128,7 @@ function stretchRow(one, looks, sound) {
 
 function stretchTable(rows, sound) {
   const heads = texts.report.columns.map((name) => make("th", { scope: "col" }, name));
-  return make("table", { class: "plain" }, make("thead", {}, make("tr", {}, sound ? make("td", {}) : "", heads)), make("tbody", {}, rows));
+  return wide(texts.stretches, make("table", { class: "plain" }, make("thead", {}, make("tr", {}, sound ? make("td", {}) : "", heads)), make("tbody", {}, rows)));
 }
 
 function modelInShort(card) {

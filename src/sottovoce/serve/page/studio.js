@@ -11,16 +11,19 @@ import { Track } from "./track.js";
 import { showWhy } from "./why.js";
 
 /** ms between two drawings of a lane that is being worked out. */
-const DRAWN_EVERY = 400;
+const DRAWN_EVERY = 1000;
+
+/** ms that decoding waits at most for the first segments: sending the recording and hearing it want the processor too. */
+const HEARD_FIRST = 1000;
 
 /** Show a recording; `at` is where the playhead begins, s. Gives what ends it. */
-export async function studio(main, { hash, at = 0, models, model, card, tested, profile, chooseModel, tuneIn }) {
+export async function studio(main, { hash, at = 0, model, card, tested, profile, modelChoice, tuneIn }) {
   const recording = await library.recording(hash);
   if (!recording) {
     fill(main, make("p", { class: "empty" }, texts.noSuch));
     return () => {};
   }
-  const page = new Studio(main, recording, { models, model, card, tested, profile, chooseModel, tuneIn });
+  const page = new Studio(main, recording, { model, card, tested, profile, modelChoice, tuneIn });
   await page.open(at);
   return () => page.close();
 }
@@ -45,7 +48,7 @@ class Studio {
     this.verdict = make("div", { class: "verdict", "aria-live": "polite" });
     this.trackPlace = make("div", { class: "track-place" });
     this.controls = make("div", { class: "controls", role: "toolbar", "aria-label": texts.play });
-    this.panel = make("div", { class: "why-panel" });
+    this.panel = make("div", { class: "why-panel", "aria-live": "polite" });
     this.list = make("ol", { class: "stretches", "aria-label": texts.stretches });
     fill(this.main, this.head, this.verdict, this.trackPlace, this.controls, this.panel, make("h2", {}, texts.stretches), this.list);
     this._showHead();
@@ -58,7 +61,11 @@ class Studio {
       if (duration !== null && !this.closed) {
         hearing = this._hear(false);
         hearing.catch(() => {}); // it is awaited below
-        if (!this.recording.shape) await this._showUndecoded(duration);
+        if (!this.recording.shape) {
+          await this._showUndecoded(duration);
+          const tired = new Promise((resolve) => setTimeout(resolve, duration > SHORT ? HEARD_FIRST : 0));
+          await Promise.race([this.begun, hearing.catch(() => {}), tired]);
+        }
       }
       loaded = await load(this.recording);
     } catch (error) {
@@ -106,12 +113,17 @@ class Studio {
   }
 
   async _hear(split) {
+    let begin;
+    this.begun = new Promise((resolve) => (begin = resolve));
     return hear(this.recording, this.blob ?? (await library.sound(this.recording.hash)), {
       model: this.model.name,
       profile: this.profile,
       split,
       signal: this.controller.signal,
-      onSegments: (segments) => this._draw(() => (this.segments = segments)),
+      onSegments: (segments) => {
+        this._draw(() => (this.segments = segments));
+        begin();
+      },
     });
   }
 
@@ -150,13 +162,13 @@ class Studio {
   }
 
   _showHead() {
-    const name = make("input", { class: "name", value: this.recording.name, "aria-label": texts.pages.home, onchange: () => this._rename(name.value) });
+    const name = make("input", { class: "name", value: this.recording.name, "aria-label": texts.called, onchange: () => this._rename(name.value) });
     fill(
       this.head,
       make("h1", { class: "hidden" }, this.recording.name),
       name,
-      make("label", {}, make("span", {}, texts.model), make("select", { onchange: ({ target }) => this.chooseModel(target.value) }, this.models.map((one) => make("option", { value: one.name, selected: one.name === this.model.name }, one.name)))),
-      make("button", { onclick: () => this.tuneIn(this.recording), "aria-pressed": this.profile ? "true" : "false" }, this.profile ? `${texts.tune}: ${this.profile.name}` : texts.tune),
+      this.modelChoice(),
+      make("button", { id: "tune", onclick: () => this.tuneIn(this.recording), "aria-pressed": this.profile ? "true" : "false" }, this.profile ? `${texts.tune}: ${this.profile.name}` : texts.tune),
       make("button", { onclick: () => this._export() }, texts.export),
       make("button", { onclick: () => this._share() }, texts.share),
     );
@@ -179,7 +191,7 @@ class Studio {
       make(
         "button",
         { class: "chip", "aria-pressed": this.filter === label ? "true" : "false", style: { "--colour": this.looks.get(label)?.colour ?? "gray" }, onclick: () => this._filter(label) },
-        make("i", { class: "dot" }),
+        label && make("i", { class: "dot" }),
         label ?? texts.all,
         share === null ? "" : make("b", {}, percent(share)),
       );
@@ -259,19 +271,17 @@ class Studio {
       },
     });
     if (this.controls.contains(document.activeElement) && document.activeElement.id === "least") return;
-    const focused = document.activeElement?.dataset?.control;
     fill(
       this.controls,
       make("button", { class: "primary", "data-control": "play", onclick: () => this._toggle() }, playing ? texts.pause : texts.play),
-      make("button", { "data-control": "loop", "aria-pressed": this.loop ? "true" : "false", onclick: () => this._loop() }, texts.loop),
-      make("button", { "data-control": "out", "aria-label": texts.zoomOut, onclick: () => this.track.zoomBy(0.5) }, "−"),
-      make("button", { "data-control": "in", "aria-label": texts.zoomIn, onclick: () => this.track.zoomBy(2) }, "+"),
+      make("button", { "aria-pressed": this.loop ? "true" : "false", onclick: () => this._loop() }, texts.loop),
+      make("button", { "aria-label": texts.zoomOut, onclick: () => this.track.zoomBy(0.5) }, "−"),
+      make("button", { "aria-label": texts.zoomIn, onclick: () => this.track.zoomBy(2) }, "+"),
       make("label", { for: "least" }, texts.threshold),
       slider,
       output,
-      make("button", { "data-control": "help", onclick: () => this._help() }, texts.help),
+      make("button", { onclick: () => this._help() }, texts.help),
     );
-    if (focused) this.controls.querySelector(`[data-control=${focused}]`)?.focus();
   }
 
   _toggle() {
@@ -387,7 +397,7 @@ class Studio {
     const from = Math.max(0, one.start);
     const to = Math.min(one.end, from + 10);
     const sound = this.decoded ? wav(this._channelsOf(one), this.decoded.rate, from, to) : this.blob;
-    await showWhy(this.panel, sound, { from, model: this.model.name, profile: this.profile, play: (start, end) => this._play(start, end) });
+    await showWhy(this.panel, sound, { from, model: this.model.name, profile: this.profile, label: one.corrected ? null : one.emotion, play: (start, end) => this._play(start, end) });
   }
 
   _channelsOf(one) {

@@ -20,6 +20,12 @@ export function colour(name) {
   probe.remove();
   return found;
 }
+
+/** The time under a waveform of so many s; a short one has a number at each second. */
+export function ruler(duration) {
+  return Timeline.create({ height: 18, primaryLabelInterval: duration <= 12 ? 1 : undefined, secondaryLabelOpacity: 1, style: { fontSize: "11px", color: colour("--quiet") } });
+}
+
 const nonce = document.querySelector("meta[name=csp-nonce]")?.nonce;
 
 /**
@@ -60,7 +66,7 @@ export class Track {
       cspNonce: nonce,
       splitChannels: shape.peaks.length > 1 ? shape.peaks.map(() => ({ overlay: true })) : undefined,
       plugins: [
-        Timeline.create({ height: 18, insertPosition: "beforebegin", style: { fontSize: "11px", color: colour("--quiet") } }),
+        ruler(shape.duration),
         ...(shape.duration > 20 ? [Minimap.create({ container: this._map, height: 26, waveColor: colour("--wave"), progressColor: colour("--wave-heard"), overlayColor: colour("--overlay"), cspNonce: nonce })] : []),
       ],
     });

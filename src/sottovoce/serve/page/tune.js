@@ -3,7 +3,7 @@
 import { keyOf } from "./analysis.js";
 import * as api from "./api.js";
 import { cutInMiddle, percent } from "./answers.js";
-import { answer, ask, fill, make, notify } from "./dom.js";
+import { answer, ask, fill, make, notify, wide } from "./dom.js";
 import { styles, words } from "./lane.js";
 import * as library from "./library.js";
 import { doubts } from "./profiles.js";
@@ -145,7 +145,7 @@ class Tuning {
       this.place,
       make("p", {}, say.changed(changed, rows.length)),
       notes.length ? make("div", { class: "doubts", role: "alert" }, make("b", {}, say.doubtful), make("ul", {}, notes.map((one) => make("li", {}, one)))) : "",
-      make("div", { class: "wide" }, make("table", { class: "plain" }, make("thead", {}, make("tr", {}, say.columns.map((name) => make("th", { scope: "col" }, name)))), make("tbody", {}, rows.map(row)))),
+      wide(say.changes, make("table", { class: "plain" }, make("thead", {}, make("tr", {}, say.columns.map((name) => make("th", { scope: "col" }, name)))), make("tbody", {}, rows.map(row)))),
       make("p", { class: "quiet" }, say.better),
       make("label", { class: "controls" }, say.called, field),
       make("p", { class: "quiet" }, say.privacy),

@@ -2,11 +2,10 @@
 
 import WaveSurfer from "./vendor/wavesurfer.js";
 import Regions from "./vendor/regions.js";
-import Timeline from "./vendor/timeline.js";
 
 import { make } from "./dom.js";
 import { texts } from "./texts.js";
-import { colour } from "./track.js";
+import { colour, ruler } from "./track.js";
 
 const nonce = document.querySelector("meta[name=csp-nonce]")?.nonce;
 
@@ -39,7 +38,7 @@ export class UnitWave {
       autoCenter: false,
       cspNonce: nonce,
       splitChannels: shape.peaks.length > 1 ? shape.peaks.map(() => ({})) : undefined,
-      plugins: [this.regions, Timeline.create({ height: 18, insertPosition: "beforebegin", style: { fontSize: "11px", color: colour("--quiet") } })],
+      plugins: [this.regions, ruler(shape.duration)],
     });
     this.ready = new Promise((resolve) => this.surfer.once("ready", resolve));
     this.regions.on("region-updated", (region) => onBounds(region.start, region.end));

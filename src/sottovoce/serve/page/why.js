@@ -10,26 +10,31 @@ const [FOR, AGAINST] = [[224, 123, 31], [61, 127, 196]];
 /**
  * Ask the service about a stretch and draw what it says into `place`.
  *
- * `sound` is the stretch alone, which begins at `from` s of the recording; `play(start, end)` plays a part of it.
+ * `sound` is the stretch alone, which begins at `from` s of the recording and has a `label` there; `play(start, end)`
+ * plays a part of it.
  */
-export async function showWhy(place, sound, { from, model, profile, play }) {
-  fill(place, make("p", {}, texts.whyWait), make("progress", {}));
+export async function showWhy(place, sound, { from, model, profile, label, play }) {
+  const asked = document.activeElement;
+  const waiting = make("progress", { "aria-label": texts.whyWait });
+  fill(place, make("p", {}, texts.whyWait), waiting);
   let found;
   try {
     found = await api.why(sound, "stretch.wav", { model, profile: profile?.content });
   } catch (error) {
-    fill(place, make("p", { class: "problem" }, error.message));
+    if (place.contains(waiting)) fill(place, make("p", { class: "problem" }, error.message));
     return;
   }
+  if (!place.contains(waiting)) return; // another stretch was asked about since
   const canvas = make("canvas", { width: 900, height: 220, role: "img", "aria-label": sentence(found, from) });
   draw(canvas, found);
   const decisive = found.stretch && [from + found.stretch[0], from + found.stretch[1]];
   fill(
     place,
     make("h2", {}, texts.whyTitle(found.emotion)),
-    make("p", {}, sentence(found, from), decisive ? make("button", { class: "link", onclick: () => play(...decisive) }, texts.play) : ""),
+    label && label !== found.emotion && make("p", {}, texts.whyAlone(found.emotion, label)),
+    make("p", {}, sentence(found, from), " ", decisive ? make("button", { class: "link", onclick: () => play(...decisive) }, texts.play) : ""),
     make("figure", {}, canvas, make("figcaption", { class: "quiet" }, texts.whyHint)),
-    make("button", { onclick: () => fill(place) }, texts.close),
+    make("button", { onclick: () => fill(place) && asked.focus() }, texts.close),
   );
   canvas.addEventListener("click", (event) => {
     const time = found.moments[0] + (event.offsetX / canvas.clientWidth) * (found.moments.at(-1) - found.moments[0]);
