@@ -59,9 +59,9 @@ def measure(name: str) -> dict[str, Any]:
             found[f"{group}, 20 labels: none, profile of them, adapted"] = [
                 round(100 * float(value), 1) for value in values
             ]
-    temperatures, slope = fit_final(runs)
-    found["temperatures"] = [round(value, 3) for value in temperatures]
-    found["slope"] = round(slope, 3)
+    temperatures = fit_final(runs)
+    found["temperatures"] = [round(one.usual, 3) for one in temperatures]
+    found["slopes"] = [round(one.slope, 3) for one in temperatures]
     found["seeds"] = list(runs.strangers)
     for corpus, seeds in runs.left_out.items():
         judgements = list(seeds.values())
