@@ -1,6 +1,7 @@
 """`sottovoce train` that leaves a record of what each rank drew and held: its first argument.
 
-Where a file `spoil` is in there, rank 1 gets sound that is none.
+Where a file `spoil` is in there, rank 1 gets sound that is none; where `full` is, rank 0 finds
+the disk full when it keeps a fold.
 """
 
 import json
@@ -11,7 +12,9 @@ from typing import Any
 import torch
 
 from sottovoce.cli import run
+from sottovoce.errors import SottovoceError
 from sottovoce.learn.data.batches import Crops, TrainingBatches
+from sottovoce.learn.train.cross_validate import FoldResult
 from sottovoce.learn.train.lightning_module import ClassifierModule
 
 record = Path(sys.argv[1])
@@ -36,6 +39,12 @@ def keep(module: ClassifierModule) -> None:
     drawn.clear()
 
 
+def full(result: FoldResult, path: Path) -> None:
+    raise SottovoceError(f"{path}: no space left on device")
+
+
+if (record / "full").exists():
+    FoldResult.write = full  # type: ignore[method-assign]
 TrainingBatches.__getitem__ = recorded  # type: ignore[method-assign]
 ClassifierModule.on_train_end = keep  # type: ignore[method-assign]
 sys.exit(run(sys.argv[2:]))

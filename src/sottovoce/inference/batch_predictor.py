@@ -2,9 +2,9 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,9 @@ def predict_many(
     out. The first groups are small, so that the first results come soon. When the iterator is
     closed or dropped, waiting work is cancelled and each thread ends with its current recording.
     """
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="sottovoce")
+    pool: Executor = InThisThread()
+    if workers > 1:
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="sottovoce")
     batch = BatchPredictor(recording, pool)
     try:
         prepared = _ahead(_groups(sources, workers), batch.preprocess)
@@ -50,12 +52,25 @@ def predict_many(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
+class InThisThread(Executor):
+    """Runs what is submitted at once: one worker needs no thread, which takes time to start."""
+
+    def submit(self, fn: Callable[..., Outcome], /, *args: Any, **kwargs: Any) -> Future[Outcome]:
+        """Run it."""
+        future = Future[Outcome]()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
 @dataclass(frozen=True, slots=True)
 class BatchPredictor:
     """The two steps that the threads do; each starts its work and returns a function that waits."""
 
     recording: RecordingPredictor
-    pool: ThreadPoolExecutor
+    pool: Executor
 
     @property
     def predictor(self) -> Predictor:

@@ -11,6 +11,7 @@ from sklearn.metrics import (
     confusion_matrix,
     f1_score,
     log_loss,
+    precision_score,
     recall_score,
 )
 
@@ -53,6 +54,8 @@ def test_metrics_agree_with_scikit_learn() -> None:
     assert measured["accuracy"] == pytest.approx(accuracy_score(truth, predicted))
     assert measured["macro_f1"] == pytest.approx(f1_score(truth, predicted, average="macro"))
     assert measured["weighted_f1"] == pytest.approx(f1_score(truth, predicted, average="weighted"))
+    precision = precision_score(truth, predicted, average="weighted")
+    assert measured["weighted_precision"] == pytest.approx(precision)
     assert measured["nll"] == pytest.approx(log_loss(truth, predictions.probabilities))
     recalls = recall_score(truth, predicted, average=None)
     assert [measured[f"recall_{label}"] for label in LABELS] == pytest.approx(list(recalls))

@@ -20,6 +20,7 @@ from sottovoce.learn.recipe.specs import TrainingSpec
 from sottovoce.learn.train.cross_validate import FoldResult
 from sottovoce.learn.train.ranks import check_devices, rank_of
 
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 FAKES = Path(__file__).parents[2] / "fakes"
 HEAD, _, _ = RECIPE.replace("seeds = [0, 1]", "seeds = [0]").partition("[network]")
 PLAIN = f"""{HEAD}
@@ -157,8 +158,7 @@ def test_started_by_torchrun_they_train_a_model_that_works(
     together: tuple[Path, list[str]], corpus: Path
 ) -> None:
     folder, _ = together
-    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    final = train(folder, corpus, PLAIN, "--final", launcher=torchrun)
+    final = train(folder, corpus, PLAIN, "--final", launcher=TORCHRUN)
     assert final.returncode == 0, final.stderr
     assert final.stdout.splitlines()[-1].startswith(f"{folder / 'run' / 'tiny.onnx'}: ")
     assert (folder / "record" / "rank1-of2-2.pt").exists()
@@ -181,6 +181,19 @@ def test_a_loss_that_is_not_finite_in_one_ends_both_with_one_line(
         "sottovoce: seed 0, fold 1: the loss is nan in epoch 1, step 1; lower "
         "training.learning_rate or set training.clip_grad"
     }
+
+
+def test_a_disk_that_is_full_at_the_first_ends_both_with_a_line_each(
+    corpus: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "record").mkdir()
+    (tmp_path / "record" / "full").touch()
+    done = train(tmp_path, corpus, PLAIN)
+    assert done.returncode == 2
+    lines = sorted(done.stderr.splitlines())
+    assert len(lines) == 2
+    assert lines[0].endswith("logits.npz: no space left on device")
+    assert lines[1].startswith("sottovoce: process 1 of 2 that train together lost the others (")
 
 
 @pytest.mark.parametrize(

@@ -233,13 +233,16 @@ class MetricSums:
         classes = present.sum(axis=-1)
         recall = np.full(support.shape, np.nan)
         np.divide(hits, support, out=recall, where=present)
-        f1 = np.zeros(support.shape)
-        np.divide(2 * hits, support + self.confusion.sum(axis=-2), out=f1, where=present)
+        answers = self.confusion.sum(axis=-2)
+        precision, f1 = np.zeros(support.shape), np.zeros(support.shape)
+        np.divide(hits, answers, out=precision, where=answers > 0)
+        np.divide(2 * hits, support + answers, out=f1, where=present)
         return {
             "uar": np.where(present, recall, 0).sum(axis=-1) / classes,
             "accuracy": hits.sum(axis=-1) / total,
             "macro_f1": f1.sum(axis=-1) / classes,
             "weighted_f1": (f1 * support).sum(axis=-1) / total,
+            "weighted_precision": (precision * support).sum(axis=-1) / total,
             "ece": np.abs(self.gap).sum(axis=-1) / total,
             "nll": self.nll / total,
             **{f"recall_{label}": recall[..., i] for i, label in enumerate(labels)},
@@ -250,7 +253,8 @@ def compute_metrics(predictions: LabelledPredictions) -> dict[str, float]:
     """Compute the metrics of predictions: fractions 0 to 1, and the NLL in nats.
 
     uar: unweighted average recall, the mean of the classes' recalls. accuracy. macro_f1 and
-    weighted_f1: mean of the classes' F1, plain and by number of clips. ece: expected calibration
+    weighted_f1: mean of the classes' F1, plain and by number of clips. weighted_precision: mean of
+    their precisions by number of clips, 0 for one that is never answered. ece: expected calibration
     error in `BINS` equal-width bins of confidence, and nll: mean -log p(truth) (Guo et al. 2017,
     "On Calibration of Modern Neural Networks"). recall_<label>: for each class.
 

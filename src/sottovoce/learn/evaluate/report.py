@@ -40,6 +40,7 @@ TITLES = {
     "accuracy": "accuracy",
     "macro_f1": "macro F1",
     "weighted_f1": "weighted F1",
+    "weighted_precision": "weighted precision",
     "ece": "ECE",
     "nll": "NLL (nats)",
 }

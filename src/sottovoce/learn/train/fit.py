@@ -42,7 +42,7 @@ from sottovoce.learn.train.history import (
     no_progress,
 )
 from sottovoce.learn.train.lightning_module import ClassifierModule, Job
-from sottovoce.learn.train.ranks import check_launched, rank_of
+from sottovoce.learn.train.ranks import check_launched, others_may_end, rank_of
 
 VALIDATIONS = 10
 """A training without early stopping is measured on its validation clips at least so many times."""
@@ -202,7 +202,7 @@ def fit(
             num_sanity_val_steps=0,
         )
         check_launched(trainer, spec)
-        with _interruptible(trainer):
+        with _interruptible(trainer), others_may_end(spec):
             trainer.fit(module, loader, validation, ckpt_path=last if last.exists() else None)
     chosen = "best" if spec.patience and job.validation is not None else "last"
     saved = _load(checkpoints / f"{chosen}.ckpt")

@@ -4,7 +4,9 @@ Every one of them runs the whole command, and comes to the same results. Only th
 writes and speaks.
 """
 
+import contextlib
 import os
+from collections.abc import Iterator
 
 import lightning
 import torch
@@ -13,6 +15,9 @@ from lightning.pytorch.utilities import rank_zero_only
 from sottovoce.errors import SottovoceError
 from sottovoce.learn.recipe.specs import TrainingSpec
 from sottovoce.text import one_line
+
+BACKENDS = "gloo", "Gloo", "NCCL"
+"""What messages of torch about other processes name."""
 
 
 def rank_of(spec: TrainingSpec) -> int:
@@ -53,4 +58,22 @@ def check_launched(trainer: lightning.Trainer, spec: TrainingSpec) -> None:
         raise SottovoceError(
             f"training.devices = {spec.devices}, training.num_nodes = {spec.num_nodes}: another "
             f"number of processes was started: {one_line(error)}"
+        ) from error
+
+
+@contextlib.contextmanager
+def others_may_end(spec: TrainingSpec) -> Iterator[None]:
+    """Make one line of what torch raises where another process is gone, as after a full disk.
+
+    Raises:
+        SottovoceError: the processes cannot go on together.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if spec.ranks == 1 or not any(name in str(error) for name in BACKENDS):
+            raise
+        raise SottovoceError(
+            f"process {rank_of(spec)} of {spec.ranks} that train together lost the others "
+            f"({one_line(error)[:200]}); see what they said, and go on with --resume"
         ) from error

@@ -252,6 +252,7 @@ export const texts = {
       accuracy: "Right (accuracy)",
       macro_f1: "F1, emotions weighed alike",
       weighted_f1: "F1, weighted by clips",
+      weighted_precision: "Precision, weighted by clips",
       ece: "Error of its confidence (ECE); less is better",
       ece15: "Error of its confidence (ECE); less is better",
       nll: "Negative log likelihood; less is better",
