@@ -305,8 +305,8 @@ class Labelling {
 
   async _setRater() {
     this.rater = this.raterField.value.trim();
+    this._arrange(); // at once: the next key is this rater's
     await library.set("label.rater", this.rater);
-    this._arrange();
   }
 
   async _setWords() {
@@ -314,10 +314,10 @@ class Labelling {
     if (faults.length) notify(texts.label.noWords(faults));
     if (words.length) this.words = words;
     this.wordsField.value = this.words.join(", ");
-    await library.set("label.words", this.words);
     this._showWords();
     if (this.unit) this._showMine();
     this._showResults();
+    await library.set("label.words", this.words);
   }
 
   async _pick() {
