@@ -324,9 +324,9 @@ class Labelling {
     const chosen = await pickRecordings([...this.all.values()], new Set(this.recordings.map((one) => one.hash)));
     if (!chosen) return;
     this.picked = chosen.size === this.all.size ? new Set() : chosen;
-    await library.set("label.recordings", [...this.picked]);
     this._arrange();
     this._hearAll();
+    await library.set("label.recordings", [...this.picked]);
   }
 
   // Ask of each recording that was labelled and not agreed to; false where nothing may leave the page.
